@@ -1,0 +1,146 @@
+//! ACT: the only ways in which Akeso changes a cluster. One file an action.
+//!
+//! An action is a choice among bounded parameters, never a command or a free patch. From the
+//! workload as it stands it makes a [`Change`]: the smallest JSON Patch (RFC 6902) with `test`
+//! operations on the values that the decision was based on, and the patch that takes it back.
+
+mod fix_image_name;
+mod increase_memory;
+mod patch;
+mod restart_pod;
+mod rollback_to_revision;
+mod update_env;
+
+pub use fix_image_name::FixImageName;
+pub use increase_memory::IncreaseMemory;
+pub use patch::PatchOp;
+pub use restart_pod::RestartPod;
+pub use rollback_to_revision::RollbackToRevision;
+pub use update_env::{EnvValue, UpdateEnv, Variable};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cluster::Workload,
+    workload::{AttemptId, ContainerRef, WorkloadRef},
+};
+
+/// On the workload's own metadata (never on the pod template, where it would start a rollout):
+/// the attempt that changed it last.
+pub const LAST_ATTEMPT: &str = "akeso.dev/last-attempt";
+/// On the workload's own metadata: the variables to which Akeso gave a placeholder.
+pub const PLACEHOLDER: &str = "akeso.dev/placeholder";
+
+/// Why an action cannot be applied to a workload as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotApplicable {
+    /// The container is not in the pod template.
+    #[error("{workload} has no {container}")]
+    NoContainer {
+        /// The workload.
+        workload: WorkloadRef,
+        /// The container.
+        container: ContainerRef,
+    },
+    /// The pod template cannot be changed.
+    #[error("the pod template of {workload} cannot be changed: make it anew")]
+    Immutable {
+        /// The workload.
+        workload: WorkloadRef,
+    },
+    /// The value that the decision was based on is another by now.
+    #[error("{workload}: {field} is `{found}` by now, not `{expected}`")]
+    Changed {
+        /// The workload.
+        workload: WorkloadRef,
+        /// The field.
+        field: String,
+        /// What the decision was based on.
+        expected: String,
+        /// What the field holds.
+        found: String,
+    },
+    /// The pod or revision that the action names is gone.
+    #[error("{what} is gone")]
+    Gone {
+        /// What is gone.
+        what: String,
+    },
+}
+
+/// What one attempt does to one object.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "operation", rename_all = "kebab-case")]
+pub enum Change {
+    /// A JSON Patch of the workload.
+    Patch {
+        /// The patch.
+        forward: Vec<PatchOp>,
+        /// The patch that takes it back, guarded by `test` operations on what `forward` wrote.
+        inverse: Vec<PatchOp>,
+    },
+    /// An eviction (which respects PodDisruptionBudgets) of one pod; nothing to take back.
+    Evict {
+        /// The pod's name.
+        pod: String,
+        /// The pod's uid: a pod of the same name but another uid is not meant.
+        uid: String,
+    },
+}
+
+/// What each action can say of itself.
+pub trait Treatment {
+    /// The action's name, as in the article's memory file.
+    fn name(&self) -> &'static str;
+    /// What it does, in a few words: `set the image of container web to nginx:latest`.
+    fn summary(&self) -> String;
+    /// The kubectl command by which a person would do the same.
+    fn command(&self, workload: &WorkloadRef) -> String;
+    /// The change to the workload as it stands, if the action's precondition holds.
+    fn change(&self, workload: &Workload<'_>, attempt: AttemptId) -> Result<Change, NotApplicable>;
+    /// Whether the workload still has what the action wrote.
+    fn holds(&self, workload: &Workload<'_>) -> bool;
+}
+
+/// A typed action. The names of the first four are the article's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Action {
+    /// Corrects a container's image reference.
+    FixImageName(FixImageName),
+    /// Adds environment variables to a container.
+    UpdateEnv(UpdateEnv),
+    /// Raises a container's memory limit.
+    IncreaseMemory(IncreaseMemory),
+    /// Has one pod made anew.
+    RestartPod(RestartPod),
+    /// Puts the pod template of an earlier revision back.
+    RollbackToRevision(RollbackToRevision),
+}
+
+impl Action {
+    /// The names of all actions.
+    pub const NAMES: [&'static str; 5] = [
+        "fix_image_name",
+        "update_env",
+        "increase_memory",
+        "restart_pod",
+        "rollback_to_revision",
+    ];
+
+    /// The action as the one thing that all have in common.
+    pub fn treatment(&self) -> &dyn Treatment {
+        match self {
+            Self::FixImageName(action) => action,
+            Self::UpdateEnv(action) => action,
+            Self::IncreaseMemory(action) => action,
+            Self::RestartPod(action) => action,
+            Self::RollbackToRevision(action) => action,
+        }
+    }
+
+    /// The action's name.
+    pub fn name(&self) -> &'static str {
+        self.treatment().name()
+    }
+}

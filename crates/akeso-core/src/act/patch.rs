@@ -1,0 +1,139 @@
+//! JSON Patch operations (RFC 6902), and the paths they speak of.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{LAST_ATTEMPT, NotApplicable};
+use crate::{
+    cluster::{Workload, find_container},
+    workload::{AttemptId, ContainerRef, WorkloadKind},
+};
+
+/// One operation of a JSON Patch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "lowercase")]
+pub enum PatchOp {
+    /// Refuses the whole patch unless the value is this.
+    Test {
+        /// JSON pointer (RFC 6901).
+        path: String,
+        /// The value it must have.
+        value: Value,
+    },
+    /// Adds a member or, at an index, an element.
+    Add {
+        /// JSON pointer (RFC 6901).
+        path: String,
+        /// The value.
+        value: Value,
+    },
+    /// Replaces a value that exists.
+    Replace {
+        /// JSON pointer (RFC 6901).
+        path: String,
+        /// The value.
+        value: Value,
+    },
+    /// Removes a value that exists.
+    Remove {
+        /// JSON pointer (RFC 6901).
+        path: String,
+    },
+}
+
+impl PatchOp {
+    pub(super) fn test(path: impl Into<String>, value: impl Into<Value>) -> Self {
+        Self::Test {
+            path: path.into(),
+            value: value.into(),
+        }
+    }
+
+    pub(super) fn add(path: impl Into<String>, value: impl Into<Value>) -> Self {
+        Self::Add {
+            path: path.into(),
+            value: value.into(),
+        }
+    }
+
+    pub(super) fn replace(path: impl Into<String>, value: impl Into<Value>) -> Self {
+        Self::Replace {
+            path: path.into(),
+            value: value.into(),
+        }
+    }
+
+    pub(super) fn remove(path: impl Into<String>) -> Self {
+        Self::Remove { path: path.into() }
+    }
+}
+
+/// The path of a container in the workload's object, if its pod template can be changed.
+pub(super) fn container_path(
+    workload: &Workload<'_>,
+    container: &ContainerRef,
+) -> Result<String, NotApplicable> {
+    let reference = &workload.reference;
+    match reference.kind {
+        // their template is read once; what runs by now would not change
+        WorkloadKind::Job | WorkloadKind::ReplicaSet => {
+            return Err(NotApplicable::Immutable {
+                workload: reference.clone(),
+            });
+        }
+        WorkloadKind::Deployment
+        | WorkloadKind::StatefulSet
+        | WorkloadKind::DaemonSet
+        | WorkloadKind::CronJob
+        | WorkloadKind::Pod => {}
+    }
+    let no_container = || NotApplicable::NoContainer {
+        workload: reference.clone(),
+        container: container.clone(),
+    };
+    let spec = workload.pod_spec().ok_or_else(no_container)?;
+    let (index, _) = find_container(spec, container).ok_or_else(no_container)?;
+    Ok(format!(
+        "{}/{}/{index}",
+        reference.kind.pod_spec_path(),
+        container.role.field()
+    ))
+}
+
+/// The operations that every forward patch begins with: nobody has changed the spec since it was
+/// looked at.
+pub(super) fn guard(workload: &Workload<'_>) -> Vec<PatchOp> {
+    let generation = workload.metadata().generation;
+    generation
+        .map(|generation| PatchOp::test("/metadata/generation", generation))
+        .into_iter()
+        .collect()
+}
+
+/// Writes the attempt's id, and `others`, to the workload's annotations.
+pub(super) fn annotate(
+    metadata: &ObjectMeta,
+    attempt: AttemptId,
+    others: &[(&str, String)],
+) -> Vec<PatchOp> {
+    let mine = (LAST_ATTEMPT, attempt.to_string());
+    let pairs = std::iter::once(&mine).chain(others);
+    if metadata.annotations.is_none() {
+        let all: serde_json::Map<_, _> = pairs
+            .map(|(key, value)| ((*key).to_owned(), json!(value)))
+            .collect();
+        return vec![PatchOp::add("/metadata/annotations", Value::Object(all))];
+    }
+    pairs
+        .map(|(key, value)| PatchOp::add(annotation_path(key), value.clone()))
+        .collect()
+}
+
+/// The path of an annotation.
+pub(super) fn annotation_path(key: &str) -> String {
+    format!(
+        "/metadata/annotations/{}",
+        key.replace('~', "~0").replace('/', "~1")
+    )
+}

@@ -1,0 +1,247 @@
+//! `update_env`: environment variables are added to one container, behind those it has.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    Change, NotApplicable, PLACEHOLDER, PatchOp, Treatment,
+    patch::{annotate, annotation_path, container_path, guard},
+};
+use crate::{
+    cluster::Workload,
+    workload::{AttemptId, ContainerRef, WorkloadRef},
+};
+
+/// Adds environment variables to a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateEnv {
+    /// The container.
+    pub container: ContainerRef,
+    /// The variables, none of which the container sets by now.
+    pub variables: Vec<Variable>,
+}
+
+/// One variable that is missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its value, or where the value is.
+    pub value: EnvValue,
+    /// Where the value was found, in words.
+    pub source: String,
+    /// Whether the value is a guess that only lets the program start.
+    pub is_placeholder: bool,
+}
+
+/// A value, or a reference to one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EnvValue {
+    /// The value itself.
+    Literal(String),
+    /// A key of a ConfigMap.
+    ConfigMapKey {
+        /// The ConfigMap.
+        name: String,
+        /// Its key.
+        key: String,
+    },
+    /// A key of a Secret; the value stays where it is.
+    SecretKey {
+        /// The Secret.
+        name: String,
+        /// Its key.
+        key: String,
+    },
+}
+
+impl EnvValue {
+    fn entry(&self, name: &str) -> Value {
+        match self {
+            Self::Literal(value) => json!({"name": name, "value": value}),
+            Self::ConfigMapKey { name: map, key } => {
+                json!({"name": name, "valueFrom": {"configMapKeyRef": {"name": map, "key": key}}})
+            }
+            Self::SecretKey { name: secret, key } => {
+                json!({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
+            }
+        }
+    }
+}
+
+impl Variable {
+    /// Whether it holds a credential, by its name or because its value is a URL with a password.
+    pub fn is_credential(&self) -> bool {
+        const WORDS: [&str; 8] = [
+            "PASSWORD",
+            "PASSWD",
+            "SECRET",
+            "TOKEN",
+            "CREDENTIAL",
+            "API_KEY",
+            "APIKEY",
+            "PRIVATE_KEY",
+        ];
+        if matches!(&self.value, EnvValue::Literal(value) if value.contains("://") && value.contains('@'))
+        {
+            return true;
+        }
+        let name = self.name.to_uppercase();
+        WORDS.iter().any(|word| name.contains(word))
+            || name.ends_with("_PASS")
+            || name.ends_with("_PWD")
+    }
+
+    /// The value as it may be shown: a credential only if it is a placeholder or a reference.
+    pub fn shown(&self) -> String {
+        match &self.value {
+            EnvValue::Literal(_) if self.is_credential() && !self.is_placeholder => {
+                "***".to_owned()
+            }
+            EnvValue::Literal(value) => value.clone(),
+            EnvValue::ConfigMapKey { name, key } => format!("key {key} of ConfigMap {name}"),
+            EnvValue::SecretKey { name, key } => format!("key {key} of Secret {name}"),
+        }
+    }
+}
+
+impl UpdateEnv {
+    fn names(&self) -> Vec<&str> {
+        self.variables
+            .iter()
+            .map(|variable| variable.name.as_str())
+            .collect()
+    }
+}
+
+impl Treatment for UpdateEnv {
+    fn name(&self) -> &'static str {
+        "update_env"
+    }
+
+    fn summary(&self) -> String {
+        let pairs: Vec<_> = self
+            .variables
+            .iter()
+            .map(|v| format!("{} = {}", v.name, v.shown()))
+            .collect();
+        format!(
+            "add to the environment of {}: {}",
+            self.container,
+            pairs.join(", ")
+        )
+    }
+
+    fn command(&self, workload: &WorkloadRef) -> String {
+        let set = |pairs: &str| {
+            format!(
+                "kubectl -n {} set env {} -c {} {pairs}",
+                workload.namespace,
+                workload.kubectl(),
+                self.container.name
+            )
+        };
+        let literals: Vec<_> = self
+            .variables
+            .iter()
+            .filter(|v| matches!(v.value, EnvValue::Literal(_)))
+            .map(|v| {
+                format!(
+                    "{}={}",
+                    v.name,
+                    if v.shown() == "***" {
+                        "VALUE".to_owned()
+                    } else {
+                        v.shown()
+                    }
+                )
+            })
+            .collect();
+        let references = self.variables.iter().filter_map(|v| match &v.value {
+            EnvValue::Literal(_) => None,
+            EnvValue::ConfigMapKey { name, key } => {
+                Some(set(&format!("--from=configmap/{name} --keys={key}")))
+            }
+            EnvValue::SecretKey { name, key } => {
+                Some(set(&format!("--from=secret/{name} --keys={key}")))
+            }
+        });
+        let literals = (!literals.is_empty()).then(|| set(&literals.join(" ")));
+        literals
+            .into_iter()
+            .chain(references)
+            .collect::<Vec<_>>()
+            .join(" && ")
+    }
+
+    fn change(&self, workload: &Workload<'_>, attempt: AttemptId) -> Result<Change, NotApplicable> {
+        let path = container_path(workload, &self.container)?;
+        let present = workload
+            .container(&self.container)
+            .and_then(|(_, c)| c.env.as_deref())
+            .unwrap_or_default();
+        if let Some(taken) = self
+            .variables
+            .iter()
+            .find(|v| present.iter().any(|env| env.name == v.name))
+        {
+            return Err(NotApplicable::Changed {
+                workload: workload.reference.clone(),
+                field: format!("the variable {} of {}", taken.name, self.container),
+                expected: "not set".to_owned(),
+                found: "set".to_owned(),
+            });
+        }
+        let name_test = PatchOp::test(format!("{path}/name"), self.container.name.clone());
+        let mut forward = guard(workload);
+        forward.push(name_test.clone());
+        let entries = self.variables.iter().map(|v| v.value.entry(&v.name));
+        if present.is_empty() {
+            forward.push(PatchOp::add(
+                format!("{path}/env"),
+                entries.clone().collect::<Vec<_>>(),
+            ));
+        } else {
+            forward.extend(entries.clone().enumerate().map(|(offset, entry)| {
+                PatchOp::add(format!("{path}/env/{}", present.len() + offset), entry)
+            }));
+        }
+        let mut inverse = vec![name_test];
+        inverse.extend(entries.enumerate().map(|(offset, entry)| {
+            PatchOp::test(format!("{path}/env/{}", present.len() + offset), entry)
+        }));
+        if present.is_empty() && self.variables.len() == 1 {
+            inverse.push(PatchOp::remove(format!("{path}/env")));
+        } else {
+            let added = present.len()..present.len() + self.variables.len();
+            inverse.extend(
+                added
+                    .rev()
+                    .map(|index| PatchOp::remove(format!("{path}/env/{index}"))),
+            );
+        }
+        let placeholders: Vec<_> = self
+            .variables
+            .iter()
+            .filter(|v| v.is_placeholder)
+            .map(|v| v.name.as_str())
+            .collect();
+        let mark = (!placeholders.is_empty()).then(|| (PLACEHOLDER, placeholders.join(",")));
+        if mark.is_some() {
+            inverse.push(PatchOp::remove(annotation_path(PLACEHOLDER)));
+        }
+        forward.extend(annotate(workload.metadata(), attempt, mark.as_slice()));
+        Ok(Change::Patch { forward, inverse })
+    }
+
+    fn holds(&self, workload: &Workload<'_>) -> bool {
+        let Some((_, container)) = workload.container(&self.container) else {
+            return false;
+        };
+        let present = container.env.as_deref().unwrap_or_default();
+        self.names()
+            .iter()
+            .all(|name| present.iter().any(|env| env.name == *name))
+    }
+}

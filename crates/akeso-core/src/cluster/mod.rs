@@ -1,0 +1,97 @@
+//! What the engine remembers of the cluster: the watched objects, trimmed, and how they belong
+//! together.
+//!
+//! **Invariant:** nothing here is computed ahead of need; the maps hold what the API server said
+//! last, and every question is answered from them.
+
+mod object;
+mod owners;
+mod revision;
+mod trim;
+mod workload;
+
+pub use object::{Key, Kind, Object, ObjectRef};
+pub use owners::ForeignOwner;
+pub use revision::Revision;
+pub use workload::{Controller, Workload, find_container, is_ready};
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::{
+    apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
+    batch::v1::{CronJob, Job},
+    core::v1::{Event, Namespace, Node, Pod, Service},
+};
+
+/// Calls a macro with every watched kind: `Type => field_of_Cluster`. To watch one more, add a line.
+#[macro_export]
+macro_rules! for_each_kind {
+    ($call:ident) => {
+        $call! {
+            Pod => pods,
+            Deployment => deployments,
+            ReplicaSet => replica_sets,
+            StatefulSet => stateful_sets,
+            DaemonSet => daemon_sets,
+            ControllerRevision => controller_revisions,
+            Job => jobs,
+            CronJob => cron_jobs,
+            Service => services,
+            Namespace => namespaces,
+            Node => nodes,
+            Event => events,
+        }
+    };
+}
+
+macro_rules! cluster {
+    ($($kind:ident => $field:ident,)*) => {
+        /// The watched part of the cluster, as the API server last told it.
+        #[derive(Debug, Default)]
+        #[expect(missing_docs, reason = "each map holds the objects of the kind of that name")]
+        pub struct Cluster {
+            $(pub $field: BTreeMap<Key, $kind>,)*
+        }
+
+        impl Cluster {
+            /// Takes in the newest version of an object.
+            pub fn upsert(&mut self, object: Object) {
+                let key = object.reference().key();
+                match object.trimmed() {
+                    $(Object::$kind(object) => { self.$field.insert(key, *object); })*
+                }
+            }
+
+            /// Forgets an object that is gone.
+            pub fn remove(&mut self, gone: &ObjectRef) {
+                let key = gone.key();
+                match gone.kind {
+                    $(Kind::$kind => { self.$field.remove(&key); })*
+                }
+            }
+
+            /// Forgets every object of a kind; a fresh list of them follows.
+            pub fn clear(&mut self, kind: Kind) {
+                match kind {
+                    $(Kind::$kind => self.$field.clear(),)*
+                }
+            }
+        }
+    };
+}
+for_each_kind!(cluster);
+
+/// The objects of one namespace, in the order of their names.
+pub(crate) fn in_namespace<'a, T>(
+    map: &'a BTreeMap<Key, T>,
+    namespace: &str,
+) -> impl Iterator<Item = (&'a Key, &'a T)> {
+    let namespace = namespace.to_owned();
+    map.range(
+        Key {
+            namespace: namespace.clone(),
+            name: String::new(),
+        }..,
+    )
+    .take_while(move |(key, _)| key.namespace == namespace)
+}

@@ -1,0 +1,88 @@
+//! What is thrown away before an object is kept: managed fields, the last-applied copy, and the
+//! parts of a pod that its owner's template tells as well.
+
+use k8s_openapi::{
+    api::{
+        apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
+        batch::v1::{CronJob, Job},
+        core::v1::{Event, Namespace, Node, Pod, Service},
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+
+/// `kubectl apply` keeps a full copy of the manifest here.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+pub(super) trait Trim {
+    fn trim(&mut self);
+}
+
+fn trim_metadata(metadata: &mut ObjectMeta) {
+    metadata.managed_fields = None;
+    if let Some(annotations) = &mut metadata.annotations {
+        annotations.remove(LAST_APPLIED);
+    }
+}
+
+macro_rules! metadata_only {
+    ($($kind:ident),*) => {
+        $(impl Trim for $kind {
+            fn trim(&mut self) {
+                trim_metadata(&mut self.metadata);
+            }
+        })*
+    };
+}
+metadata_only!(
+    Deployment,
+    ReplicaSet,
+    StatefulSet,
+    DaemonSet,
+    ControllerRevision,
+    Job,
+    CronJob,
+    Service,
+    Namespace
+);
+
+impl Trim for Pod {
+    fn trim(&mut self) {
+        trim_metadata(&mut self.metadata);
+        if self.metadata.owner_references.is_none() {
+            return; // nobody else knows the spec of a bare pod
+        }
+        let Some(spec) = &mut self.spec else { return };
+        spec.volumes = None;
+        spec.tolerations = None;
+        spec.affinity = None;
+        for container in spec
+            .containers
+            .iter_mut()
+            .chain(spec.init_containers.iter_mut().flatten())
+        {
+            container.env = None;
+            container.env_from = None;
+            container.volume_mounts = None;
+            container.args = None;
+            container.command = None;
+        }
+    }
+}
+
+impl Trim for Node {
+    fn trim(&mut self) {
+        trim_metadata(&mut self.metadata);
+        if let Some(status) = &mut self.status {
+            status.images = None;
+            status.volumes_attached = None;
+            status.volumes_in_use = None;
+        }
+    }
+}
+
+impl Trim for Event {
+    fn trim(&mut self) {
+        trim_metadata(&mut self.metadata);
+        self.metadata.annotations = None;
+    }
+}

@@ -1,0 +1,363 @@
+//! One workload with everything that belongs to it: its object, its pods by revision, its events.
+
+use k8s_openapi::{
+    api::{
+        apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
+        batch::v1::{CronJob, Job},
+        core::v1::{Container, Event, Pod, PodSpec, PodTemplateSpec},
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+
+use super::{
+    Cluster, ForeignOwner, Key, Kind, ObjectRef, Revision, in_namespace,
+    owners::{controller_of, foreign_owner},
+};
+use crate::workload::{ContainerRef, ContainerRole, WorkloadKind, WorkloadRef};
+
+/// The workload's own object.
+#[derive(Debug, Clone, Copy)]
+#[expect(missing_docs, reason = "each is the Kubernetes kind of the same name")]
+pub enum Controller<'a> {
+    Deployment(&'a Deployment),
+    StatefulSet(&'a StatefulSet),
+    DaemonSet(&'a DaemonSet),
+    ReplicaSet(&'a ReplicaSet),
+    CronJob(&'a CronJob),
+    Job(&'a Job),
+    Pod(&'a Pod),
+}
+
+/// A workload as it stands in the cluster now.
+#[derive(Debug)]
+pub struct Workload<'a> {
+    /// Its name.
+    pub reference: WorkloadRef,
+    /// Its object.
+    pub controller: Controller<'a>,
+    /// The pods of its newest revision that are not being deleted.
+    pub pods: Vec<&'a Pod>,
+    /// The pods of older revisions that are not being deleted.
+    pub old_pods: Vec<&'a Pod>,
+    /// For a CronJob, its newest Job; for a Job, itself.
+    pub job: Option<&'a Job>,
+    /// The ReplicaSet of a Deployment's newest revision.
+    pub replica_set: Option<&'a ReplicaSet>,
+    cluster: &'a Cluster,
+}
+
+const CONTROLLER_HASH: &str = "controller-revision-hash";
+
+fn label<'a>(pod: &'a Pod, name: &str) -> Option<&'a str> {
+    pod.metadata.labels.as_ref()?.get(name).map(String::as_str)
+}
+
+/// Whether every container of the pod is ready.
+pub fn is_ready(pod: &Pod) -> bool {
+    pod.status
+        .as_ref()
+        .and_then(|status| status.conditions.as_ref())
+        .is_some_and(|conditions| {
+            conditions
+                .iter()
+                .any(|c| c.type_ == "Ready" && c.status == "True")
+        })
+}
+
+impl Cluster {
+    /// Looks a workload up, with its pods.
+    pub fn workload(&self, reference: &WorkloadRef) -> Option<Workload<'_>> {
+        let key = Key::new(&reference.namespace, &reference.name);
+        let controller = match reference.kind {
+            WorkloadKind::Deployment => Controller::Deployment(self.deployments.get(&key)?),
+            WorkloadKind::StatefulSet => Controller::StatefulSet(self.stateful_sets.get(&key)?),
+            WorkloadKind::DaemonSet => Controller::DaemonSet(self.daemon_sets.get(&key)?),
+            WorkloadKind::ReplicaSet => Controller::ReplicaSet(self.replica_sets.get(&key)?),
+            WorkloadKind::CronJob => Controller::CronJob(self.cron_jobs.get(&key)?),
+            WorkloadKind::Job => Controller::Job(self.jobs.get(&key)?),
+            WorkloadKind::Pod => Controller::Pod(self.pods.get(&key)?),
+        };
+        let mut workload = Workload {
+            reference: reference.clone(),
+            controller,
+            pods: Vec::new(),
+            old_pods: Vec::new(),
+            job: None,
+            replica_set: None,
+            cluster: self,
+        };
+        match controller {
+            Controller::Deployment(deployment) => {
+                workload.replica_set = self.current_replica_set(deployment);
+            }
+            Controller::CronJob(cron) => workload.job = self.newest_job(cron),
+            Controller::Job(job) => workload.job = Some(job),
+            Controller::StatefulSet(_)
+            | Controller::DaemonSet(_)
+            | Controller::ReplicaSet(_)
+            | Controller::Pod(_) => {}
+        }
+        for (key, pod) in in_namespace(&self.pods, &reference.namespace) {
+            let name = ObjectRef {
+                kind: Kind::Pod,
+                namespace: key.namespace.clone(),
+                name: key.name.clone(),
+            };
+            if pod.metadata.deletion_timestamp.is_some()
+                || self.root_of(&name).as_ref() != Some(reference)
+            {
+                continue;
+            }
+            if workload.is_current(pod) {
+                workload.pods.push(pod);
+            } else {
+                workload.old_pods.push(pod);
+            }
+        }
+        Some(workload)
+    }
+
+    /// The newest Job of a CronJob that was made from the template as it is now.
+    fn newest_job(&self, cron: &CronJob) -> Option<&Job> {
+        let wanted = cron
+            .spec
+            .job_template
+            .spec
+            .as_ref()?
+            .template
+            .spec
+            .as_ref()?;
+        in_namespace(&self.jobs, cron.metadata.namespace.as_deref()?)
+            .map(|(_, job)| job)
+            .filter(|job| {
+                controller_of(&job.metadata)
+                    .is_some_and(|owner| Some(&owner.uid) == cron.metadata.uid.as_ref())
+            })
+            .filter(|job| {
+                let made_from = job
+                    .spec
+                    .as_ref()
+                    .and_then(|spec| spec.template.spec.as_ref());
+                made_from.is_some_and(|spec| {
+                    spec.containers == wanted.containers
+                        && spec.init_containers == wanted.init_containers
+                })
+            })
+            .max_by_key(|job| job.metadata.creation_timestamp.clone())
+    }
+}
+
+impl<'a> Workload<'a> {
+    fn is_current(&self, pod: &Pod) -> bool {
+        let owner = controller_of(&pod.metadata);
+        match self.controller {
+            Controller::Deployment(_) => self.replica_set.is_some_and(|set| {
+                owner.is_some_and(|owner| Some(&owner.uid) == set.metadata.uid.as_ref())
+            }),
+            Controller::CronJob(_) => self.job.is_some_and(|job| {
+                owner.is_some_and(|owner| Some(&owner.uid) == job.metadata.uid.as_ref())
+            }),
+            Controller::StatefulSet(set) => {
+                let update = set
+                    .status
+                    .as_ref()
+                    .and_then(|status| status.update_revision.as_deref());
+                update.is_none() || label(pod, CONTROLLER_HASH) == update
+            }
+            Controller::DaemonSet(set) => {
+                // kept up to date by the DaemonSet controller, on the set and on its pods
+                let generation = set.metadata.annotations.as_ref().and_then(|annotations| {
+                    annotations.get("deprecated.daemonset.template.generation")
+                });
+                generation.is_none()
+                    || label(pod, "pod-template-generation") == generation.map(String::as_str)
+            }
+            Controller::ReplicaSet(_) | Controller::Job(_) | Controller::Pod(_) => true,
+        }
+    }
+
+    /// The metadata of its object.
+    pub fn metadata(&self) -> &'a ObjectMeta {
+        match self.controller {
+            Controller::Deployment(o) => &o.metadata,
+            Controller::StatefulSet(o) => &o.metadata,
+            Controller::DaemonSet(o) => &o.metadata,
+            Controller::ReplicaSet(o) => &o.metadata,
+            Controller::CronJob(o) => &o.metadata,
+            Controller::Job(o) => &o.metadata,
+            Controller::Pod(o) => &o.metadata,
+        }
+    }
+
+    /// The generation of its spec; 0 where the API server keeps none.
+    pub fn generation(&self) -> i64 {
+        self.metadata().generation.unwrap_or_default()
+    }
+
+    /// Its pod template; a bare pod has none.
+    pub fn template(&self) -> Option<&'a PodTemplateSpec> {
+        match self.controller {
+            Controller::Deployment(o) => Some(&o.spec.template),
+            Controller::StatefulSet(o) => Some(&o.spec.template),
+            Controller::DaemonSet(o) => Some(&o.spec.template),
+            Controller::ReplicaSet(o) => o.spec.template.as_ref(),
+            Controller::CronJob(o) => o.spec.job_template.spec.as_ref().map(|spec| &spec.template),
+            Controller::Job(o) => o.spec.as_ref().map(|spec| &spec.template),
+            Controller::Pod(_) => None,
+        }
+    }
+
+    /// The spec that its pods are made from.
+    pub fn pod_spec(&self) -> Option<&'a PodSpec> {
+        match self.controller {
+            Controller::Pod(pod) => pod.spec.as_ref(),
+            _ => self.template()?.spec.as_ref(),
+        }
+    }
+
+    /// A container of that spec and its place in its list.
+    pub fn container(&self, container: &ContainerRef) -> Option<(usize, &'a Container)> {
+        find_container(self.pod_spec()?, container)
+    }
+
+    /// How many pods it is meant to have.
+    pub fn desired(&self) -> i32 {
+        match self.controller {
+            Controller::Deployment(o) => o.spec.replicas.unwrap_or(1),
+            Controller::StatefulSet(o) => o.spec.replicas.unwrap_or(1),
+            Controller::ReplicaSet(o) => o.spec.replicas.unwrap_or(1),
+            Controller::DaemonSet(o) => o
+                .status
+                .as_ref()
+                .map_or(0, |status| status.desired_number_scheduled),
+            Controller::CronJob(_) | Controller::Job(_) | Controller::Pod(_) => 1,
+        }
+    }
+
+    /// Whether its controller has seen the newest spec and made the revision for it.
+    pub fn is_settled(&self) -> bool {
+        let observed = match self.controller {
+            Controller::Deployment(o) => {
+                if self.replica_set.is_none() {
+                    return false;
+                }
+                o.status
+                    .as_ref()
+                    .and_then(|status| status.observed_generation)
+            }
+            Controller::StatefulSet(o) => o
+                .status
+                .as_ref()
+                .and_then(|status| status.observed_generation),
+            Controller::DaemonSet(o) => o
+                .status
+                .as_ref()
+                .and_then(|status| status.observed_generation),
+            Controller::ReplicaSet(o) => o
+                .status
+                .as_ref()
+                .and_then(|status| status.observed_generation),
+            Controller::CronJob(_) | Controller::Job(_) | Controller::Pod(_) => return true,
+        };
+        observed.unwrap_or_default() >= self.generation()
+    }
+
+    /// Pods, of whatever revision, that are ready.
+    pub fn ready_pods(&self) -> usize {
+        self.pods
+            .iter()
+            .chain(&self.old_pods)
+            .filter(|pod| is_ready(pod))
+            .count()
+    }
+
+    /// The newest earlier revision that is proven by ready pods.
+    pub fn last_good_revision(&self) -> Option<Revision<'a>> {
+        match self.controller {
+            Controller::Deployment(deployment) => self.cluster.last_good_replica_set(deployment),
+            Controller::StatefulSet(_) => self.cluster.last_good_controller_revision(
+                &self.reference,
+                self.metadata(),
+                |revision| {
+                    self.ready_old_pods(|pod| {
+                        label(pod, CONTROLLER_HASH) == revision.metadata.name.as_deref()
+                    })
+                },
+            ),
+            Controller::DaemonSet(_) => self.cluster.last_good_controller_revision(
+                &self.reference,
+                self.metadata(),
+                |revision| {
+                    let hash = revision
+                        .metadata
+                        .labels
+                        .as_ref()
+                        .and_then(|labels| labels.get(CONTROLLER_HASH));
+                    self.ready_old_pods(|pod| {
+                        label(pod, CONTROLLER_HASH) == hash.map(String::as_str)
+                    })
+                },
+            ),
+            Controller::ReplicaSet(_)
+            | Controller::CronJob(_)
+            | Controller::Job(_)
+            | Controller::Pod(_) => None,
+        }
+    }
+
+    fn ready_old_pods(&self, of_revision: impl Fn(&Pod) -> bool) -> i32 {
+        let count = self
+            .old_pods
+            .iter()
+            .filter(|pod| is_ready(pod) && of_revision(pod))
+            .count();
+        i32::try_from(count).unwrap_or(i32::MAX)
+    }
+
+    /// The controller above it that is no built-in workload.
+    pub fn foreign_owner(&self) -> Option<ForeignOwner> {
+        foreign_owner(self.metadata())
+    }
+
+    /// A label or, where there is none, an annotation of the workload.
+    pub fn mark(&self, name: &str) -> Option<&'a str> {
+        let metadata = self.metadata();
+        let labels = metadata.labels.as_ref().and_then(|labels| labels.get(name));
+        let annotations = || {
+            metadata
+                .annotations
+                .as_ref()
+                .and_then(|annotations| annotations.get(name))
+        };
+        labels.or_else(annotations).map(String::as_str)
+    }
+
+    /// The Warning events about one object of the workload.
+    pub fn events_of(&self, name: &'a str, kind: &'static str) -> impl Iterator<Item = &'a Event> {
+        in_namespace(&self.cluster.events, &self.reference.namespace)
+            .map(|(_, event)| event)
+            .filter(move |event| {
+                event.involved_object.name.as_deref() == Some(name)
+                    && event.involved_object.kind.as_deref() == Some(kind)
+            })
+    }
+
+    /// The rest of the cluster.
+    pub fn cluster(&self) -> &'a Cluster {
+        self.cluster
+    }
+}
+
+/// A container of a pod's spec and its place in its list.
+pub fn find_container<'a>(
+    spec: &'a PodSpec,
+    container: &ContainerRef,
+) -> Option<(usize, &'a Container)> {
+    let list = match container.role {
+        ContainerRole::Init => spec.init_containers.as_deref().unwrap_or_default(),
+        ContainerRole::Main => &spec.containers,
+    };
+    list.iter()
+        .enumerate()
+        .find(|(_, candidate)| candidate.name == container.name)
+}

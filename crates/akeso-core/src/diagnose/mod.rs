@@ -1,0 +1,298 @@
+//! DIAGNOSE: symptoms + evidence → diagnoses. One file a fault.
+//!
+//! A fault looks at one symptom, asks for the evidence that it needs ([`Examination::ask`]) and,
+//! once it has it, names the cause in a sentence and a remedy that the cluster can justify.
+
+mod bad_command;
+mod container_config;
+mod image;
+mod image_reference;
+mod image_unavailable;
+mod job_failed;
+mod missing_variable;
+mod out_of_memory;
+mod pods_refused;
+mod probe_failing;
+mod rollout_overdue;
+mod stuck_stateful_set;
+mod undo;
+mod unknown_crash;
+mod unschedulable;
+mod variable_names;
+
+use std::{cell::RefCell, collections::BTreeSet};
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Container;
+use serde::{Deserialize, Serialize};
+
+pub use image_reference::ImageReference;
+
+use crate::{
+    cluster::Workload,
+    evidence::{Answer, Evidence, Life, Question},
+    learn::Fingerprint,
+    observe::Symptom,
+    plan::{Advice, Step},
+    settings::Settings,
+};
+
+/// A cause in one plain sentence, and what can be done about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnosis {
+    /// The fault's name: `missing-variable`.
+    pub fault: String,
+    /// The symptom that it explains.
+    pub symptom: Symptom,
+    /// The cause, naming object, field and value.
+    pub cause: String,
+    /// How sure it is, in percent.
+    pub confidence: u8,
+    /// What it rests on, a line each.
+    pub evidence: Vec<String>,
+    /// What tells this fault from another of its kind, for instance which variables are missing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// What makes the same failure known again.
+    pub fingerprint: Fingerprint,
+    /// What can be done.
+    #[serde(skip, default = "Remedy::unknown")]
+    pub remedy: Remedy,
+}
+
+/// What can be done about a fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remedy {
+    /// These steps, in order; and what a person should know if none helps.
+    Steps {
+        /// The steps.
+        steps: Vec<Step>,
+        /// If none helps.
+        otherwise: Advice,
+    },
+    /// The cluster justifies no change: a person must act.
+    Person(Advice),
+    /// It is too early to tell, or it passes by itself.
+    Wait {
+        /// Why, for people.
+        why: String,
+    },
+}
+
+impl Remedy {
+    /// The journal holds the plan that was made of a remedy, not the remedy.
+    fn unknown() -> Self {
+        Self::Wait { why: String::new() }
+    }
+}
+
+/// What a fault may look at.
+#[derive(Debug)]
+pub struct Examination<'a> {
+    /// The workload.
+    pub workload: &'a Workload<'a>,
+    /// Everything that is broken about it.
+    pub symptoms: &'a [Symptom],
+    /// The operator's settings.
+    pub settings: &'a Settings,
+    /// The time.
+    pub now: Timestamp,
+    evidence: &'a Evidence,
+    wanted: RefCell<BTreeSet<Question>>,
+}
+
+/// The outcome of an examination.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Findings {
+    /// These questions must be answered first.
+    Ask(BTreeSet<Question>),
+    /// A diagnosis for each symptom that could be explained, in the order of the symptoms.
+    Diagnosed(Vec<Diagnosis>),
+}
+
+type Fault = fn(&Examination<'_>, &Symptom) -> Option<Diagnosis>;
+
+/// The faults, the more telling first: the first that recognises a symptom explains it. To add
+/// one, add its file and a line here.
+const FAULTS: &[Fault] = &[
+    stuck_stateful_set::diagnose,
+    image::diagnose,
+    image_unavailable::diagnose,
+    out_of_memory::diagnose,
+    missing_variable::diagnose,
+    container_config::diagnose,
+    bad_command::diagnose,
+    probe_failing::diagnose,
+    unknown_crash::diagnose,
+    unschedulable::diagnose,
+    pods_refused::diagnose,
+    rollout_overdue::diagnose,
+    job_failed::diagnose,
+];
+
+/// Explains the symptoms of a workload, or asks for what it takes to do so.
+pub fn diagnose(
+    workload: &Workload<'_>,
+    symptoms: &[Symptom],
+    evidence: &Evidence,
+    settings: &Settings,
+    now: Timestamp,
+) -> Findings {
+    let examination = Examination {
+        workload,
+        symptoms,
+        settings,
+        now,
+        evidence,
+        wanted: RefCell::default(),
+    };
+    let mut diagnoses: Vec<Diagnosis> = Vec::new();
+    for symptom in symptoms {
+        if diagnoses.iter().any(|known| known.symptom.is_like(symptom)) {
+            continue; // another replica shows the same
+        }
+        let found = FAULTS.iter().find_map(|fault| {
+            // a fault that still waits for its evidence holds back those behind it
+            let asked = examination.wanted.borrow().len();
+            fault(&examination, symptom)
+                .map(Some)
+                .or((examination.wanted.borrow().len() > asked).then_some(None))
+        });
+        diagnoses.extend(found.flatten());
+    }
+    let wanted = examination.wanted.into_inner();
+    if wanted.is_empty() {
+        Findings::Diagnosed(diagnoses)
+    } else {
+        Findings::Ask(wanted)
+    }
+}
+
+impl<'a> Examination<'a> {
+    /// The answer to a question. If it has not come yet, it is asked for and the examination is
+    /// done again when it has.
+    fn ask(&self, question: Question) -> Option<&'a Answer> {
+        let answer = self.evidence.get(&question);
+        if answer.is_none() {
+            self.wanted.borrow_mut().insert(question);
+        }
+        answer
+    }
+
+    /// The container of the workload's template that shows a symptom.
+    fn container(&self, symptom: &Symptom) -> Option<&'a Container> {
+        Some(self.workload.container(symptom.container.as_ref()?)?.1)
+    }
+
+    /// The last lines of the life in which the container crashed. Nothing if they are not here
+    /// yet; an empty text if they cannot be had.
+    fn crash_log(&self, symptom: &Symptom) -> Option<&'a str> {
+        let (pod, container) = symptom.pod.as_ref().zip(symptom.container.as_ref())?;
+        let question = |life| Question::Logs {
+            pod: pod.clone(),
+            container: container.name.clone(),
+            life,
+        };
+        // the kubelet keeps a crashed container's log as "current" until the next one starts, and
+        // as "previous" from then on
+        let lives = if symptom.status == "Running" {
+            [Life::Previous, Life::Current]
+        } else {
+            [Life::Current, Life::Previous]
+        };
+        for life in lives {
+            match self.ask(question(life))? {
+                Answer::Logs(text) if !text.trim().is_empty() => return Some(text),
+                Answer::Logs(_)
+                | Answer::Unknown { .. }
+                | Answer::Image(_)
+                | Answer::Keys(_)
+                | Answer::Bounds(_) => {}
+            }
+        }
+        Some("")
+    }
+
+    /// The beginning of every cause: `Deployment shop/web: container nginx`.
+    fn subject(&self, symptom: &Symptom) -> String {
+        match &symptom.container {
+            Some(container) => format!("{}: {container}", self.workload.reference),
+            None => self.workload.reference.to_string(),
+        }
+    }
+
+    /// A diagnosis of this symptom.
+    fn diagnosis(
+        &self,
+        fault: &str,
+        symptom: &Symptom,
+        says: impl AsRef<str>,
+        confidence: u8,
+        remedy: Remedy,
+    ) -> Diagnosis {
+        let container = self.container(symptom).cloned().unwrap_or_default();
+        Diagnosis {
+            fault: fault.to_owned(),
+            symptom: symptom.clone(),
+            cause: format!("{} {}", self.subject(symptom), says.as_ref()),
+            confidence,
+            evidence: Vec::new(),
+            detail: String::new(),
+            fingerprint: Fingerprint::of(fault, &container, ""),
+            remedy,
+        }
+    }
+
+    /// `kubectl describe` of the pod, or of the workload where there is none.
+    fn describe(&self, symptom: &Symptom) -> String {
+        let namespace = &self.workload.reference.namespace;
+        match &symptom.pod {
+            Some(pod) => format!("kubectl -n {namespace} describe pod {pod}"),
+            None => format!(
+                "kubectl -n {namespace} describe {}",
+                self.workload.reference.kubectl()
+            ),
+        }
+    }
+}
+
+impl Diagnosis {
+    fn with_evidence(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        self.evidence
+            .extend(lines.into_iter().filter(|line| !line.is_empty()));
+        self
+    }
+
+    fn with_detail(mut self, detail: &str) -> Self {
+        self.fingerprint.0.push(' ');
+        self.fingerprint.0.push_str(detail);
+        detail.clone_into(&mut self.detail);
+        self
+    }
+
+    /// Whether it is the same fault in the same place, so that what was done has not helped.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.fault == other.fault
+            && self.symptom.container == other.symptom.container
+            && self.detail == other.detail
+    }
+}
+
+/// The last lines of a log that say something, for the evidence.
+fn last_lines(log: &str, count: usize) -> Vec<String> {
+    const LONGEST: usize = 240;
+    let mut lines: Vec<String> = log
+        .lines()
+        .rev()
+        .filter(|line| !line.trim().is_empty())
+        .take(count)
+        .map(|line| {
+            format!(
+                "log: {}",
+                line.trim().chars().take(LONGEST).collect::<String>()
+            )
+        })
+        .collect();
+    lines.reverse();
+    lines
+}

@@ -1,0 +1,203 @@
+//! Fault `out-of-memory`: the kernel killed a container that reached its memory limit.
+
+use super::{Diagnosis, Examination, Remedy};
+use crate::{
+    act::{Action, IncreaseMemory},
+    cluster::is_ready,
+    evidence::{Answer, Bounds, Question},
+    observe::{CRASH_MEMORY, Crash, Sign, Symptom},
+    plan::{Advice, Origin, Proof, Step, memory},
+    quantity::Bytes,
+};
+use k8s_openapi::api::core::v1::Container;
+
+pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
+    let Sign::OutOfMemory(crash) = &symptom.sign else {
+        return None;
+    };
+    let container = examination.container(symptom)?;
+    let reference = symptom.container.clone()?;
+    let Some(limit) = memory(container, Which::Limit) else {
+        let advice = Advice {
+            why: "the container has no memory limit, so it was its node that ran out of memory"
+                .to_owned(),
+            command: "kubectl top nodes".to_owned(),
+        };
+        let says = "was killed for its memory, though it has no limit";
+        return Some(examination.diagnosis(
+            "out-of-memory",
+            symptom,
+            says,
+            70,
+            Remedy::Person(advice),
+        ));
+    };
+    let says = format!("was killed at its memory limit of {limit}{}", after(crash));
+    if crash.restarts <= 1
+        && crash
+            .lifetime
+            .is_some_and(|lifetime| lifetime > CRASH_MEMORY)
+    {
+        let remedy = Remedy::Wait {
+            why: "it ran well for long before: one kill alone is no pattern".to_owned(),
+        };
+        return Some(examination.diagnosis("out-of-memory", symptom, says, 60, remedy));
+    }
+    let bounds = match examination.ask(Question::Bounds)? {
+        Answer::Bounds(bounds) => *bounds,
+        Answer::Unknown { .. } | Answer::Logs(_) | Answer::Image(_) | Answer::Keys(_) => {
+            Bounds::default()
+        }
+    };
+    let node = largest_node(examination);
+    let (most, bound) = memory::most(limit, bounds, node, examination.settings.memory_ceiling);
+    let known = limits_of_similar(examination, container);
+    let mut from = limit;
+    let steps: Vec<_> = memory::growth(limit, &known, most)
+        .into_iter()
+        .map(|to| {
+            let request = request_for(container, limit, to, bounds);
+            let action = Action::IncreaseMemory(IncreaseMemory {
+                container: reference.clone(),
+                from,
+                to,
+                request: request.filter(|_| from == limit),
+            });
+            from = to;
+            let reasoning = if known.contains(&to) {
+                format!("similar pods run well with {to}")
+            } else {
+                format!("killed at {limit}; {to} is within {bound} ({most})")
+            };
+            Step {
+                action,
+                reasoning,
+                origin: Origin::Playbook,
+                proof: Proof::Bounded,
+            }
+        })
+        .collect();
+    let why = format!(
+        "{bound} ({most}) leaves no room for more memory, or more did not help: the program may leak"
+    );
+    let advice = Advice {
+        why,
+        command: format!(
+            "kubectl -n {} top pod --containers",
+            examination.workload.reference.namespace
+        ),
+    };
+    let remedy = if steps.is_empty() {
+        Remedy::Person(advice)
+    } else {
+        Remedy::Steps {
+            steps,
+            otherwise: advice,
+        }
+    };
+    let evidence = format!(
+        "exit code {}, {} restart(s)",
+        crash.exit_code, crash.restarts
+    );
+    Some(
+        examination
+            .diagnosis("out-of-memory", symptom, says, 95, remedy)
+            .with_evidence([evidence]),
+    )
+}
+
+fn after(crash: &Crash) -> String {
+    crash
+        .lifetime
+        .map(|lifetime| format!(" after {} s", lifetime.as_secs()))
+        .unwrap_or_default()
+}
+
+#[derive(Clone, Copy)]
+enum Which {
+    Limit,
+    Request,
+}
+
+fn memory(container: &Container, which: Which) -> Option<Bytes> {
+    let resources = container.resources.as_ref()?;
+    let list = match which {
+        Which::Limit => resources.limits.as_ref()?,
+        Which::Request => resources.requests.as_ref()?,
+    };
+    Bytes::parse(&list.get("memory")?.0).ok()
+}
+
+/// The request is kept. Where none is written the old limit was the request, and stays it; where
+/// a LimitRange bounds the ratio of limit to request, the request follows.
+fn request_for(
+    container: &Container,
+    old_limit: Bytes,
+    new_limit: Bytes,
+    bounds: Bounds,
+) -> Option<Bytes> {
+    let written = memory(container, Which::Request);
+    let kept = written.unwrap_or(old_limit);
+    let least = bounds
+        .max_limit_to_request
+        .filter(|ratio| *ratio > 0)
+        .map(|ratio| Bytes::new(new_limit.get().saturating_mul(1_000).div_ceil(ratio)));
+    let wanted = least.map_or(kept, |least| least.max(kept));
+    (written != Some(wanted)).then_some(wanted)
+}
+
+/// The most that any schedulable node can give.
+fn largest_node(examination: &Examination<'_>) -> Option<Bytes> {
+    let nodes = examination.workload.cluster().nodes.values();
+    nodes
+        .filter(|node| {
+            node.spec
+                .as_ref()
+                .is_none_or(|spec| spec.unschedulable != Some(true))
+        })
+        .filter_map(|node| {
+            Bytes::parse(&node.status.as_ref()?.allocatable.as_ref()?.get("memory")?.0).ok()
+        })
+        .max()
+}
+
+/// The limits with which containers of the same image and command run well.
+fn limits_of_similar(examination: &Examination<'_>, container: &Container) -> Vec<Bytes> {
+    let cluster = examination.workload.cluster();
+    let here = &examination.workload.reference;
+    let mut limits: Vec<_> = cluster
+        .roots()
+        .into_iter()
+        .filter(|other| other.namespace == here.namespace && other != here)
+        .filter_map(|other| cluster.workload(&other))
+        .filter(|other| {
+            !other.pods.is_empty()
+                && other
+                    .pods
+                    .iter()
+                    .all(|pod| is_ready(pod) && never_restarted(pod))
+        })
+        .filter_map(|other| other.pod_spec())
+        .flat_map(|spec| &spec.containers)
+        .filter(|other| {
+            other.image == container.image
+                && other.command == container.command
+                && other.args == container.args
+        })
+        .filter_map(|other| memory(other, Which::Limit))
+        .collect();
+    limits.sort_unstable();
+    limits.dedup();
+    limits
+}
+
+fn never_restarted(pod: &k8s_openapi::api::core::v1::Pod) -> bool {
+    let statuses = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.container_statuses.as_ref());
+    statuses
+        .into_iter()
+        .flatten()
+        .all(|status| status.restart_count == 0)
+}

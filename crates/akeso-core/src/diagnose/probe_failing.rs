@@ -1,0 +1,35 @@
+//! Fault `probe-failing`: a probe fails, so that the container is restarted or never gets traffic.
+
+use super::{Diagnosis, Examination, Remedy, last_lines, undo};
+use crate::{
+    observe::{Probe, Sign, Symptom},
+    plan::Advice,
+};
+
+pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
+    let Sign::Probe { probe } = &symptom.sign else {
+        return None;
+    };
+    let log = examination.crash_log(symptom)?;
+    let says = format!("fails its {}: {}", probe.field(), symptom.message);
+    let why = format!("the {} must fit what the program does", probe.field());
+    let advice = Advice {
+        why,
+        command: examination.describe(symptom),
+    };
+    let overdue = examination
+        .symptoms
+        .iter()
+        .any(|other| matches!(other.sign, Sign::RolloutOverdue));
+    let remedy = match probe {
+        // a slow start looks the same until the rollout's deadline has passed
+        Probe::Readiness if !overdue => Remedy::Person(advice),
+        Probe::Readiness | Probe::Liveness | Probe::Startup => undo::or_person(examination, advice),
+    };
+    let evidence = std::iter::once(symptom.message.clone()).chain(last_lines(log, 3));
+    Some(
+        examination
+            .diagnosis("probe-failing", symptom, says, 70, remedy)
+            .with_evidence(evidence),
+    )
+}

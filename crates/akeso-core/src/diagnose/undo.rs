@@ -1,0 +1,47 @@
+//! The remedy for a bad rollout: the last good revision, where one is proven by ready pods.
+
+use super::Examination;
+use crate::{
+    act::{Action, RollbackToRevision},
+    plan::{Origin, Proof, Step},
+};
+
+/// The step that puts the last good revision back, if there is one and it differs.
+pub(super) fn step(examination: &Examination<'_>) -> Option<Step> {
+    let good = examination.workload.last_good_revision()?;
+    if Some(good.template.as_ref()) == examination.workload.template() {
+        return None;
+    }
+    let images = good.template.spec.iter().flat_map(|spec| &spec.containers);
+    let images = images
+        .map(|container| container.image.clone().unwrap_or_default())
+        .collect();
+    let reasoning = format!(
+        "{} pod(s) of revision {} are ready, so that revision works",
+        good.ready_pods, good.number
+    );
+    Some(Step {
+        action: Action::RollbackToRevision(RollbackToRevision {
+            revision: good.number,
+            holder: good.name,
+            images,
+        }),
+        reasoning,
+        origin: Origin::Playbook,
+        proof: Proof::Confirmed,
+    })
+}
+
+/// The same as a remedy: undo if that is proven, else a person.
+pub(super) fn or_person(
+    examination: &Examination<'_>,
+    advice: crate::plan::Advice,
+) -> super::Remedy {
+    match step(examination) {
+        Some(step) => super::Remedy::Steps {
+            steps: vec![step],
+            otherwise: advice,
+        },
+        None => super::Remedy::Person(advice),
+    }
+}

@@ -1,0 +1,45 @@
+//! Fault `unknown-crash`: the program ends and nothing says why. It is called that; it is not
+//! restarted blindly. Where the revision before it runs well, that one is put back.
+
+use super::{Diagnosis, Examination, Remedy, last_lines, undo};
+use crate::{
+    observe::{Sign, Symptom},
+    plan::Advice,
+};
+
+pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
+    let Sign::Crash(crash) = &symptom.sign else {
+        return None;
+    };
+    let log = examination.crash_log(symptom)?;
+    let last = last_lines(log, 1)
+        .pop()
+        .map(|line| format!(" ({line})"))
+        .unwrap_or_default();
+    let says = format!(
+        "ends with exit code {} for a cause that is not known{last}",
+        crash.exit_code
+    );
+    let remedy = if crash.repeated {
+        let namespace = &examination.workload.reference.namespace;
+        let pod = symptom.pod.as_deref().unwrap_or_default();
+        let container = symptom
+            .container
+            .as_ref()
+            .map(|container| container.name.as_str())
+            .unwrap_or_default();
+        let command = format!("kubectl -n {namespace} logs {pod} -c {container} --previous");
+        let why =
+            "no change to the workload is known to help; its log is the place to look".to_owned();
+        undo::or_person(examination, Advice { why, command })
+    } else {
+        Remedy::Wait {
+            why: "it has ended only once or twice so far".to_owned(),
+        }
+    };
+    Some(
+        examination
+            .diagnosis("unknown-crash", symptom, says, 40, remedy)
+            .with_evidence(last_lines(log, 6)),
+    )
+}

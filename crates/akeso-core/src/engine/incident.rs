@@ -1,0 +1,255 @@
+//! One incident, as the journal tells it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::ChangeRequest;
+use crate::{
+    act::{Change, PatchOp},
+    diagnose::Diagnosis,
+    gate::Ruling,
+    journal::{End, Fact, Outcome, Verdict},
+    observe::Symptom,
+    plan::{Plan, Step},
+    workload::{AttemptId, IncidentId, WorkloadRef},
+};
+
+/// The open problem of one workload.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Its number.
+    pub id: IncidentId,
+    /// The workload.
+    pub workload: WorkloadRef,
+    /// When it was opened.
+    pub opened: Timestamp,
+    /// When it last moved.
+    pub updated: Timestamp,
+    /// What was seen first.
+    pub symptoms: Vec<Symptom>,
+    /// The causes; the plan is for the first.
+    pub diagnoses: Vec<Diagnosis>,
+    /// The plan.
+    pub plan: Option<Plan>,
+    /// The gate's last decision.
+    pub ruling: Option<Ruling>,
+    /// What was tried, in order.
+    pub attempts: Vec<Attempt>,
+    /// How it stands.
+    pub state: State,
+}
+
+/// How an incident stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum State {
+    /// Something is broken; the cause is looked for.
+    Observed,
+    /// There is a plan, and this step (from 0) is next.
+    Planned {
+        /// The step's place in the plan.
+        step: usize,
+    },
+    /// A step waits for a person.
+    AwaitingApproval {
+        /// The command that does the same by hand.
+        command: String,
+    },
+    /// A change is being made.
+    Acting {
+        /// The attempt.
+        attempt: AttemptId,
+    },
+    /// A change was made; whether it helps is being watched.
+    Verifying {
+        /// The attempt.
+        attempt: AttemptId,
+    },
+    /// A change is being taken back.
+    RollingBack {
+        /// The attempt.
+        attempt: AttemptId,
+    },
+    /// A person must act.
+    Escalated {
+        /// Why Akeso does not.
+        why: String,
+        /// The command to begin with.
+        command: String,
+        /// When Akeso looks at it again by itself.
+        until: Option<Timestamp>,
+    },
+    /// Over.
+    Closed(End),
+}
+
+/// One executed step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Its number.
+    pub id: AttemptId,
+    /// The step.
+    pub step: Step,
+    /// The step's place in its plan.
+    pub place: usize,
+    /// What it was for.
+    pub diagnosis: Diagnosis,
+    /// The exact change.
+    pub change: Change,
+    /// The API server's answer.
+    pub outcome: Option<Outcome>,
+    /// Whether it helped.
+    pub verdict: Option<Verdict>,
+    /// The API server's answer to taking it back.
+    pub rolled_back: Option<Outcome>,
+}
+
+impl Attempt {
+    /// Whether its change is in the cluster and has not been taken back.
+    pub const fn is_kept(&self) -> bool {
+        matches!(self.outcome, Some(Outcome::Done { .. })) && self.rolled_back.is_none()
+    }
+
+    /// The patch that takes it back, if it can be taken back.
+    pub fn inverse(&self) -> Option<&Vec<PatchOp>> {
+        match &self.change {
+            Change::Patch { inverse, .. } => Some(inverse),
+            Change::Evict { .. } => None,
+        }
+    }
+}
+
+impl Incident {
+    /// Whether it is over.
+    pub const fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed(_))
+    }
+
+    /// An attempt of this incident.
+    pub fn attempt(&self, id: AttemptId) -> Option<&Attempt> {
+        self.attempts.iter().find(|attempt| attempt.id == id)
+    }
+
+    fn attempt_mut(&mut self, id: AttemptId) -> Option<&mut Attempt> {
+        self.attempts.iter_mut().find(|attempt| attempt.id == id)
+    }
+
+    /// The change whose outcome is not known.
+    pub(super) fn unsettled(&self) -> Option<(AttemptId, ChangeRequest)> {
+        match &self.state {
+            State::Acting { attempt } => Some((
+                *attempt,
+                ChangeRequest::from(&self.attempt(*attempt)?.change),
+            )),
+            State::RollingBack { attempt } => Some((
+                *attempt,
+                ChangeRequest::Patch(self.attempt(*attempt)?.inverse()?.clone()),
+            )),
+            State::Observed
+            | State::Planned { .. }
+            | State::AwaitingApproval { .. }
+            | State::Verifying { .. }
+            | State::Escalated { .. }
+            | State::Closed(_) => None,
+        }
+    }
+
+    /// Takes in a fact about this incident.
+    pub(super) fn fold(&mut self, fact: &Fact, at: Timestamp) {
+        self.updated = at;
+        match fact {
+            Fact::Diagnosed { diagnoses, .. } => self.diagnoses.clone_from(diagnoses),
+            Fact::Planned { plan, .. } => {
+                self.plan = Some(plan.clone());
+                self.state = State::Planned { step: 0 };
+            }
+            Fact::Gated { ruling, .. } => self.ruling = Some(ruling.clone()),
+            Fact::Intended {
+                attempt,
+                step,
+                change,
+                ..
+            } => {
+                let planned = self
+                    .plan
+                    .as_ref()
+                    .and_then(|plan| plan.steps.get(*step))
+                    .cloned();
+                if let Some((planned, diagnosis)) = planned.zip(self.diagnoses.first().cloned()) {
+                    self.attempts.push(Attempt {
+                        id: *attempt,
+                        step: planned,
+                        place: *step,
+                        diagnosis,
+                        change: change.clone(),
+                        outcome: None,
+                        verdict: None,
+                        rolled_back: None,
+                    });
+                }
+                self.state = State::Acting { attempt: *attempt };
+            }
+            Fact::Applied {
+                attempt, outcome, ..
+            } => {
+                let place = self.attempt(*attempt).map_or(0, |attempt| attempt.place);
+                if let Some(attempt) = self.attempt_mut(*attempt) {
+                    attempt.outcome = Some(outcome.clone());
+                }
+                self.state = match outcome {
+                    Outcome::Done { .. } => State::Verifying { attempt: *attempt },
+                    Outcome::Refused { .. } => State::Planned { step: place + 1 },
+                    Outcome::Conflict { .. } | Outcome::Failed { .. } => State::Observed,
+                };
+            }
+            Fact::Judged {
+                attempt, verdict, ..
+            } => {
+                let place = self.attempt(*attempt).map_or(0, |attempt| attempt.place);
+                if let Some(attempt) = self.attempt_mut(*attempt) {
+                    attempt.verdict = Some(*verdict);
+                }
+                match verdict {
+                    Verdict::Partly => self.state = State::Observed,
+                    Verdict::NotHealed | Verdict::Worse => {
+                        self.state = State::Planned { step: place + 1 }
+                    }
+                    Verdict::Healed | Verdict::Superseded => {}
+                }
+            }
+            Fact::RollbackIntended { attempt, .. } => {
+                self.state = State::RollingBack { attempt: *attempt }
+            }
+            Fact::RolledBack {
+                attempt, outcome, ..
+            } => {
+                // what is taken back may be a guess of an earlier plan: the plan goes on behind
+                // the last step that was tried
+                let place = self.attempts.last().map_or(0, |last| last.place);
+                if let Some(attempt) = self.attempt_mut(*attempt) {
+                    attempt.rolled_back = Some(outcome.clone());
+                }
+                self.state = State::Planned { step: place + 1 };
+            }
+            Fact::Asked { command, .. } => {
+                self.state = State::AwaitingApproval {
+                    command: command.clone(),
+                }
+            }
+            Fact::Escalated {
+                why,
+                command,
+                until,
+                ..
+            } => {
+                self.state = State::Escalated {
+                    why: why.clone(),
+                    command: command.clone(),
+                    until: *until,
+                };
+            }
+            Fact::Closed { end, .. } => self.state = State::Closed(end.clone()),
+            Fact::Opened { .. } | Fact::Learned { .. } | Fact::Forgotten { .. } => {}
+        }
+    }
+}

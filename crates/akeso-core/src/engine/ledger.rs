@@ -1,0 +1,156 @@
+//! The fold of the journal: every incident, what was learned, what was spent.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{Incident, State};
+use crate::{
+    gate,
+    journal::{Entry, Fact, Verdict},
+    learn::Patterns,
+    workload::{AttemptId, IncidentId, WorkloadRef},
+};
+
+/// What the journal says, summed up.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    incidents: BTreeMap<IncidentId, Incident>,
+    open: BTreeMap<WorkloadRef, IncidentId>,
+    failures: BTreeMap<WorkloadRef, Vec<Timestamp>>,
+    patterns: Patterns,
+    last_incident: u64,
+    last_attempt: u64,
+}
+
+impl Ledger {
+    /// Takes in the next entry.
+    pub fn fold(&mut self, entry: &Entry) {
+        let at = entry.at;
+        match &entry.fact {
+            Fact::Opened {
+                incident,
+                workload,
+                symptoms,
+            } => {
+                self.last_incident = self.last_incident.max(incident.0);
+                self.open.insert(workload.clone(), *incident);
+                self.incidents.insert(
+                    *incident,
+                    Incident {
+                        id: *incident,
+                        workload: workload.clone(),
+                        opened: at,
+                        updated: at,
+                        symptoms: symptoms.clone(),
+                        diagnoses: Vec::new(),
+                        plan: None,
+                        ruling: None,
+                        attempts: Vec::new(),
+                        state: State::Observed,
+                    },
+                );
+            }
+            Fact::Intended { attempt, .. } => self.last_attempt = self.last_attempt.max(attempt.0),
+            Fact::Judged {
+                incident,
+                attempt,
+                verdict,
+                ..
+            } => self.count(*incident, *attempt, *verdict, at),
+            Fact::Learned {
+                fingerprint,
+                action,
+                ..
+            } => self.patterns.succeeded(fingerprint, action, at),
+            Fact::Forgotten { fingerprint } => self.patterns.forget(fingerprint),
+            Fact::Closed { incident, .. } => self.open.retain(|_, open| open != incident),
+            Fact::Diagnosed { .. }
+            | Fact::Planned { .. }
+            | Fact::Gated { .. }
+            | Fact::Applied { .. }
+            | Fact::RollbackIntended { .. }
+            | Fact::RolledBack { .. }
+            | Fact::Asked { .. }
+            | Fact::Escalated { .. } => {}
+        }
+        if let Some(incident) = entry
+            .fact
+            .incident()
+            .and_then(|id| self.incidents.get_mut(&id))
+        {
+            incident.fold(&entry.fact, at);
+        }
+    }
+
+    /// A failed attempt counts against its workload and against the pattern it came from.
+    fn count(&mut self, incident: IncidentId, attempt: AttemptId, verdict: Verdict, at: Timestamp) {
+        let Some(incident) = self.incidents.get(&incident) else {
+            return;
+        };
+        match verdict {
+            Verdict::NotHealed | Verdict::Worse => {
+                let failures = self.failures.entry(incident.workload.clone()).or_default();
+                failures.retain(|failed| at.duration_since(*failed) < gate::CLOSED_FOR);
+                failures.push(at);
+                if let Some(attempt) = incident.attempt(attempt) {
+                    self.patterns
+                        .failed(&attempt.diagnosis.fingerprint, &attempt.step.action, at);
+                }
+            }
+            Verdict::Healed | Verdict::Partly | Verdict::Superseded => {}
+        }
+    }
+
+    /// An incident.
+    pub fn get(&self, id: IncidentId) -> Option<&Incident> {
+        self.incidents.get(&id)
+    }
+
+    /// Every incident, in the order in which they were opened.
+    pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.values()
+    }
+
+    /// The incidents that are not over.
+    pub fn open(&self) -> impl Iterator<Item = &Incident> {
+        self.open.values().filter_map(|id| self.incidents.get(id))
+    }
+
+    /// The open incident of a workload.
+    pub fn open_incident(&self, workload: &WorkloadRef) -> Option<IncidentId> {
+        self.open.get(workload).copied()
+    }
+
+    /// What was learned.
+    pub const fn patterns(&self) -> &Patterns {
+        &self.patterns
+    }
+
+    /// When attempts on a workload failed.
+    pub fn failures(&self, workload: &WorkloadRef) -> &[Timestamp] {
+        self.failures
+            .get(workload)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+
+    pub(super) fn incident_of(&self, attempt: AttemptId) -> Option<IncidentId> {
+        self.open()
+            .find(|incident| incident.attempt(attempt).is_some())
+            .map(|incident| incident.id)
+    }
+
+    pub(super) const fn next_incident(&self) -> IncidentId {
+        IncidentId(self.last_incident + 1)
+    }
+
+    pub(super) const fn next_attempt(&self) -> AttemptId {
+        AttemptId(self.last_attempt + 1)
+    }
+
+    /// Forgets the incidents that are over; the journal still has them.
+    pub(super) fn drop_closed(&mut self) {
+        self.incidents.retain(|_, incident| !incident.is_closed());
+    }
+}

@@ -1,0 +1,405 @@
+//! The one loop: [`Engine::handle`] takes an event and the time, and returns effects.
+//!
+//! The engine decides and the rim does. Effects are to be executed in the order in which they
+//! come; a [`Effect::Journal`] must have reached the disk before the effects behind it begin.
+//!
+//! **Invariant:** every decision is a [`Fact`] in the journal, and what the engine knows of its
+//! incidents is the fold of those facts ([`Ledger`]): a restart that reads the journal back goes
+//! on where the one before it stopped.
+
+mod incident;
+mod ledger;
+mod turn;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use incident::{Attempt, Incident, State};
+pub use ledger::Ledger;
+
+use crate::{
+    act::{Change, PatchOp},
+    cluster::{Cluster, Kind, Object, ObjectRef},
+    evidence::{Answer, Question},
+    journal::{Broken, Chain, Entry, Fact, Outcome},
+    observe::observe,
+    settings::Settings,
+    workload::{AttemptId, IncidentId, WorkloadRef},
+};
+use turn::{Live, Turn};
+
+/// What the engine is told.
+#[derive(Debug)]
+pub enum Event {
+    /// An object is new or has changed.
+    Upserted(Object),
+    /// An object is gone.
+    Deleted(ObjectRef),
+    /// All objects of a kind, after a watch had to begin anew.
+    Relisted(Kind, Vec<Object>),
+    /// Every kind has been listed: from here on the engine judges what it sees.
+    Synced,
+    /// Look at everything again.
+    Recheck,
+    /// The time that [`Engine::next_wake`] named has come.
+    Tick,
+    /// An answer to a question of an incident.
+    Answered(IncidentId, Question, Answer),
+    /// The outcome of a change, or of taking one back.
+    Outcome(AttemptId, Outcome),
+}
+
+/// What the rim is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Write an entry to the journal, on disk, before anything that follows.
+    Journal(Entry),
+    /// Find the answer to a question; it must be answered, if only with [`Answer::Unknown`].
+    Gather {
+        /// The incident that wants to know.
+        incident: IncidentId,
+        /// Where.
+        namespace: String,
+        /// What.
+        question: Question,
+    },
+    /// Make a change; its outcome must be told.
+    Apply {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The workload.
+        workload: WorkloadRef,
+        /// What to send.
+        request: ChangeRequest,
+    },
+    /// An intent was journalled and the program ended before its outcome was: read the object and
+    /// tell the outcome.
+    Settle {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The workload.
+        workload: WorkloadRef,
+        /// What was to be sent.
+        request: ChangeRequest,
+    },
+    /// Tell the workload's owner, as a Kubernetes Event on the workload.
+    Announce {
+        /// The workload.
+        workload: WorkloadRef,
+        /// What about.
+        reason: Announcement,
+        /// In a sentence.
+        note: String,
+    },
+}
+
+/// A request to the API server that changes something.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChangeRequest {
+    /// A JSON Patch of the workload, dry-run first.
+    Patch(Vec<PatchOp>),
+    /// The eviction of a pod of the workload.
+    Evict {
+        /// The pod's name.
+        pod: String,
+        /// Its uid.
+        uid: String,
+    },
+}
+
+impl From<&Change> for ChangeRequest {
+    fn from(change: &Change) -> Self {
+        match change {
+            Change::Patch { forward, .. } => Self::Patch(forward.clone()),
+            Change::Evict { pod, uid } => Self::Evict {
+                pod: pod.clone(),
+                uid: uid.clone(),
+            },
+        }
+    }
+}
+
+/// The reasons of Akeso's Kubernetes Events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each is the reason of the same name")]
+pub enum Announcement {
+    Remediating,
+    Remediated,
+    RolledBack,
+    NeedsAttention,
+}
+
+/// The mind: what it knows of the cluster and of its incidents.
+#[derive(Debug)]
+pub struct Engine {
+    settings: Settings,
+    cluster: Cluster,
+    is_synced: bool,
+    recorder: Recorder,
+    live: BTreeMap<IncidentId, Live>,
+    /// Workloads without an incident that time alone may make ill or well.
+    looks: BTreeMap<WorkloadRef, Timestamp>,
+}
+
+/// Writes facts down: to the journal, into the ledger.
+#[derive(Debug, Default)]
+struct Recorder {
+    chain: Chain,
+    ledger: Ledger,
+    effects: Vec<Effect>,
+}
+
+impl Recorder {
+    fn record(&mut self, fact: Fact, now: Timestamp) {
+        let entry = self.chain.append(fact, now);
+        self.ledger.fold(&entry);
+        self.effects.push(Effect::Journal(entry));
+    }
+}
+
+impl Engine {
+    /// An engine that knows nothing yet.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            cluster: Cluster::default(),
+            is_synced: false,
+            recorder: Recorder::default(),
+            live: BTreeMap::new(),
+            looks: BTreeMap::new(),
+        }
+    }
+
+    /// An engine that goes on where its journal ends.
+    pub fn restore<'a>(
+        settings: Settings,
+        journal: impl IntoIterator<Item = &'a Entry>,
+    ) -> Result<Self, Broken> {
+        let mut engine = Self::new(settings);
+        for entry in journal {
+            engine.recorder.chain.follow(entry)?;
+            engine.recorder.ledger.fold(entry);
+            engine.recorder.ledger.drop_closed();
+        }
+        Ok(engine)
+    }
+
+    /// The fold of the journal.
+    pub const fn ledger(&self) -> &Ledger {
+        &self.recorder.ledger
+    }
+
+    /// The cluster as the engine remembers it.
+    pub const fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// When [`Event::Tick`] must come at the latest, if nothing else does.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        self.live
+            .values()
+            .filter_map(Live::wake)
+            .chain(self.looks.values().copied())
+            .min()
+    }
+
+    /// Whether every open incident waits for a person, or for nothing but time.
+    pub fn is_at_rest(&self) -> bool {
+        self.is_synced
+            && self.recorder.ledger.open().all(|incident| {
+                matches!(
+                    incident.state,
+                    State::AwaitingApproval { .. } | State::Escalated { .. }
+                ) || (incident.state == State::Observed
+                    && self.live.get(&incident.id).is_some_and(Live::is_waiting))
+            })
+    }
+
+    /// Writes down that a person had a pattern forgotten.
+    pub fn forget(
+        &mut self,
+        fingerprint: &crate::learn::Fingerprint,
+        now: Timestamp,
+    ) -> Vec<Effect> {
+        self.recorder.record(
+            Fact::Forgotten {
+                fingerprint: fingerprint.clone(),
+            },
+            now,
+        );
+        std::mem::take(&mut self.recorder.effects)
+    }
+
+    /// Takes in an event and decides. `now` must not go back.
+    pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Effect> {
+        match event {
+            Event::Upserted(object) => {
+                let reference = object.reference();
+                self.cluster.upsert(object);
+                self.look_at_root_of(&reference, now);
+            }
+            Event::Deleted(reference) => {
+                let root = self.cluster.root_of(&reference);
+                self.cluster.remove(&reference);
+                if let Some(root) = root {
+                    self.look_at(&root, now);
+                }
+            }
+            Event::Relisted(kind, objects) => {
+                self.cluster.clear(kind);
+                objects
+                    .into_iter()
+                    .for_each(|object| self.cluster.upsert(object));
+                self.look_at_all(now);
+            }
+            Event::Synced => {
+                self.is_synced = true;
+                self.resume();
+                self.look_at_all(now);
+            }
+            Event::Recheck => self.look_at_all(now),
+            Event::Tick => self.tick(now),
+            Event::Answered(incident, question, answer) => {
+                if let Some(live) = self.live.get_mut(&incident) {
+                    live.answer(question, answer);
+                    self.advance(incident, now);
+                }
+            }
+            Event::Outcome(attempt, outcome) => {
+                if let Some(incident) = self.recorder.ledger.incident_of(attempt) {
+                    self.turn(incident, now, |turn| turn.take_outcome(attempt, outcome));
+                    self.advance(incident, now);
+                }
+            }
+        }
+        std::mem::take(&mut self.recorder.effects)
+    }
+
+    /// After a restart: changes whose outcome is not known are settled by reading the object.
+    fn resume(&mut self) {
+        let open: Vec<_> = self.recorder.ledger.open().cloned().collect();
+        for incident in open {
+            self.live.entry(incident.id).or_default();
+            if let Some((attempt, request)) = incident.unsettled() {
+                let workload = incident.workload.clone();
+                self.recorder.effects.push(Effect::Settle {
+                    attempt,
+                    workload,
+                    request,
+                });
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        let due: Vec<_> = self
+            .live
+            .iter()
+            .filter(|(_, live)| live.wake().is_some_and(|at| at <= now))
+            .map(|(id, _)| *id)
+            .collect();
+        for incident in due {
+            if let Some(workload) = self
+                .recorder
+                .ledger
+                .get(incident)
+                .map(|incident| incident.workload.clone())
+            {
+                self.look_at(&workload, now);
+            }
+        }
+        let looks: Vec<_> = self
+            .looks
+            .iter()
+            .filter(|(_, at)| **at <= now)
+            .map(|(workload, _)| workload.clone())
+            .collect();
+        for workload in looks {
+            self.look_at(&workload, now);
+        }
+    }
+
+    fn look_at_root_of(&mut self, object: &ObjectRef, now: Timestamp) {
+        if let Some(root) = self.cluster.root_of(object) {
+            self.look_at(&root, now);
+        }
+    }
+
+    fn look_at_all(&mut self, now: Timestamp) {
+        let open = self
+            .recorder
+            .ledger
+            .open()
+            .map(|incident| incident.workload.clone());
+        let mut all: Vec<_> = self.cluster.roots().into_iter().chain(open).collect();
+        all.sort_unstable();
+        all.dedup();
+        for workload in all {
+            self.look_at(&workload, now);
+        }
+    }
+
+    /// Observes a workload; opens its incident or moves it on.
+    fn look_at(&mut self, reference: &WorkloadRef, now: Timestamp) {
+        if !self.is_synced {
+            return;
+        }
+        self.looks.remove(reference);
+        let observation = self
+            .cluster
+            .workload(reference)
+            .map(|workload| observe(&workload, now))
+            .unwrap_or_default();
+        if self.recorder.ledger.open_incident(reference).is_none() {
+            if observation.symptoms.is_empty() {
+                if let Some(again) = observation.again {
+                    self.looks.insert(reference.clone(), again);
+                }
+                return;
+            }
+            let incident = self.recorder.ledger.next_incident();
+            let symptoms = observation.symptoms.clone();
+            self.recorder.record(
+                Fact::Opened {
+                    incident,
+                    workload: reference.clone(),
+                    symptoms,
+                },
+                now,
+            );
+        }
+        if let Some(incident) = self.recorder.ledger.open_incident(reference) {
+            self.live.entry(incident).or_default().see(observation);
+            self.advance(incident, now);
+        }
+    }
+
+    fn advance(&mut self, incident: IncidentId, now: Timestamp) {
+        self.turn(incident, now, |turn| turn.advance());
+        let Some(incident) = self.recorder.ledger.get(incident) else {
+            return;
+        };
+        if incident.is_closed() {
+            let (id, workload) = (incident.id, incident.workload.clone());
+            self.live.remove(&id);
+            self.recorder.ledger.drop_closed();
+            // what is still broken is a new incident
+            self.look_at(&workload, now);
+        }
+    }
+
+    fn turn(&mut self, incident: IncidentId, now: Timestamp, act: impl FnOnce(&mut Turn<'_>)) {
+        let mut live = self.live.remove(&incident).unwrap_or_default();
+        act(&mut Turn {
+            id: incident,
+            cluster: &self.cluster,
+            settings: &self.settings,
+            recorder: &mut self.recorder,
+            live: &mut live,
+            now,
+        });
+        self.live.insert(incident, live);
+    }
+}

@@ -1,0 +1,118 @@
+//! What is gathered to explain an incident, on demand: a diagnosis asks, the rim answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::quantity::Bytes;
+
+/// One thing that a diagnosis wants to know. All of it is about the incident's namespace.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "question", rename_all = "kebab-case")]
+pub enum Question {
+    /// The last 200 lines that a container logged.
+    Logs {
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+        /// Which of its lives.
+        life: Life,
+    },
+    /// What the registry says of an image reference, asked with the pod's pull secrets.
+    Image {
+        /// The reference, as it would stand in a manifest.
+        reference: String,
+        /// Secrets of type `kubernetes.io/dockerconfigjson` that the pod names.
+        pull_secrets: Vec<String>,
+    },
+    /// Names and keys (never values) of the ConfigMaps and Secrets.
+    Keys,
+    /// What bounds memory: LimitRanges and ResourceQuotas.
+    Bounds,
+}
+
+/// Which life of a container a log is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Life {
+    /// The one that runs, or the last one if none does.
+    Current,
+    /// The one before the last restart.
+    Previous,
+}
+
+/// What the rim answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Log lines, oldest first.
+    Logs(String),
+    /// What the registry says.
+    Image(ImageAnswer),
+    /// Names and keys.
+    Keys(Keys),
+    /// Bounds of memory.
+    Bounds(Bounds),
+    /// It could not be asked. This is no answer: nothing may be concluded from it.
+    Unknown {
+        /// Why, for people.
+        why: String,
+    },
+}
+
+/// What a registry says of an image reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageAnswer {
+    /// The reference can be pulled.
+    Exists,
+    /// The repository is there, the tag is not; these tags are.
+    NoSuchTag {
+        /// The tags that the repository has, in the registry's order, at most a few thousand.
+        tags: Vec<String>,
+    },
+    /// There is no such repository, or it is hidden from us: registries do not tell these apart.
+    NoSuchRepository,
+}
+
+/// The ConfigMaps and Secrets of a namespace: name → keys.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Keys {
+    /// ConfigMaps.
+    pub config_maps: BTreeMap<String, BTreeSet<String>>,
+    /// Secrets. Their values never come here.
+    pub secrets: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What bounds a container's memory in a namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Bounds {
+    /// The least of the LimitRanges' `max.memory` for a container.
+    pub container_max: Option<Bytes>,
+    /// What the ResourceQuotas leave of `limits.memory`.
+    pub quota_left: Option<Bytes>,
+    /// The least of the LimitRanges' `maxLimitRequestRatio.memory`, in thousandths.
+    pub max_limit_to_request: Option<u64>,
+}
+
+/// The answers that one incident has.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    answers: BTreeMap<Question, Answer>,
+}
+
+impl Evidence {
+    /// Takes in an answer.
+    pub fn insert(&mut self, question: Question, answer: Answer) {
+        self.answers.insert(question, answer);
+    }
+
+    /// The answer to a question, if it has come.
+    pub fn get(&self, question: &Question) -> Option<&Answer> {
+        self.answers.get(question)
+    }
+
+    /// Forgets everything, for a fresh look.
+    pub fn clear(&mut self) {
+        self.answers.clear();
+    }
+}

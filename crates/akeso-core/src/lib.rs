@@ -1,0 +1,22 @@
+//! The mind of Akeso: observe, diagnose, plan, gate, act, verify, learn.
+//!
+//! [`engine::Engine::handle`] takes an event and the time and returns effects; everything else in
+//! this crate is what it consults on the way, in the order of the loop.
+//!
+//! **Invariant:** no clock, randomness, environment, file, network or async code. The same events
+//! and times in give the same effects out (held by `clippy.toml` and `tests/purity.rs`).
+
+pub mod act;
+pub mod cluster;
+pub mod diagnose;
+pub mod engine;
+pub mod evidence;
+pub mod gate;
+pub mod journal;
+pub mod learn;
+pub mod observe;
+pub mod plan;
+pub mod quantity;
+pub mod settings;
+pub mod verify;
+pub mod workload;

@@ -1,0 +1,198 @@
+//! What the container statuses of the pods say, init and sidecar containers included.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
+
+use super::{CRASH_MEMORY, Crash, Look, Sign, Symptom};
+use crate::{
+    cluster::{Controller, is_ready},
+    workload::{ContainerRef, ContainerRole},
+};
+
+/// From this many restarts on a crash is no accident.
+const REPEATED: i32 = 2;
+
+pub(super) fn symptoms(look: &Look<'_>) -> Vec<Symptom> {
+    if look.workload.job.is_some_and(super::jobs::is_complete) {
+        return Vec::new();
+    }
+    let current = look.workload.pods.iter().flat_map(|pod| of_pod(look, pod));
+    current.chain(stuck_on_old_pod(look)).collect()
+}
+
+fn of_pod(look: &Look<'_>, pod: &Pod) -> Vec<Symptom> {
+    let Some(status) = &pod.status else {
+        return Vec::new();
+    };
+    let restarts_always = pod
+        .spec
+        .as_ref()
+        .is_none_or(|s| s.restart_policy.as_deref().unwrap_or("Always") == "Always");
+    match status.phase.as_deref() {
+        Some("Succeeded") => return Vec::new(),
+        // evicted, or lost with its node: its controller has already made another
+        Some("Failed") if restarts_always => return Vec::new(),
+        _ => {}
+    }
+    let init = status
+        .init_container_statuses
+        .iter()
+        .flatten()
+        .map(|s| (ContainerRole::Init, s));
+    let main = status
+        .container_statuses
+        .iter()
+        .flatten()
+        .map(|s| (ContainerRole::Main, s));
+    init.chain(main)
+        .filter_map(|(role, container)| of_container(look, pod, role, container))
+        .collect()
+}
+
+fn of_container(
+    look: &Look<'_>,
+    pod: &Pod,
+    role: ContainerRole,
+    status: &ContainerStatus,
+) -> Option<Symptom> {
+    let symptom = |sign, state: &str, reason: &str, message: &str| {
+        Some(Symptom {
+            sign,
+            pod: pod.metadata.name.clone(),
+            container: Some(ContainerRef {
+                name: status.name.clone(),
+                role,
+            }),
+            status: state.to_owned(),
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+        })
+    };
+    let state = status.state.as_ref()?;
+    let last = status
+        .last_state
+        .as_ref()
+        .and_then(|last| last.terminated.as_ref());
+
+    if let Some(waiting) = &state.waiting {
+        let reason = waiting.reason.as_deref().unwrap_or_default();
+        let message = waiting.message.as_deref().unwrap_or_default();
+        return match reason {
+            "ImagePullBackOff"
+            | "ErrImagePull"
+            | "InvalidImageName"
+            | "ErrImageNeverPull"
+            | "ImageInspectError"
+            | "RegistryUnavailable" => {
+                let image = image_of(pod, role, status);
+                symptom(Sign::ImagePull { image }, "Waiting", reason, message)
+            }
+            "CreateContainerConfigError" => symptom(Sign::Config, "Waiting", reason, message),
+            "RunContainerError" | "CreateContainerError" => {
+                symptom(Sign::Start, "Waiting", reason, message)
+            }
+            "CrashLoopBackOff" => {
+                let ended = last?;
+                symptom(sign_of(ended, status, look.now), "Waiting", reason, message)
+            }
+            _ => None, // ContainerCreating, PodInitializing: it is on its way
+        };
+    }
+    if let Some(ended) = &state.terminated {
+        if ended.exit_code == 0 {
+            return None;
+        }
+        let reason = ended.reason.as_deref().unwrap_or("Error");
+        let message = ended.message.as_deref().unwrap_or_default();
+        return symptom(
+            sign_of(ended, status, look.now),
+            "Terminated",
+            reason,
+            message,
+        );
+    }
+    // Running. Between two crashes a container looks healthy, so its last state counts as well.
+    let ended = last.filter(|ended| ended.exit_code != 0)?;
+    let finished = ended.finished_at.as_ref()?.0;
+    let forgotten = finished.checked_add(CRASH_MEMORY).ok()?;
+    if look.has_come(forgotten) {
+        return None;
+    }
+    let reason = ended.reason.as_deref().unwrap_or("Error");
+    symptom(
+        sign_of(ended, status, look.now),
+        "Running",
+        reason,
+        ended.message.as_deref().unwrap_or_default(),
+    )
+}
+
+/// The image of the container's spec: a status tells none before the first successful pull.
+fn image_of(pod: &Pod, role: ContainerRole, status: &ContainerStatus) -> String {
+    let container = ContainerRef {
+        name: status.name.clone(),
+        role,
+    };
+    pod.spec
+        .as_ref()
+        .and_then(|spec| crate::cluster::find_container(spec, &container))
+        .and_then(|(_, container)| container.image.clone())
+        .unwrap_or_else(|| status.image.clone())
+}
+
+fn sign_of(ended: &ContainerStateTerminated, status: &ContainerStatus, now: Timestamp) -> Sign {
+    let reason = ended.reason.as_deref().unwrap_or_default();
+    // 128 and these reasons are runc's: the program never ran
+    if matches!(reason, "StartError" | "ContainerCannotRun") {
+        return Sign::Start;
+    }
+    let times = ended.started_at.as_ref().zip(ended.finished_at.as_ref());
+    let young = ended
+        .finished_at
+        .as_ref()
+        .is_some_and(|end| now.duration_since(end.0) < CRASH_MEMORY);
+    let crash = Crash {
+        exit_code: ended.exit_code,
+        restarts: status.restart_count,
+        lifetime: times
+            .map(|(start, end)| end.0.duration_since(start.0))
+            .filter(|l| *l >= SignedDuration::ZERO),
+        repeated: status.restart_count >= REPEATED && young,
+    };
+    if reason == "OOMKilled" {
+        Sign::OutOfMemory(crash)
+    } else {
+        Sign::Crash(crash)
+    }
+}
+
+/// A StatefulSet with ordered pods replaces an old pod only when it is ready, so a broken old pod
+/// keeps the fixed template from ever being used.
+fn stuck_on_old_pod(look: &Look<'_>) -> Option<Symptom> {
+    let Controller::StatefulSet(set) = look.workload.controller else {
+        return None;
+    };
+    let on_delete = set
+        .spec
+        .update_strategy
+        .as_ref()
+        .and_then(|s| s.type_.as_deref())
+        == Some("OnDelete");
+    let parallel = set.spec.pod_management_policy.as_deref() == Some("Parallel");
+    if on_delete || parallel {
+        return None;
+    }
+    let stuck = look
+        .workload
+        .old_pods
+        .iter()
+        .find(|pod| !is_ready(pod) && of_pod(look, pod).iter().any(Symptom::is_lasting))?;
+    Some(Symptom {
+        sign: Sign::StuckOnOldPod { uid: stuck.metadata.uid.clone()? },
+        pod: stuck.metadata.name.clone(),
+        container: None,
+        status: "Pending".to_owned(),
+        reason: "StuckOnOldPod".to_owned(),
+        message: "the StatefulSet waits for this pod of an old revision to become ready before it replaces it".to_owned(),
+    })
+}

@@ -1,0 +1,282 @@
+//! OBSERVE: objects → symptoms. One file a family of symptoms.
+//!
+//! A symptom is something broken **now**, by the workload's **current** revision. What heals by
+//! itself within the time Kubernetes gives it (a claim being bound, an image being pulled, a pod
+//! becoming ready) is no symptom; see "What a real cluster does" in ARCHITECTURE.md.
+
+mod containers;
+mod jobs;
+mod probes;
+mod rollout;
+mod scheduling;
+
+use std::{cell::Cell, fmt};
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::{Event, Pod};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cluster::{Controller, Workload},
+    workload::ContainerRef,
+};
+
+/// Marks a workload or a namespace that Akeso must not touch, as a label or an annotation.
+pub const IGNORE: &str = "akeso.dev/ignore";
+
+/// A container that ran this long without a crash is well again: the kubelet forgets its restart
+/// back-off after the same time
+/// (<https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy>).
+pub const CRASH_MEMORY: SignedDuration = SignedDuration::from_mins(10);
+
+/// One observable sign on one object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Symptom {
+    /// What was seen.
+    pub sign: Sign,
+    /// The pod that shows it; some signs leave no pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+    /// The container that shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<ContainerRef>,
+    /// `Waiting`, `Terminated`, `Running`, `Pending`: the state in which it was seen.
+    pub status: String,
+    /// The reason as Kubernetes gives it, for instance `ImagePullBackOff`.
+    pub reason: String,
+    /// Kubernetes' own words.
+    pub message: String,
+}
+
+/// What a symptom is a sign of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "sign", rename_all = "kebab-case")]
+pub enum Sign {
+    /// The kubelet cannot pull the image.
+    ImagePull {
+        /// The reference that it tried.
+        image: String,
+    },
+    /// The container's program ends when it should not.
+    Crash(Crash),
+    /// The kernel killed the container for its memory.
+    OutOfMemory(Crash),
+    /// The container cannot be configured: a ConfigMap, Secret or key is missing.
+    Config,
+    /// The container's program cannot be started.
+    Start,
+    /// A probe fails.
+    Probe {
+        /// Which one.
+        probe: Probe,
+    },
+    /// No node takes the pod.
+    Unschedulable,
+    /// The rollout has passed its progress deadline.
+    RolloutOverdue,
+    /// The controller is not allowed to create its pods: quota, admission, missing ServiceAccount.
+    PodsRefused,
+    /// A StatefulSet waits for a broken pod of an old revision, which it will never replace by
+    /// itself (<https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback>).
+    StuckOnOldPod {
+        /// The pod's uid, so that no other pod of its name is meant.
+        uid: String,
+    },
+    /// The Job has given up.
+    JobFailed,
+}
+
+/// How a container ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Crash {
+    /// Its exit code.
+    pub exit_code: i32,
+    /// How often it has been restarted.
+    pub restarts: i32,
+    /// How long it had run, where the kubelet tells.
+    pub lifetime: Option<SignedDuration>,
+    /// Whether it has been seen often enough to be no accident.
+    pub repeated: bool,
+}
+
+/// The three kinds of probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "each is the probe of the same name")]
+pub enum Probe {
+    Liveness,
+    Readiness,
+    Startup,
+}
+
+impl Probe {
+    /// The field of the container that holds it.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Liveness => "livenessProbe",
+            Self::Readiness => "readinessProbe",
+            Self::Startup => "startupProbe",
+        }
+    }
+}
+
+impl Symptom {
+    /// Whether the same thing is wrong in the same place, whatever its details.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.container == other.container
+            && std::mem::discriminant(&self.sign) == std::mem::discriminant(&other.sign)
+    }
+
+    /// Whether it will not go away by itself within seconds.
+    pub const fn is_lasting(&self) -> bool {
+        match &self.sign {
+            Sign::Crash(crash) => crash.repeated,
+            Sign::ImagePull { .. }
+            | Sign::OutOfMemory(_)
+            | Sign::Config
+            | Sign::Start
+            | Sign::Probe { .. }
+            | Sign::Unschedulable
+            | Sign::RolloutOverdue
+            | Sign::PodsRefused
+            | Sign::StuckOnOldPod { .. }
+            | Sign::JobFailed => true,
+        }
+    }
+}
+
+impl fmt::Display for Symptom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(pod) = &self.pod {
+            write!(f, "pod {pod}: ")?;
+        }
+        if let Some(container) = &self.container {
+            write!(f, "{container}: ")?;
+        }
+        write!(f, "{}", self.reason)
+    }
+}
+
+/// A look at one workload: what the families of symptoms read, and when to look again.
+#[derive(Debug)]
+pub struct Look<'a> {
+    workload: &'a Workload<'a>,
+    now: Timestamp,
+    again: Cell<Option<Timestamp>>,
+}
+
+impl Look<'_> {
+    /// Whether `moment` has come; if not, the workload is looked at again then.
+    fn has_come(&self, moment: Timestamp) -> bool {
+        if moment > self.now {
+            self.again.set(Some(
+                self.again
+                    .get()
+                    .map_or(moment, |earlier| earlier.min(moment)),
+            ));
+        }
+        moment <= self.now
+    }
+}
+
+/// The symptoms of a workload, and when it must be looked at again though nothing changes.
+#[derive(Debug, Default)]
+pub struct Observation {
+    /// What is broken now.
+    pub symptoms: Vec<Symptom>,
+    /// When time alone may change that.
+    pub again: Option<Timestamp>,
+}
+
+type Family = fn(&Look<'_>) -> Vec<Symptom>;
+
+/// The families of symptoms. To add one, add its file and a line here.
+const FAMILIES: &[Family] = &[
+    containers::symptoms,
+    probes::symptoms,
+    scheduling::symptoms,
+    rollout::symptoms,
+    jobs::symptoms,
+];
+
+/// What is broken about a workload now.
+pub fn observe(workload: &Workload<'_>, now: Timestamp) -> Observation {
+    if is_left_alone(workload) || !workload.is_settled() {
+        return Observation::default();
+    }
+    let look = Look {
+        workload,
+        now,
+        again: Cell::new(None),
+    };
+    let symptoms = FAMILIES.iter().flat_map(|family| family(&look)).collect();
+    Observation {
+        symptoms,
+        again: look.again.get(),
+    }
+}
+
+/// Whether the workload's owner has said, one way or another, that it is not to run or not to be
+/// touched.
+pub fn is_left_alone(workload: &Workload<'_>) -> bool {
+    let asleep = match workload.controller {
+        Controller::Deployment(o) => o.spec.paused == Some(true) || workload.desired() == 0,
+        Controller::StatefulSet(_) | Controller::ReplicaSet(_) => workload.desired() == 0,
+        Controller::CronJob(o) => o.spec.suspend == Some(true),
+        Controller::Job(o) => o
+            .spec
+            .as_ref()
+            .is_some_and(|spec| spec.suspend == Some(true)),
+        Controller::DaemonSet(_) | Controller::Pod(_) => false,
+    };
+    asleep || workload.metadata().deletion_timestamp.is_some() || is_ignored(workload)
+}
+
+/// Whether the workload or its namespace is marked with [`IGNORE`].
+pub fn is_ignored(workload: &Workload<'_>) -> bool {
+    let of_namespace = || {
+        let key = crate::cluster::Key::new("", &workload.reference.namespace);
+        let metadata = &workload.cluster().namespaces.get(&key)?.metadata;
+        let label = metadata
+            .labels
+            .as_ref()
+            .and_then(|labels| labels.get(IGNORE));
+        label
+            .or_else(|| metadata.annotations.as_ref()?.get(IGNORE))
+            .map(String::as_str)
+    };
+    workload.mark(IGNORE).or_else(of_namespace) == Some("true")
+}
+
+/// When a Kubernetes Event was last seen.
+pub(crate) fn last_seen(event: &Event) -> Option<Timestamp> {
+    let series = event
+        .series
+        .as_ref()
+        .and_then(|series| series.last_observed_time.as_ref());
+    series
+        .map(|time| time.0)
+        .or_else(|| event.last_timestamp.as_ref().map(|time| time.0))
+        .or_else(|| event.event_time.as_ref().map(|time| time.0))
+        .or_else(|| {
+            event
+                .metadata
+                .creation_timestamp
+                .as_ref()
+                .map(|time| time.0)
+        })
+}
+
+/// Warning events about a pod with a reason, not older than `age`.
+fn recent_events<'a>(
+    look: &Look<'a>,
+    pod: &'a Pod,
+    reason: &'static str,
+    age: SignedDuration,
+) -> impl Iterator<Item = &'a Event> {
+    let oldest = look.now.checked_sub(age).unwrap_or(Timestamp::MIN);
+    look.workload
+        .events_of(pod.metadata.name.as_deref().unwrap_or_default(), "Pod")
+        .filter(move |event| event.reason.as_deref() == Some(reason))
+        .filter(move |event| last_seen(event).is_some_and(|seen| seen >= oldest))
+}

@@ -1,0 +1,127 @@
+//! Probe failures. They show in `Unhealthy` events, and in restarts whose exit code says little:
+//! 137 (SIGTERM was ignored), 143, or 0 with reason `Completed`.
+
+use jiff::SignedDuration;
+use k8s_openapi::api::core::v1::{Container, ContainerStatus, Event, Pod};
+
+use super::{CRASH_MEMORY, Look, Probe, Sign, Symptom, recent_events};
+use crate::workload::{ContainerRef, ContainerRole};
+
+/// A healthy start emits readiness failures too; this is the least time a container gets, however
+/// eager its probe.
+const LEAST_START_TIME: SignedDuration = SignedDuration::from_secs(60);
+
+pub(super) fn symptoms(look: &Look<'_>) -> Vec<Symptom> {
+    look.workload
+        .pods
+        .iter()
+        .flat_map(|pod| of_pod(look, pod))
+        .collect()
+}
+
+fn of_pod(look: &Look<'_>, pod: &Pod) -> Vec<Symptom> {
+    let statuses = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.container_statuses.as_ref());
+    statuses
+        .into_iter()
+        .flatten()
+        .filter_map(|status| {
+            let (probe, event) =
+                killed_by_probe(look, pod, status).or_else(|| never_ready(look, pod, status))?;
+            Some(Symptom {
+                sign: Sign::Probe { probe },
+                pod: pod.metadata.name.clone(),
+                container: Some(ContainerRef {
+                    name: status.name.clone(),
+                    role: ContainerRole::Main,
+                }),
+                status: "Running".to_owned(),
+                reason: "Unhealthy".to_owned(),
+                message: event.message.clone().unwrap_or_default(),
+            })
+        })
+        .collect()
+}
+
+/// The liveness or startup probe that has the kubelet restart the container again and again.
+fn killed_by_probe<'a>(
+    look: &Look<'a>,
+    pod: &'a Pod,
+    status: &ContainerStatus,
+) -> Option<(Probe, &'a Event)> {
+    let last = status.last_state.as_ref()?.terminated.as_ref()?;
+    let killed =
+        matches!(last.exit_code, 0 | 137 | 143) && last.reason.as_deref() != Some("OOMKilled");
+    let recent = look.now.duration_since(last.finished_at.as_ref()?.0) < CRASH_MEMORY;
+    if status.restart_count == 0 || !killed || !recent {
+        return None;
+    }
+    let mut events = recent_events(look, pod, "Unhealthy", CRASH_MEMORY);
+    events.find_map(|event| match probe_of(event, &status.name)? {
+        Probe::Readiness => None,
+        probe @ (Probe::Liveness | Probe::Startup) => Some((probe, event)),
+    })
+}
+
+/// The readiness probe that still fails when the container has had all the time its probe allows,
+/// three times over.
+fn never_ready<'a>(
+    look: &Look<'a>,
+    pod: &'a Pod,
+    status: &ContainerStatus,
+) -> Option<(Probe, &'a Event)> {
+    if status.ready {
+        return None;
+    }
+    let started = status
+        .state
+        .as_ref()?
+        .running
+        .as_ref()?
+        .started_at
+        .as_ref()?
+        .0;
+    let spec = pod
+        .spec
+        .as_ref()?
+        .containers
+        .iter()
+        .find(|container| container.name == status.name)?;
+    if !look.has_come(started.checked_add(start_time(spec)).ok()?) {
+        return None;
+    }
+    let mut events = recent_events(look, pod, "Unhealthy", SignedDuration::from_mins(5));
+    events.find_map(|event| match probe_of(event, &status.name)? {
+        Probe::Readiness => Some((Probe::Readiness, event)),
+        Probe::Liveness | Probe::Startup => None,
+    })
+}
+
+fn start_time(container: &Container) -> SignedDuration {
+    let allowed = container.readiness_probe.as_ref().map_or(0, |probe| {
+        let failures = i64::from(probe.failure_threshold.unwrap_or(3));
+        let period = i64::from(probe.period_seconds.unwrap_or(10));
+        i64::from(probe.initial_delay_seconds.unwrap_or(0)) + 3 * failures * period
+    });
+    SignedDuration::from_secs(allowed).max(LEAST_START_TIME)
+}
+
+/// Which probe of a container an `Unhealthy` event speaks of.
+fn probe_of(event: &Event, container: &str) -> Option<Probe> {
+    let path = event
+        .involved_object
+        .field_path
+        .as_deref()
+        .unwrap_or_default();
+    if !path.is_empty() && path != format!("spec.containers{{{container}}}") {
+        return None;
+    }
+    match event.message.as_deref()?.split(' ').next()? {
+        "Liveness" => Some(Probe::Liveness),
+        "Readiness" => Some(Probe::Readiness),
+        "Startup" => Some(Probe::Startup),
+        _ => None,
+    }
+}

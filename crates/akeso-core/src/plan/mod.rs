@@ -1,0 +1,167 @@
+//! PLAN: diagnoses + patterns → a plan. What is known to have helped comes first, then what the
+//! diagnosis proposes; what can be proven neither way is a person's.
+
+pub mod memory;
+pub mod values;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    act::{Action, FixImageName},
+    diagnose::{Diagnosis, Remedy},
+    learn::{Pattern, Patterns},
+    quantity::Bytes,
+};
+
+/// An ordered, immutable list of steps, or why there is none. A later step is for when the
+/// earlier ones have not healed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What to try, in order; empty if a person must act.
+    pub steps: Vec<Step>,
+    /// What a person should know or do if no step helps.
+    pub advice: Advice,
+}
+
+/// What a person should know or do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advice {
+    /// Why nothing (more) is done.
+    pub why: String,
+    /// The command that shows or mends it.
+    pub command: String,
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What is done.
+    #[serde(flatten)]
+    pub action: Action,
+    /// Why, in one sentence.
+    pub reasoning: String,
+    /// Where the step comes from.
+    pub origin: Origin,
+    /// What it rests on.
+    pub proof: Proof,
+}
+
+/// Where a step comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// A learned pattern.
+    Memory,
+    /// A playbook.
+    Playbook,
+    /// A language model.
+    Model,
+    /// A person.
+    Operator,
+}
+
+/// What a step rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Proof {
+    /// The cluster or the registry confirms it: the tag exists, the revision runs.
+    Confirmed,
+    /// It is bounded and can be taken back, but only trying tells.
+    Bounded,
+    /// It lets the program start; somebody has to put the real value in.
+    Placeholder,
+}
+
+/// Makes the plan for a diagnosis; nothing if it is better to wait.
+pub fn plan(diagnosis: &Diagnosis, patterns: &Patterns) -> Option<Plan> {
+    let (mut steps, advice) = match &diagnosis.remedy {
+        Remedy::Wait { .. } => return None,
+        Remedy::Person(advice) => (Vec::new(), advice.clone()),
+        Remedy::Steps { steps, otherwise } => (steps.clone(), otherwise.clone()),
+    };
+    if let Some(pattern) = patterns.recall(&diagnosis.fingerprint) {
+        recall(pattern, &mut steps);
+    }
+    Some(Plan { steps, advice })
+}
+
+/// Puts what has helped before in front, with the parameters of this workload.
+fn recall(pattern: &Pattern, steps: &mut Vec<Step>) {
+    let reasoning = format!(
+        "this healed the same failure {} time(s) before",
+        pattern.successes
+    );
+    match (&pattern.action, steps.first().map(|step| &step.action)) {
+        (Action::IncreaseMemory(known), Some(Action::IncreaseMemory(first)))
+            if known.to > first.from =>
+        {
+            // never beyond what this workload's bounds allow, which the largest step tells
+            let most = steps
+                .iter()
+                .filter_map(|step| memory_of(&step.action))
+                .max();
+            let to = most.map_or(known.to, |most| known.to.min(most));
+            let action = Action::IncreaseMemory(crate::act::IncreaseMemory {
+                to,
+                ..first.clone()
+            });
+            let mut rest = steps.split_off(0);
+            rest.retain(|step| memory_of(&step.action).is_none_or(|limit| limit > to));
+            if let Some(Action::IncreaseMemory(next)) =
+                rest.first_mut().map(|step| &mut step.action)
+            {
+                next.from = to;
+            }
+            steps.push(Step {
+                action,
+                reasoning,
+                origin: Origin::Memory,
+                proof: Proof::Bounded,
+            });
+            steps.append(&mut rest);
+        }
+        (Action::FixImageName(known), first) => {
+            let same_container = match first {
+                Some(Action::FixImageName(first)) => Some(first),
+                _ => None,
+            };
+            let Some(first) = same_container.filter(|first| first.from == known.from) else {
+                return;
+            };
+            let action = Action::FixImageName(FixImageName {
+                to: known.to.clone(),
+                ..first.clone()
+            });
+            steps.retain(|step| step.action != action);
+            steps.insert(
+                0,
+                Step {
+                    action,
+                    reasoning,
+                    origin: Origin::Memory,
+                    proof: Proof::Confirmed,
+                },
+            );
+        }
+        (Action::UpdateEnv(_), Some(Action::UpdateEnv(_)))
+        | (Action::RollbackToRevision(_), Some(Action::RollbackToRevision(_)))
+        | (Action::RestartPod(_), Some(Action::RestartPod(_))) => {
+            // their values are this workload's own; the pattern says that the way is right
+            if let Some(first) = steps.first_mut() {
+                first.origin = Origin::Memory;
+                first.reasoning = format!("{}; {reasoning}", first.reasoning);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn memory_of(action: &Action) -> Option<Bytes> {
+    match action {
+        Action::IncreaseMemory(action) => Some(action.to),
+        Action::FixImageName(_)
+        | Action::UpdateEnv(_)
+        | Action::RestartPod(_)
+        | Action::RollbackToRevision(_) => None,
+    }
+}

@@ -1,0 +1,317 @@
+//! VERIFY: did the workload really get well?
+//!
+//! Well means: the new revision is rolled out, every pod of it is ready, nothing is broken and
+//! nothing restarts, for a window no shorter than the time that this fault took to show last time.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    act::Action,
+    cluster::{Controller, Workload, is_ready},
+    observe::{Crash, Sign, Symptom},
+    quantity::Bytes,
+};
+
+/// No fault is called healed sooner than this.
+const LEAST_WINDOW: SignedDuration = SignedDuration::from_secs(10);
+/// No fault is watched longer than this.
+const LONGEST_WINDOW: SignedDuration = SignedDuration::from_mins(30);
+/// A fault may take a little longer to show than it did last time: the window is so many percent
+/// of that.
+const MARGIN_PERCENT: u64 = 125;
+/// A Deployment gives a rollout this long unless it says otherwise
+/// (<https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#progress-deadline-seconds>).
+const PROGRESS_DEADLINE: SignedDuration = SignedDuration::from_secs(600);
+/// A CronJob is verified by its next run; most run at least once a day.
+const NEXT_RUN: SignedDuration = SignedDuration::from_hours(26);
+
+/// A verification that is under way.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    window: SignedDuration,
+    deadline: Timestamp,
+    started: Timestamp,
+    ready_before: usize,
+    well: Option<Well>,
+}
+
+/// Since when the workload is well, and how often its containers had restarted by then.
+#[derive(Debug, Clone, Copy)]
+struct Well {
+    since: Timestamp,
+    restarts: i32,
+}
+
+/// How a verification stands.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It is too early to tell; look again at this time at the latest.
+    Waiting(Timestamp),
+    /// The workload is well and stayed so.
+    Healed,
+    /// Something is broken.
+    Broken,
+    /// Nothing is broken, but the workload did not become well in time.
+    Overdue {
+        /// What is missing.
+        why: String,
+        /// Whether fewer pods are ready than before the change.
+        is_worse: bool,
+    },
+}
+
+/// How long the workload must stay well after `action` against `symptom`.
+pub fn window(symptom: &Symptom, action: &Action) -> SignedDuration {
+    let took = match &symptom.sign {
+        Sign::Crash(crash) | Sign::OutOfMemory(crash) => lifetime(crash),
+        Sign::ImagePull { .. }
+        | Sign::Config
+        | Sign::Start
+        | Sign::Probe { .. }
+        | Sign::Unschedulable
+        | Sign::RolloutOverdue
+        | Sign::PodsRefused
+        | Sign::StuckOnOldPod { .. }
+        | Sign::JobFailed => SignedDuration::ZERO,
+    };
+    // with more memory, filling it takes longer in proportion
+    let (more, less) = match action {
+        Action::IncreaseMemory(action) => (action.to, action.from),
+        Action::FixImageName(_)
+        | Action::UpdateEnv(_)
+        | Action::RestartPod(_)
+        | Action::RollbackToRevision(_) => (Bytes::new(1), Bytes::new(1)),
+    };
+    let took_millis = u128::try_from(took.as_millis()).unwrap_or_default();
+    let scaled = took_millis * u128::from(more.get()) * u128::from(MARGIN_PERCENT)
+        / u128::from(less.get().max(1))
+        / 100;
+    let window = SignedDuration::from_millis(i64::try_from(scaled).unwrap_or(i64::MAX));
+    window.clamp(LEAST_WINDOW, LONGEST_WINDOW)
+}
+
+fn lifetime(crash: &Crash) -> SignedDuration {
+    // the kubelet's times are whole seconds, so a lifetime may be a second short
+    crash.lifetime.map_or(SignedDuration::ZERO, |lifetime| {
+        lifetime + SignedDuration::from_secs(1)
+    })
+}
+
+impl Watch {
+    /// Begins to watch a workload that was changed just now.
+    pub fn begin(
+        workload: &Workload<'_>,
+        window: SignedDuration,
+        ready_before: usize,
+        now: Timestamp,
+    ) -> Self {
+        let allowed = match workload.controller {
+            Controller::Deployment(o) => o
+                .spec
+                .progress_deadline_seconds
+                .map_or(PROGRESS_DEADLINE, |seconds| {
+                    SignedDuration::from_secs(seconds.into())
+                }),
+            Controller::CronJob(_) => NEXT_RUN,
+            Controller::StatefulSet(_)
+            | Controller::DaemonSet(_)
+            | Controller::ReplicaSet(_)
+            | Controller::Job(_)
+            | Controller::Pod(_) => PROGRESS_DEADLINE,
+        };
+        let deadline = now
+            .checked_add(allowed.saturating_add(window))
+            .unwrap_or(Timestamp::MAX);
+        Self {
+            window,
+            deadline,
+            started: now,
+            ready_before,
+            well: None,
+        }
+    }
+
+    /// How long the workload must stay well.
+    pub const fn window(&self) -> SignedDuration {
+        self.window
+    }
+
+    /// Looks at the workload again. `symptoms` are what is broken about it now.
+    pub fn look(
+        &mut self,
+        workload: &Workload<'_>,
+        symptoms: &[Symptom],
+        now: Timestamp,
+    ) -> Progress {
+        if symptoms.iter().any(Symptom::is_lasting) {
+            self.well = None;
+            return Progress::Broken;
+        }
+        let missing = if symptoms.is_empty() {
+            missing(workload, self.started)
+        } else {
+            Some("a container has crashed".to_owned())
+        };
+        if let Some(why) = missing {
+            self.well = None;
+            if now < self.deadline {
+                return Progress::Waiting(self.deadline);
+            }
+            return Progress::Overdue {
+                why,
+                is_worse: workload.ready_pods() < self.ready_before,
+            };
+        }
+        let restarts = restarts(workload);
+        let well = match self.well {
+            Some(well) if well.restarts == restarts => well,
+            Some(_) | None => *self.well.insert(Well {
+                since: now,
+                restarts,
+            }),
+        };
+        let end = well
+            .since
+            .checked_add(self.window)
+            .unwrap_or(Timestamp::MAX);
+        if is_finished(workload) || now >= end {
+            Progress::Healed
+        } else {
+            Progress::Waiting(end)
+        }
+    }
+}
+
+fn restarts(workload: &Workload<'_>) -> i32 {
+    let statuses = workload.pods.iter().filter_map(|pod| pod.status.as_ref());
+    statuses
+        .flat_map(|status| {
+            status
+                .container_statuses
+                .iter()
+                .chain(&status.init_container_statuses)
+                .flatten()
+        })
+        .map(|status| status.restart_count)
+        .sum()
+}
+
+/// A Job that is complete cannot become ill again.
+fn is_finished(workload: &Workload<'_>) -> bool {
+    let Some(job) = workload.job else {
+        return false;
+    };
+    job.status
+        .as_ref()
+        .is_some_and(|status| status.completion_time.is_some())
+}
+
+/// What the workload lacks to be well, apart from symptoms.
+fn missing(workload: &Workload<'_>, changed_at: Timestamp) -> Option<String> {
+    if !workload.is_settled() {
+        return Some("its controller has not seen the change yet".to_owned());
+    }
+    let wanted = workload.desired();
+    let (updated, old) = match workload.controller {
+        Controller::Deployment(o) => {
+            let status = o.status.as_ref()?;
+            let updated = status.updated_replicas.unwrap_or(0);
+            (updated, status.replicas.unwrap_or(0) - updated)
+        }
+        Controller::StatefulSet(o) => {
+            let status = o.status.as_ref()?;
+            let updated = if status.current_revision == status.update_revision {
+                status.replicas
+            } else {
+                status.updated_replicas.unwrap_or(0)
+            };
+            (updated, 0)
+        }
+        Controller::DaemonSet(o) => (o.status.as_ref()?.updated_number_scheduled.unwrap_or(0), 0),
+        Controller::CronJob(_) => {
+            let run_since = workload.job.filter(|job| {
+                job.metadata
+                    .creation_timestamp
+                    .as_ref()
+                    .is_some_and(|made| made.0 >= changed_at)
+            });
+            return match run_since {
+                None => Some("it has not run since".to_owned()),
+                Some(_) if is_finished(workload) => None,
+                Some(_) => Some("its run has not ended yet".to_owned()),
+            };
+        }
+        Controller::Job(_) => {
+            return (!is_finished(workload)).then(|| "it has not ended yet".to_owned());
+        }
+        Controller::ReplicaSet(_) | Controller::Pod(_) => (wanted, 0),
+    };
+    let ready =
+        i32::try_from(workload.pods.iter().filter(|pod| is_ready(pod)).count()).unwrap_or(i32::MAX);
+    if updated < wanted {
+        Some(format!(
+            "{updated} of {wanted} pods are of the new revision"
+        ))
+    } else if old > 0 || !workload.old_pods.is_empty() {
+        Some("pods of the old revision are left".to_owned())
+    } else if ready < wanted {
+        Some(format!("{ready} of {wanted} pods are ready"))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        act::IncreaseMemory,
+        workload::{ContainerRef, ContainerRole},
+    };
+    use proptest::prelude::*;
+
+    fn oom(lifetime: i64) -> Symptom {
+        let crash = Crash {
+            exit_code: 137,
+            restarts: 1,
+            lifetime: Some(SignedDuration::from_secs(lifetime)),
+            repeated: false,
+        };
+        Symptom {
+            sign: Sign::OutOfMemory(crash),
+            pod: None,
+            container: None,
+            status: String::new(),
+            reason: String::new(),
+            message: String::new(),
+        }
+    }
+
+    fn memory(from: u64, to: u64) -> Action {
+        let container = ContainerRef {
+            name: "app".into(),
+            role: ContainerRole::Main,
+        };
+        Action::IncreaseMemory(IncreaseMemory {
+            container,
+            from: Bytes::mebi(from),
+            to: Bytes::mebi(to),
+            request: None,
+        })
+    }
+
+    #[test]
+    fn an_oom_that_needs_longer_than_the_window_is_not_called_healed() {
+        // 25 s at 256Mi are at least 50 s at 512Mi
+        assert!(window(&oom(25), &memory(256, 512)) > SignedDuration::from_secs(50));
+    }
+
+    proptest! {
+        #[test]
+        fn the_window_is_never_shorter_than_the_fault_took(lifetime in 0_i64..1_200, from in 1_u64..4_096, growth in 1_u64..8) {
+            let window = window(&oom(lifetime), &memory(from, from * growth));
+            prop_assert!(window >= SignedDuration::from_secs(lifetime) || window == LONGEST_WINDOW);
+            prop_assert!(window >= LEAST_WINDOW && window <= LONGEST_WINDOW);
+        }
+    }
+}
