@@ -18,5 +18,6 @@ pub mod observe;
 pub mod plan;
 pub mod quantity;
 pub mod settings;
+pub mod similar;
 pub mod verify;
 pub mod workload;

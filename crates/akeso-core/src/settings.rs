@@ -25,10 +25,21 @@ pub enum Autonomy {
 pub struct Settings {
     /// How much Akeso does by itself.
     pub autonomy: Autonomy,
+    /// The only namespace that is watched; all if none is named.
+    pub namespace: Option<String>,
     /// Namespaces in which nothing is ever changed.
     pub protected_namespaces: BTreeSet<String>,
     /// No memory limit is raised beyond this.
     pub memory_ceiling: Bytes,
+}
+
+impl Settings {
+    /// Whether a namespace is watched.
+    pub fn watches(&self, namespace: &str) -> bool {
+        self.namespace
+            .as_deref()
+            .is_none_or(|only| only == namespace)
+    }
 }
 
 impl Default for Settings {
@@ -41,6 +52,7 @@ impl Default for Settings {
         ];
         Self {
             autonomy: Autonomy::Standard,
+            namespace: None,
             protected_namespaces: protected.map(str::to_owned).into(),
             memory_ceiling: Bytes::mebi(4096),
         }

@@ -64,6 +64,22 @@ impl PatchOp {
         }
     }
 
+    /// Writes the mark of a change to the workload, which has annotations by now.
+    pub(crate) fn mark(mark: &str) -> Self {
+        Self::add(annotation_path(LAST_ATTEMPT), mark)
+    }
+
+    /// The mark that this operation writes.
+    pub(crate) fn as_mark(&self) -> Option<&str> {
+        let Self::Add { path, value } = self else {
+            return None;
+        };
+        if *path == annotation_path(LAST_ATTEMPT) {
+            return value.as_str();
+        }
+        (path == "/metadata/annotations").then(|| value.get(LAST_ATTEMPT)?.as_str())?
+    }
+
     pub(super) fn remove(path: impl Into<String>) -> Self {
         Self::Remove { path: path.into() }
     }

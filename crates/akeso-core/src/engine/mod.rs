@@ -121,6 +121,30 @@ impl From<&Change> for ChangeRequest {
     }
 }
 
+/// Behind the attempt's id in the mark of a patch that takes the attempt back.
+const TAKEN_BACK: &str = "-taken-back";
+
+impl ChangeRequest {
+    /// The patch that takes an attempt back, with a mark of its own.
+    fn taking_back(attempt: AttemptId, inverse: &[PatchOp]) -> Self {
+        let mark = PatchOp::mark(&format!("{attempt}{TAKEN_BACK}"));
+        Self::Patch(inverse.iter().cloned().chain([mark]).collect())
+    }
+
+    /// What the annotation [`LAST_ATTEMPT`](crate::act::LAST_ATTEMPT) holds once the patch is made.
+    pub fn mark(&self) -> Option<&str> {
+        match self {
+            Self::Patch(operations) => operations.iter().find_map(PatchOp::as_mark),
+            Self::Evict { .. } => None,
+        }
+    }
+
+    /// Whether it takes an attempt back.
+    pub fn takes_back(&self) -> bool {
+        self.mark().is_some_and(|mark| mark.ends_with(TAKEN_BACK))
+    }
+}
+
 /// The reasons of Akeso's Kubernetes Events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "each is the reason of the same name")]
@@ -217,6 +241,14 @@ impl Engine {
             })
     }
 
+    /// The open incidents of the namespaces that are watched; the journal may hold others.
+    fn watched(&self) -> impl Iterator<Item = &Incident> {
+        self.recorder
+            .ledger
+            .open()
+            .filter(|incident| self.settings.watches(&incident.workload.namespace))
+    }
+
     /// Writes down that a person had a pattern forgotten.
     pub fn forget(
         &mut self,
@@ -279,7 +311,7 @@ impl Engine {
 
     /// After a restart: changes whose outcome is not known are settled by reading the object.
     fn resume(&mut self) {
-        let open: Vec<_> = self.recorder.ledger.open().cloned().collect();
+        let open: Vec<_> = self.watched().cloned().collect();
         for incident in open {
             self.live.entry(incident.id).or_default();
             if let Some((attempt, request)) = incident.unsettled() {

@@ -371,7 +371,7 @@ impl<'a> Turn<'a> {
             attempt: attempt.id,
             patch: inverse.clone(),
         });
-        let request = ChangeRequest::Patch(inverse);
+        let request = ChangeRequest::taking_back(attempt.id, &inverse);
         self.recorder.effects.push(Effect::Apply {
             attempt: attempt.id,
             workload,
@@ -480,7 +480,11 @@ impl<'a> Turn<'a> {
             self.dismiss(&why);
             return Next::Done;
         }
-        let window = verify::window(&attempt.diagnosis.symptom, &attempt.step.action);
+        let window = verify::window(
+            &attempt.diagnosis.symptom,
+            &attempt.step.action,
+            killed_at(incident),
+        );
         let (now, ready_before) = (self.now, self.live.ready_before);
         let watch = self
             .live
@@ -677,5 +681,16 @@ impl<'a> Turn<'a> {
             self.dismiss(why);
         }
         Next::Done
+    }
+}
+
+/// The memory limit for which an incident's plan was made: that of its first step.
+fn killed_at(incident: &Incident) -> Option<crate::quantity::Bytes> {
+    match &incident.plan.as_ref()?.steps.first()?.action {
+        Action::IncreaseMemory(first) => Some(first.from),
+        Action::FixImageName(_)
+        | Action::UpdateEnv(_)
+        | Action::RestartPod(_)
+        | Action::RollbackToRevision(_) => None,
     }
 }

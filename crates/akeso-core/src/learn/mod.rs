@@ -43,6 +43,15 @@ impl Fingerprint {
         };
         Self(format!("{fault} {image} {command}{detail}"))
     }
+
+    /// A short name for people to type: eight hexadecimal digits.
+    pub fn id(&self) -> String {
+        Sha256::digest(&self.0)
+            .iter()
+            .take(4)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
 }
 
 impl std::fmt::Display for Fingerprint {

@@ -60,8 +60,9 @@ pub enum Progress {
     },
 }
 
-/// How long the workload must stay well after `action` against `symptom`.
-pub fn window(symptom: &Symptom, action: &Action) -> SignedDuration {
+/// How long the workload must stay well after `action` against `symptom`, which showed when the
+/// memory limit was `killed_at`.
+pub fn window(symptom: &Symptom, action: &Action, killed_at: Option<Bytes>) -> SignedDuration {
     let took = match &symptom.sign {
         Sign::Crash(crash) | Sign::OutOfMemory(crash) => lifetime(crash),
         Sign::ImagePull { .. }
@@ -76,7 +77,7 @@ pub fn window(symptom: &Symptom, action: &Action) -> SignedDuration {
     };
     // with more memory, filling it takes longer in proportion
     let (more, less) = match action {
-        Action::IncreaseMemory(action) => (action.to, action.from),
+        Action::IncreaseMemory(action) => (action.to, killed_at.unwrap_or(action.from)),
         Action::FixImageName(_)
         | Action::UpdateEnv(_)
         | Action::RestartPod(_)
@@ -303,13 +304,20 @@ mod tests {
     #[test]
     fn an_oom_that_needs_longer_than_the_window_is_not_called_healed() {
         // 25 s at 256Mi are at least 50 s at 512Mi
-        assert!(window(&oom(25), &memory(256, 512)) > SignedDuration::from_secs(50));
+        assert!(window(&oom(25), &memory(256, 512), None) > SignedDuration::from_secs(50));
+    }
+
+    #[test]
+    fn a_second_step_is_measured_from_the_limit_at_which_the_kill_was_seen() {
+        // 12 s at 128Mi are 96 s at 1Gi, however many steps led there
+        let window = window(&oom(12), &memory(256, 1024), Some(Bytes::mebi(128)));
+        assert!(window > SignedDuration::from_secs(96));
     }
 
     proptest! {
         #[test]
         fn the_window_is_never_shorter_than_the_fault_took(lifetime in 0_i64..1_200, from in 1_u64..4_096, growth in 1_u64..8) {
-            let window = window(&oom(lifetime), &memory(from, from * growth));
+            let window = window(&oom(lifetime), &memory(from, from * growth), None);
             prop_assert!(window >= SignedDuration::from_secs(lifetime) || window == LONGEST_WINDOW);
             prop_assert!(window >= LEAST_WINDOW && window <= LONGEST_WINDOW);
         }

@@ -1,0 +1,165 @@
+//! Evidence: logs, keys, bounds. Values of Secrets are dropped where they are read.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use akeso_core::{
+    evidence::{Answer, Bounds, Keys, Life, Question},
+    quantity::Bytes,
+};
+use k8s_openapi::{
+    api::core::v1::{ConfigMap, LimitRange, Pod, ResourceQuota, Secret},
+    apimachinery::pkg::api::resource::Quantity,
+};
+use kube::{
+    Api, Client,
+    api::{ListParams, LogParams},
+};
+
+use crate::registry::Registry;
+
+/// How many lines of a log are read, and how many bytes at most.
+const LOG_LINES: i64 = 200;
+const LOG_BYTES: i64 = 256 * 1024;
+/// A question that takes longer than this has no answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Answers a question; what cannot be found out is said to be unknown.
+pub(crate) async fn answer(
+    client: &Client,
+    registry: &Registry,
+    namespace: &str,
+    question: &Question,
+) -> Answer {
+    let answer = async {
+        match question {
+            Question::Logs {
+                pod,
+                container,
+                life,
+            } => logs(client, namespace, pod, container, *life).await,
+            Question::Image {
+                reference,
+                pull_secrets,
+            } => Ok(registry
+                .ask(client, namespace, reference, pull_secrets)
+                .await),
+            Question::Keys => keys(client, namespace).await,
+            Question::Bounds => bounds(client, namespace).await,
+        }
+    };
+    match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => Answer::Unknown {
+            why: error.to_string(),
+        },
+        Err(_) => Answer::Unknown {
+            why: format!("no answer within {} s", PATIENCE.as_secs()),
+        },
+    }
+}
+
+async fn logs(
+    client: &Client,
+    namespace: &str,
+    pod: &str,
+    container: &str,
+    life: Life,
+) -> kube::Result<Answer> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let parameters = LogParams {
+        container: Some(container.to_owned()),
+        previous: life == Life::Previous,
+        tail_lines: Some(LOG_LINES),
+        limit_bytes: Some(LOG_BYTES),
+        ..LogParams::default()
+    };
+    match pods.logs(pod, &parameters).await {
+        Ok(text) => Ok(Answer::Logs(text)),
+        // "previous terminated container not found", "is waiting to start": there is none
+        Err(kube::Error::Api(status)) if matches!(status.code, 400 | 404) => {
+            Ok(Answer::Logs(String::new()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn keys(client: &Client, namespace: &str) -> kube::Result<Answer> {
+    let all = ListParams::default();
+    let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let (config_maps, secrets) = tokio::try_join!(config_maps.list(&all), secrets.list(&all))?;
+    let mut keys = Keys::default();
+    for map in config_maps {
+        let name = map.metadata.name.unwrap_or_default();
+        if name != "kube-root-ca.crt" {
+            keys.config_maps.insert(
+                name,
+                map.data.into_iter().flatten().map(|(key, _)| key).collect(),
+            );
+        }
+    }
+    for secret in secrets {
+        // tokens, releases and pull secrets are no configuration of a program
+        if secret
+            .type_
+            .as_deref()
+            .is_none_or(|kind| kind == "Opaque" || kind == "kubernetes.io/basic-auth")
+        {
+            let name = secret.metadata.name.unwrap_or_default();
+            keys.secrets.insert(
+                name,
+                secret
+                    .data
+                    .into_iter()
+                    .flatten()
+                    .map(|(key, _)| key)
+                    .collect(),
+            );
+        }
+    }
+    Ok(Answer::Keys(keys))
+}
+
+fn memory(list: Option<&BTreeMap<String, Quantity>>, name: &str) -> Option<Bytes> {
+    Bytes::parse(&list?.get(name)?.0).ok()
+}
+
+async fn bounds(client: &Client, namespace: &str) -> kube::Result<Answer> {
+    let all = ListParams::default();
+    let ranges: Api<LimitRange> = Api::namespaced(client.clone(), namespace);
+    let quotas: Api<ResourceQuota> = Api::namespaced(client.clone(), namespace);
+    let (ranges, quotas) = tokio::try_join!(ranges.list(&all), quotas.list(&all))?;
+    let items: Vec<_> = ranges
+        .into_iter()
+        .filter_map(|range| range.spec)
+        .flat_map(|spec| spec.limits)
+        .collect();
+    let containers = || items.iter().filter(|item| item.type_ == "Container");
+    let least = |a: Option<Bytes>, b: Option<Bytes>| [a, b].into_iter().flatten().min();
+    Ok(Answer::Bounds(Bounds {
+        container_max: items
+            .iter()
+            .filter(|item| matches!(item.type_.as_str(), "Container" | "Pod"))
+            .fold(None, |max, item| {
+                least(max, memory(item.max.as_ref(), "memory"))
+            }),
+        quota_left: quotas.into_iter().filter_map(|quota| quota.status).fold(
+            None,
+            |left, status| {
+                let hard = memory(status.hard.as_ref(), "limits.memory");
+                let used = memory(status.used.as_ref(), "limits.memory").unwrap_or(Bytes::new(0));
+                least(left, hard.map(|hard| hard.less(used)))
+            },
+        ),
+        // the quantity is a plain number: parsed as bytes of a thousandth it keeps its fraction
+        max_limit_to_request: containers()
+            .filter_map(|item| {
+                akeso_core::quantity::MilliCpu::parse(
+                    &item.max_limit_request_ratio.as_ref()?.get("memory")?.0,
+                )
+                .ok()
+            })
+            .map(akeso_core::quantity::MilliCpu::get)
+            .min(),
+    }))
+}

@@ -1,0 +1,335 @@
+//! Image registries, asked over the standard API (<https://github.com/opencontainers/distribution-spec>)
+//! with the pod's pull secrets. An unreachable registry is not an answer.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    str::FromStr,
+    sync::{Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+
+use akeso_core::evidence::{Answer, ImageAnswer};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
+use oci_client::{
+    Reference,
+    client::{ClientConfig, ClientProtocol},
+    errors::{OciDistributionError, OciErrorCode},
+    secrets::RegistryAuth,
+};
+use serde::Deserialize;
+
+/// A registry that takes longer is not asked further; the pod's repair must not wait for it.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// How long an answer is believed.
+const FRESH: Duration = Duration::from_secs(30);
+/// Tags are read in pages of so many, and at most so many pages.
+const PAGE: usize = 1_000;
+const PAGES: usize = 5;
+
+/// Where registries are mirrored: host → mirror.
+#[derive(Debug, Clone, Default)]
+pub struct Mirrors {
+    by_host: BTreeMap<String, Mirror>,
+}
+
+#[derive(Debug, Clone)]
+struct Mirror {
+    host: String,
+    is_plain_http: bool,
+}
+
+/// Why a `--registry-mirror` is not one.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`{0}` is not a registry mirror: write HOST=URL, for instance docker.io=http://127.0.0.1:5000"
+)]
+pub struct InvalidMirror(String);
+
+impl FromStr for Mirrors {
+    type Err = InvalidMirror;
+
+    fn from_str(text: &str) -> Result<Self, InvalidMirror> {
+        let invalid = || InvalidMirror(text.to_owned());
+        let (host, url) = text.split_once('=').ok_or_else(invalid)?;
+        let (scheme, mirror) = url.split_once("://").ok_or_else(invalid)?;
+        let mirror = mirror.trim_end_matches('/');
+        if host.is_empty()
+            || mirror.is_empty()
+            || mirror.contains('/')
+            || !matches!(scheme, "http" | "https")
+        {
+            return Err(invalid());
+        }
+        let mirror = Mirror {
+            host: mirror.to_owned(),
+            is_plain_http: scheme == "http",
+        };
+        Ok(Self {
+            by_host: BTreeMap::from([(host.to_owned(), mirror)]),
+        })
+    }
+}
+
+impl FromIterator<Self> for Mirrors {
+    fn from_iter<I: IntoIterator<Item = Self>>(all: I) -> Self {
+        Self {
+            by_host: all
+                .into_iter()
+                .flat_map(|mirrors| mirrors.by_host)
+                .collect(),
+        }
+    }
+}
+
+impl Mirrors {
+    /// The mirror of a registry; `docker.io` is also known as `index.docker.io`.
+    fn of(&self, registry: &str) -> Option<&Mirror> {
+        self.by_host
+            .get(registry.strip_prefix("index.").unwrap_or(registry))
+    }
+}
+
+/// Asks registries, and remembers their answers for a short while.
+pub(crate) struct Registry {
+    mirrors: Mirrors,
+    client: OnceLock<oci_client::Client>,
+    answers: Mutex<HashMap<(String, String), (Instant, ImageAnswer)>>,
+}
+
+impl Registry {
+    pub(crate) fn new(mirrors: Mirrors) -> Self {
+        Self {
+            mirrors,
+            client: OnceLock::new(),
+            answers: Mutex::default(),
+        }
+    }
+
+    /// Built at the first use: most clusters never have an image that fails.
+    fn client(&self) -> &oci_client::Client {
+        self.client.get_or_init(|| {
+            let plain = self
+                .mirrors
+                .by_host
+                .values()
+                .filter(|mirror| mirror.is_plain_http);
+            oci_client::Client::new(ClientConfig {
+                protocol: ClientProtocol::HttpsExcept(
+                    plain.map(|mirror| mirror.host.clone()).collect(),
+                ),
+                connect_timeout: Some(PATIENCE),
+                read_timeout: Some(PATIENCE),
+                ..ClientConfig::default()
+            })
+        })
+    }
+
+    /// What the registry of `reference` says of it.
+    pub(crate) async fn ask(
+        &self,
+        kube: &Client,
+        namespace: &str,
+        reference: &str,
+        pull_secrets: &[String],
+    ) -> Answer {
+        let unknown = |why: String| Answer::Unknown { why };
+        let Ok(mut image) = Reference::from_str(reference) else {
+            return unknown(format!("`{reference}` is not an image reference"));
+        };
+        let key = (
+            format!("{namespace}/{}", pull_secrets.join(",")),
+            image.to_string(),
+        );
+        if let Some(known) = self.remembered(&key) {
+            return Answer::Image(known);
+        }
+        let auth = credentials(kube, namespace, pull_secrets, image.registry()).await;
+        if let Some(mirror) = self.mirrors.of(image.registry()) {
+            image.set_mirror_registry(mirror.host.clone());
+        }
+        match tokio::time::timeout(PATIENCE, self.look_up(&image, &auth)).await {
+            Ok(Ok(answer)) => {
+                let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+                answers.retain(|_, (at, _)| at.elapsed() < FRESH);
+                answers.insert(key, (Instant::now(), answer.clone()));
+                Answer::Image(answer)
+            }
+            Ok(Err(error)) => unknown(error.to_string()),
+            Err(_) => unknown(format!("the registry of {reference} does not answer")),
+        }
+    }
+
+    fn remembered(&self, key: &(String, String)) -> Option<ImageAnswer> {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers
+            .get(key)
+            .filter(|(at, _)| at.elapsed() < FRESH)
+            .map(|(_, answer)| answer.clone())
+    }
+
+    async fn look_up(
+        &self,
+        image: &Reference,
+        auth: &RegistryAuth,
+    ) -> Result<ImageAnswer, OciDistributionError> {
+        match self.client().fetch_manifest_digest(image, auth).await {
+            Ok(_) => return Ok(ImageAnswer::Exists),
+            Err(error) if !says_absent(&error) => return Err(error),
+            Err(_) => {}
+        }
+        let mut tags: Vec<String> = Vec::new();
+        for _ in 0..PAGES {
+            match self
+                .client()
+                .list_tags(image, auth, Some(PAGE), tags.last().map(String::as_str))
+                .await
+            {
+                Ok(page) => {
+                    let is_last = page.tags.len() < PAGE;
+                    tags.extend(page.tags);
+                    if is_last {
+                        break;
+                    }
+                }
+                Err(error) if says_absent(&error) => return Ok(ImageAnswer::NoSuchRepository),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(ImageAnswer::NoSuchTag { tags })
+    }
+}
+
+/// Whether the registry says that it is not there, or that it is not for us: most registries do
+/// not tell the two apart.
+fn says_absent(error: &OciDistributionError) -> bool {
+    match error {
+        OciDistributionError::ImageManifestNotFoundError(_)
+        | OciDistributionError::UnauthorizedError { .. } => true,
+        OciDistributionError::ServerError { code, .. } => matches!(code, 401 | 403 | 404),
+        OciDistributionError::RegistryError { envelope, .. } => {
+            envelope.errors.iter().any(|error| {
+                matches!(
+                    error.code,
+                    OciErrorCode::ManifestUnknown
+                        | OciErrorCode::NameUnknown
+                        | OciErrorCode::NotFound
+                        | OciErrorCode::Unauthorized
+                        | OciErrorCode::Denied
+                )
+            })
+        }
+        _ => false,
+    }
+}
+
+/// The shape of a `.dockerconfigjson`.
+#[derive(Deserialize)]
+struct DockerConfig {
+    auths: BTreeMap<String, DockerAuth>,
+}
+
+#[derive(Deserialize)]
+struct DockerAuth {
+    username: Option<String>,
+    password: Option<String>,
+    auth: Option<String>,
+}
+
+/// The credentials that the pod's pull secrets hold for a registry.
+async fn credentials(
+    kube: &Client,
+    namespace: &str,
+    pull_secrets: &[String],
+    registry: &str,
+) -> RegistryAuth {
+    let secrets: Api<Secret> = Api::namespaced(kube.clone(), namespace);
+    for name in pull_secrets {
+        let Ok(Some(secret)) = secrets.get_opt(name).await else {
+            continue;
+        };
+        let Some(json) = secret
+            .data
+            .and_then(|mut data| data.remove(".dockerconfigjson"))
+        else {
+            continue;
+        };
+        let Ok(config) = serde_json::from_slice::<DockerConfig>(&json.0) else {
+            continue;
+        };
+        for (host, auth) in config.auths {
+            if host_of(&host) == host_of(registry)
+                && let Some((user, password)) = auth.pair()
+            {
+                return RegistryAuth::Basic(user, password);
+            }
+        }
+    }
+    RegistryAuth::Anonymous
+}
+
+/// `https://index.docker.io/v1/` → `docker.io`.
+fn host_of(address: &str) -> &str {
+    let host = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let host = host.split('/').next().unwrap_or(host);
+    host.strip_prefix("index.").unwrap_or(host)
+}
+
+impl DockerAuth {
+    fn pair(self) -> Option<(String, String)> {
+        if let (Some(user), Some(password)) = (self.username, self.password) {
+            return Some((user, password));
+        }
+        // base64 of `user:password`, which serde reads as Kubernetes' own byte strings are read
+        let encoded = serde_json::Value::String(self.auth?);
+        let decoded: k8s_openapi::ByteString = serde_json::from_value(encoded).ok()?;
+        let text = String::from_utf8(decoded.0).ok()?;
+        let (user, password) = text.split_once(':')?;
+        Some((user.to_owned(), password.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mirror_is_found_under_every_name_of_docker_hub() {
+        let mirrors: Mirrors = ["docker.io=http://127.0.0.1:5000/"
+            .parse::<Mirrors>()
+            .unwrap()]
+        .into_iter()
+        .collect();
+        assert_eq!(
+            mirrors.of("index.docker.io").unwrap().host,
+            "127.0.0.1:5000"
+        );
+        assert!(mirrors.of("docker.io").unwrap().is_plain_http);
+        assert!(mirrors.of("ghcr.io").is_none());
+    }
+
+    #[test]
+    fn what_is_not_a_mirror_is_refused_with_an_example() {
+        for text in [
+            "docker.io",
+            "docker.io=",
+            "=http://x",
+            "docker.io=ftp://x",
+            "docker.io=http://x/path",
+        ] {
+            let error = text.parse::<Mirrors>().unwrap_err().to_string();
+            assert!(error.contains("HOST=URL"), "{error}");
+        }
+    }
+
+    #[test]
+    fn docker_hubs_credentials_are_found_under_its_old_address() {
+        assert_eq!(host_of("https://index.docker.io/v1/"), host_of("docker.io"));
+        let auth = DockerAuth {
+            username: None,
+            password: None,
+            auth: Some("dXNlcjpwYTpzcw==".into()),
+        };
+        assert_eq!(auth.pair(), Some(("user".into(), "pa:ss".into())));
+    }
+}

@@ -1,0 +1,149 @@
+//! `akeso incidents`: what the journal says of them.
+
+use std::{io::Write, process::ExitCode};
+
+use akeso_core::{
+    engine::{Incident, Ledger},
+    workload::IncidentId,
+};
+use anyhow::bail;
+
+use super::store_path;
+use crate::{
+    cli::{Format, Global, Incidents},
+    report::state_words,
+    store::Store,
+};
+
+/// The fold of a store's journal.
+pub fn ledger(global: &Global) -> anyhow::Result<Ledger> {
+    let mut ledger = Ledger::default();
+    Store::read(&store_path(global))?
+        .entries()?
+        .iter()
+        .for_each(|entry| ledger.fold(entry));
+    Ok(ledger)
+}
+
+/// Lists or shows incidents.
+pub fn run(global: &Global, arguments: &Incidents) -> anyhow::Result<ExitCode> {
+    let ledger = ledger(global)?;
+    match arguments {
+        Incidents::List { all } => list(global, &ledger, *all)?,
+        Incidents::Show { id } => show(global, &ledger, *id)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(global: &Global, ledger: &Ledger, all: bool) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let incidents: Vec<_> = ledger
+        .incidents()
+        .filter(|incident| all || !incident.is_closed())
+        .collect();
+    match global.output {
+        Format::Json => {
+            for incident in incidents {
+                writeln!(out, "{}", serde_json::to_string(incident)?)?;
+            }
+        }
+        Format::Text if incidents.is_empty() => {
+            writeln!(out, "No incident{}.", if all { "" } else { " is open" })?
+        }
+        Format::Text => {
+            for incident in incidents {
+                writeln!(
+                    out,
+                    "{:<14} {:<48} {:<30} {}",
+                    incident.id.to_string(),
+                    incident.workload.to_string(),
+                    state_words(&incident.state),
+                    incident
+                        .diagnoses
+                        .first()
+                        .map(|d| d.fault.as_str())
+                        .unwrap_or_default()
+                )?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn show(global: &Global, ledger: &Ledger, id: IncidentId) -> anyhow::Result<()> {
+    let Some(incident) = ledger.get(id) else {
+        bail!("there is no {id}; `akeso incidents list --all` lists those there are");
+    };
+    let mut out = std::io::stdout().lock();
+    match global.output {
+        Format::Json => writeln!(out, "{}", serde_json::to_string(incident)?)?,
+        Format::Text => write!(out, "{}", details(incident))?,
+    }
+    Ok(())
+}
+
+fn details(incident: &Incident) -> String {
+    use std::fmt::Write as _;
+    let mut text = format!(
+        "{}: {}\nState:   {}\nOpened:  {}\nUpdated: {}\n",
+        incident.id,
+        incident.workload,
+        state_words(&incident.state),
+        incident.opened,
+        incident.updated
+    );
+    for symptom in &incident.symptoms {
+        let _ = writeln!(text, "Seen:    {symptom}");
+    }
+    for diagnosis in &incident.diagnoses {
+        let _ = writeln!(
+            text,
+            "Cause:   {} ({} %)",
+            diagnosis.cause, diagnosis.confidence
+        );
+        for line in &diagnosis.evidence {
+            let _ = writeln!(text, "         | {line}");
+        }
+    }
+    if let Some(plan) = &incident.plan {
+        for (index, step) in plan.steps.iter().enumerate() {
+            let _ = writeln!(
+                text,
+                "Step {}:  {}: {}",
+                index + 1,
+                step.action.treatment().summary(),
+                step.reasoning
+            );
+        }
+        let _ = writeln!(
+            text,
+            "Else:    {}\n         {}",
+            plan.advice.why, plan.advice.command
+        );
+    }
+    if let Some(ruling) = &incident.ruling {
+        let _ = writeln!(
+            text,
+            "Gate:    {:?} by {}: {}",
+            ruling.decision, ruling.rule, ruling.why
+        );
+    }
+    for attempt in &incident.attempts {
+        let verdict = attempt.verdict.map_or_else(
+            || "not judged yet".to_owned(),
+            |verdict| format!("{verdict:?}"),
+        );
+        let taken_back = if attempt.rolled_back.is_some() {
+            ", taken back"
+        } else {
+            ""
+        };
+        let _ = writeln!(
+            text,
+            "{}: {}: {verdict}{taken_back}",
+            attempt.id,
+            attempt.step.action.treatment().summary()
+        );
+    }
+    text
+}

@@ -1,0 +1,75 @@
+//! The commands, one file each.
+
+pub mod demo;
+pub mod demo_on_cluster;
+pub mod incidents;
+pub mod memory;
+pub mod monitor;
+pub mod scan;
+
+use std::path::PathBuf;
+
+use akeso_core::settings::{Autonomy, Settings};
+use akeso_kube::{Access, Connected, Connection, Mirrors, Scope};
+
+use crate::{
+    cli::{Global, Target},
+    store,
+};
+
+fn connection(global: &Global) -> Connection {
+    Connection {
+        kubeconfig: global.kubeconfig.clone(),
+        context: global.context.clone(),
+    }
+}
+
+/// The store that is named, or the one of the context.
+fn store_path(global: &Global) -> PathBuf {
+    let context = || akeso_kube::context_name(&connection(global));
+    global
+        .store
+        .clone()
+        .unwrap_or_else(|| store::default_path(&context()))
+}
+
+/// A cluster, and the part of it that is asked about.
+struct Place {
+    connected: Connected,
+    scope: Scope,
+    access: Access,
+    mirrors: Mirrors,
+}
+
+async fn find(global: &Global, target: Target) -> anyhow::Result<Place> {
+    let connected = akeso_kube::connect(&connection(global)).await?;
+    let scope = if target.all_namespaces {
+        Scope::Cluster
+    } else {
+        Scope::Namespace(
+            target
+                .namespace
+                .unwrap_or_else(|| connected.default_namespace.clone()),
+        )
+    };
+    let access = connected.access(&scope).await?;
+    let mirrors = target.registry_mirror.into_iter().collect();
+    Ok(Place {
+        connected,
+        scope,
+        access,
+        mirrors,
+    })
+}
+
+fn settings(autonomy: Autonomy, scope: &Scope) -> Settings {
+    let namespace = match scope {
+        Scope::Namespace(name) => Some(name.clone()),
+        Scope::Cluster => None,
+    };
+    Settings {
+        autonomy,
+        namespace,
+        ..Settings::default()
+    }
+}

@@ -1,0 +1,62 @@
+//! `akeso monitor`: the loop.
+
+use std::process::ExitCode;
+
+use akeso_core::{engine::Engine, settings::Autonomy};
+use akeso_kube::Hands;
+use jiff::Timestamp;
+
+use super::{find, settings, store_path};
+use crate::{
+    cli::{Global, Monitor},
+    drive::{Drive, Until},
+    report::reporter,
+    store::Store,
+};
+
+/// Watches a cluster and heals what can be proven.
+pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode> {
+    let mut store = Store::open(&store_path(global))?;
+    let journal = store.entries()?;
+    let place = find(global, arguments.target).await?;
+    let autonomy = if arguments.no_auto {
+        Autonomy::Observe
+    } else {
+        arguments.autonomy.into()
+    };
+    let mut engine = Engine::restore(settings(autonomy, &place.scope), &journal)?;
+    drop(journal);
+    if arguments.fresh {
+        forget_everything(&mut engine, &mut store)?;
+    }
+    let hands = Hands::start(
+        place.connected.client,
+        &place.scope,
+        &place.access,
+        place.mirrors,
+    );
+    let reporter = reporter(global.output, arguments.interval, std::io::stdout());
+    let until = if arguments.once {
+        Until::AtRest
+    } else {
+        Until::Stopped
+    };
+    Drive::new(engine, hands, Some(store), reporter, arguments.interval)
+        .run(until)
+        .await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn forget_everything(engine: &mut Engine, store: &mut Store) -> anyhow::Result<()> {
+    let known: Vec<_> = engine
+        .ledger()
+        .patterns()
+        .iter()
+        .map(|pattern| pattern.fingerprint.clone())
+        .collect();
+    for fingerprint in known {
+        let entries: Vec<_> = super::memory::entries(engine.forget(&fingerprint, Timestamp::now()));
+        store.append(&entries)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! `akeso scan`: one read-only look.
+
+use std::{io::Write, process::ExitCode, time::Duration};
+
+use akeso_core::{
+    engine::{Engine, Incident},
+    journal::Entry,
+    settings::Autonomy,
+};
+use akeso_kube::Hands;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{find, settings};
+use crate::{
+    cli::{Format, Global, Target},
+    drive::{Drive, Until},
+    report::Reporter,
+};
+
+/// A scan shows its findings at the end, not as they come.
+struct Silent;
+
+impl Reporter for Silent {
+    fn entry(&mut self, _: &Entry) {}
+    fn quiet(&mut self) {}
+    fn rechecked(&mut self, _: Timestamp) {}
+    fn close(&mut self) {}
+}
+
+/// Looks at everything once. Exit code 0: nothing is broken, 1: something is.
+pub async fn run(global: &Global, target: Target) -> anyhow::Result<ExitCode> {
+    let place = find(global, target).await?;
+    // observe: the engine cannot even ask for a change
+    let engine = Engine::new(settings(Autonomy::Observe, &place.scope));
+    let hands = Hands::start(
+        place.connected.client,
+        &place.scope,
+        &place.access,
+        place.mirrors,
+    );
+    let mut drive = Drive::new(
+        engine,
+        hands,
+        None,
+        Box::new(Silent),
+        Duration::from_secs(3600),
+    );
+    drive.run(Until::AtRest).await?;
+    let findings: Vec<_> = drive.engine.ledger().open().collect();
+    let mut out = std::io::stdout().lock();
+    match global.output {
+        Format::Json => findings
+            .iter()
+            .try_for_each(|incident| writeln!(out, "{}", finding(incident)))?,
+        Format::Text => {
+            findings
+                .iter()
+                .try_for_each(|incident| write!(out, "{}", note(incident)))?;
+            let count = findings.len();
+            writeln!(
+                out,
+                "{}",
+                if count == 0 {
+                    "Nothing is broken.".to_owned()
+                } else {
+                    format!("{count} workload(s) broken.")
+                }
+            )?;
+        }
+    }
+    Ok(if findings.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// One finding, as a JSON object (docs/output.md).
+fn finding(incident: &Incident) -> serde_json::Value {
+    let diagnosis = incident.diagnoses.first();
+    json!({
+        "id": incident.id,
+        "namespace": incident.workload.namespace,
+        "kind": incident.workload.kind,
+        "name": incident.workload.name,
+        "container": diagnosis.and_then(|d| d.symptom.container.as_ref()).map(|c| &c.name),
+        "fault": diagnosis.map(|d| &d.fault),
+        "cause": diagnosis.map(|d| &d.cause),
+        "confidence": diagnosis.map(|d| d.confidence),
+        "evidence": diagnosis.map(|d| &d.evidence),
+        "symptoms": incident.symptoms,
+        "plan": incident.plan,
+        "gate": incident.ruling,
+    })
+}
+
+/// One finding, as a colleague would put it.
+fn note(incident: &Incident) -> String {
+    let mut text = match incident.diagnoses.first() {
+        Some(diagnosis) => format!("{}\n", diagnosis.cause),
+        None => {
+            let symptoms: Vec<_> = incident.symptoms.iter().map(ToString::to_string).collect();
+            format!(
+                "{}: {} (seen too seldom so far to say why)\n",
+                incident.workload,
+                symptoms.join(", ")
+            )
+        }
+    };
+    for line in incident
+        .diagnoses
+        .first()
+        .iter()
+        .flat_map(|diagnosis| &diagnosis.evidence)
+    {
+        text.push_str(&format!("  | {line}\n"));
+    }
+    if let Some(plan) = &incident.plan {
+        for (index, step) in plan.steps.iter().enumerate() {
+            let treatment = step.action.treatment();
+            let first = if index == 0 {
+                "fix"
+            } else {
+                "if that does not help"
+            };
+            text.push_str(&format!(
+                "  {first}: {}\n    {}\n",
+                treatment.summary(),
+                treatment.command(&incident.workload)
+            ));
+        }
+        if plan.steps.is_empty() {
+            text.push_str(&format!(
+                "  for a person: {}\n    {}\n",
+                plan.advice.why, plan.advice.command
+            ));
+        }
+    }
+    text.push('\n');
+    text
+}

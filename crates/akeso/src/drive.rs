@@ -1,0 +1,248 @@
+//! The loop around the engine: events in, journal to disk, effects out.
+//!
+//! **Invariant:** no effect is executed before the journal entries in front of it are on disk. If
+//! they cannot be written, nothing is changed: the attempt fails with that reason, the entries are
+//! kept, and writing them is tried again with every event.
+
+use std::time::Duration;
+
+use akeso_core::{
+    engine::{Effect, Engine, Event, State},
+    journal::{Entry, Outcome},
+    workload::AttemptId,
+};
+use akeso_kube::Hands;
+use jiff::Timestamp;
+use tokio::{
+    sync::mpsc::UnboundedReceiver,
+    time::{Instant, sleep_until},
+};
+
+use crate::{report::Reporter, store::Store};
+
+/// After this long without an entry, what was held back is shown.
+const QUIET: Duration = Duration::from_millis(300);
+/// How long the end is put off for a change that is under way.
+const LAST_WORDS: Duration = Duration::from_secs(30);
+
+/// When a drive ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Only when it is told to.
+    Stopped,
+    /// When nothing is left to do.
+    AtRest,
+    /// When so many incidents were healed, or the time is over.
+    Healed {
+        /// How many.
+        count: usize,
+        /// The time.
+        within: Duration,
+    },
+}
+
+/// An engine at work on a cluster.
+pub struct Drive {
+    /// The mind.
+    pub engine: Engine,
+    /// The hands.
+    pub hands: Hands,
+    /// What happens in the cluster, and what became of effects.
+    pub events: UnboundedReceiver<Event>,
+    /// Where the journal goes; a scan keeps none.
+    pub store: Option<Store>,
+    /// Who is told.
+    pub reporter: Box<dyn Reporter>,
+    /// How often everything is looked at again.
+    pub interval: Duration,
+    unwritten: Vec<Entry>,
+    healed: usize,
+}
+
+impl Drive {
+    /// Puts the parts together.
+    pub fn new(
+        engine: Engine,
+        (hands, events): (Hands, UnboundedReceiver<Event>),
+        store: Option<Store>,
+        reporter: Box<dyn Reporter>,
+        interval: Duration,
+    ) -> Self {
+        Self {
+            engine,
+            hands,
+            events,
+            store,
+            reporter,
+            interval,
+            unwritten: Vec::new(),
+            healed: 0,
+        }
+    }
+
+    /// Runs until `until`, or until SIGINT or SIGTERM. What is in flight then is finished; what is
+    /// being verified is in the journal, and the next start goes on with it.
+    pub async fn run(&mut self, until: Until) -> std::io::Result<()> {
+        let mut stop = Signals::listen()?;
+        let start = Instant::now();
+        let mut recheck = start + self.interval;
+        let mut quiet_at: Option<Instant> = None;
+        while !self.is_over(until, start) {
+            let tick = self
+                .engine
+                .next_wake()
+                .map(|at| start_of(at).max(Instant::now()));
+            let deadline = match until {
+                Until::Healed { within, .. } => Some(start + within),
+                Until::Stopped | Until::AtRest => None,
+            };
+            let wake = [tick, Some(recheck), quiet_at, deadline]
+                .into_iter()
+                .flatten()
+                .min();
+            tokio::select! {
+                event = self.events.recv() => match event {
+                    Some(event) => if self.handle(event) { quiet_at = Some(Instant::now() + QUIET); },
+                    None => break,
+                },
+                () = sleep_until(wake.unwrap_or(recheck)) => {}
+                () = stop.received() => {
+                    self.finish().await;
+                    break;
+                }
+            }
+            let now = Instant::now();
+            if tick.is_some_and(|at| at <= now) && self.handle(Event::Tick) {
+                quiet_at = Some(now + QUIET);
+            }
+            if quiet_at.is_some_and(|at| at <= now) {
+                self.reporter.quiet();
+                quiet_at = None;
+            }
+            if recheck <= now {
+                recheck = now + self.interval;
+                if self.handle(Event::Recheck) {
+                    quiet_at = Some(now + QUIET);
+                }
+                self.reporter.rechecked(Timestamp::now());
+            }
+        }
+        self.reporter.close();
+        Ok(())
+    }
+
+    fn is_over(&self, until: Until, start: Instant) -> bool {
+        match until {
+            Until::Stopped => false,
+            Until::AtRest => self.engine.is_at_rest(),
+            Until::Healed { count, within } => self.healed >= count || start.elapsed() >= within,
+        }
+    }
+
+    /// Waits for the outcomes of the changes that are under way, and writes them down.
+    async fn finish(&mut self) {
+        let deadline = Instant::now() + LAST_WORDS;
+        while self.engine.ledger().open().any(|incident| {
+            matches!(
+                incident.state,
+                State::Acting { .. } | State::RollingBack { .. }
+            )
+        }) {
+            match tokio::time::timeout_at(deadline, self.events.recv()).await {
+                Ok(Some(event @ Event::Outcome(..))) => drop(self.handle(event)),
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Lets the engine decide, and does it. Says whether anything was journalled.
+    pub fn handle(&mut self, event: Event) -> bool {
+        let mut effects = self.engine.handle(event, Timestamp::now());
+        let mut has_entries = false;
+        while !effects.is_empty() {
+            let mut failed: Vec<AttemptId> = Vec::new();
+            for effect in self.write_down(effects, &mut has_entries) {
+                match effect {
+                    Effect::Apply { attempt, .. } if !self.unwritten.is_empty() => {
+                        failed.push(attempt)
+                    }
+                    effect => self.hands.execute(effect),
+                }
+            }
+            let why = "the store cannot be written, so nothing is changed".to_owned();
+            effects = failed
+                .into_iter()
+                .flat_map(|attempt| {
+                    self.engine.handle(
+                        Event::Outcome(attempt, Outcome::Failed { why: why.clone() }),
+                        Timestamp::now(),
+                    )
+                })
+                .collect();
+        }
+        has_entries
+    }
+
+    /// Writes the journal entries among the effects to disk and shows them; returns the others.
+    fn write_down(&mut self, effects: Vec<Effect>, has_entries: &mut bool) -> Vec<Effect> {
+        let mut others = Vec::new();
+        let mut entries = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Journal(entry) => entries.push(entry),
+                other => others.push(other),
+            }
+        }
+        *has_entries |= !entries.is_empty();
+        for entry in &entries {
+            if let akeso_core::journal::Fact::Closed {
+                end: akeso_core::journal::End::Healed,
+                ..
+            } = entry.fact
+            {
+                self.healed += 1;
+            }
+            self.reporter.entry(entry);
+        }
+        self.unwritten.append(&mut entries);
+        if let Some(store) = &mut self.store
+            && !self.unwritten.is_empty()
+            && let Err(error) = store.append(&self.unwritten)
+        {
+            eprintln!("akeso: {error}; nothing is changed until it can be");
+            return others;
+        }
+        self.unwritten.clear();
+        others
+    }
+}
+
+/// The moment of the runtime's clock that is `at` on the wall.
+fn start_of(at: Timestamp) -> Instant {
+    let ahead = at.duration_since(Timestamp::now());
+    Instant::now() + Duration::try_from(ahead).unwrap_or(Duration::ZERO)
+}
+
+/// SIGINT and SIGTERM.
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

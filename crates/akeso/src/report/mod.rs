@@ -1,0 +1,34 @@
+//! What people and programs see of the journal while it is written.
+
+mod json;
+mod text;
+
+use akeso_core::journal::Entry;
+use jiff::Timestamp;
+
+pub use json::Json;
+pub use text::{Text, state_words};
+
+/// Takes in the journal as it is written, and shows it.
+pub trait Reporter: Send {
+    /// Something happened.
+    fn entry(&mut self, entry: &Entry);
+    /// Nothing has happened for a moment: what was held back to be shown together is shown.
+    fn quiet(&mut self);
+    /// Everything was looked at again.
+    fn rechecked(&mut self, at: Timestamp);
+    /// The end.
+    fn close(&mut self);
+}
+
+/// The reporter of a format, writing to `out`; `interval` is shown as the time to the next check.
+pub fn reporter(
+    format: crate::cli::Format,
+    interval: std::time::Duration,
+    out: impl std::io::Write + Send + 'static,
+) -> Box<dyn Reporter> {
+    match format {
+        crate::cli::Format::Text => Box::new(Text::new(out, interval)),
+        crate::cli::Format::Json => Box::new(Json::new(out)),
+    }
+}
