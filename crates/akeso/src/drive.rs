@@ -127,6 +127,9 @@ impl Drive {
                 self.reporter.rechecked(Timestamp::now());
             }
         }
+        if until == Until::AtRest {
+            self.reporter.rechecked(Timestamp::now());
+        }
         self.reporter.close();
         Ok(())
     }

@@ -208,18 +208,23 @@ impl Treatment for UpdateEnv {
             }));
         }
         let mut inverse = vec![name_test];
-        inverse.extend(entries.enumerate().map(|(offset, entry)| {
-            PatchOp::test(format!("{path}/env/{}", present.len() + offset), entry)
-        }));
-        if present.is_empty() && self.variables.len() == 1 {
+        if present.is_empty() {
+            // the list is ours as a whole, or somebody has added to it since
+            inverse.push(PatchOp::test(
+                format!("{path}/env"),
+                entries.collect::<Vec<_>>(),
+            ));
             inverse.push(PatchOp::remove(format!("{path}/env")));
         } else {
             let added = present.len()..present.len() + self.variables.len();
+            let paths = added.map(|index| format!("{path}/env/{index}"));
             inverse.extend(
-                added
-                    .rev()
-                    .map(|index| PatchOp::remove(format!("{path}/env/{index}"))),
+                paths
+                    .clone()
+                    .zip(entries)
+                    .map(|(path, entry)| PatchOp::test(path, entry)),
             );
+            inverse.extend(paths.rev().map(PatchOp::remove));
         }
         let placeholders: Vec<_> = self
             .variables

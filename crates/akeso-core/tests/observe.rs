@@ -1,0 +1,178 @@
+//! What counts as broken now, and what does not.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "each test uses its part of the world")]
+
+mod world;
+
+use akeso_core::observe::{Observation, Sign, observe};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+const NOW: &str = "2026-01-01T12:00:00Z";
+
+fn look(status: &Value) -> Observation {
+    look_at(&[
+        world::deployment(&json!({"containers": [{"name": "app", "image": "nginx:1.27"}]})),
+        world::replica_set(),
+        world::pod(&json!([status])),
+    ])
+}
+
+fn look_at(objects: &[Value]) -> Observation {
+    let cluster = world::cluster(objects);
+    let now: Timestamp = NOW.parse().unwrap();
+    observe(&cluster.workload(&world::web()).unwrap(), now)
+}
+
+fn status(state: &Value, last: &Value, restarts: i32) -> Value {
+    json!({
+        "name": "app", "image": "", "imageID": "", "ready": false, "restartCount": restarts,
+        "state": state, "lastState": last
+    })
+}
+
+fn terminated(reason: &str, code: i32, finished: &str) -> Value {
+    json!({"terminated": {"reason": reason, "exitCode": code, "startedAt": "2026-01-01T11:00:00Z", "finishedAt": finished}})
+}
+
+#[test]
+fn every_waiting_reason_that_is_a_fault_is_seen() {
+    for reason in [
+        "ImagePullBackOff",
+        "ErrImagePull",
+        "InvalidImageName",
+        "CreateContainerConfigError",
+        "RunContainerError",
+    ] {
+        let seen = look(&status(
+            &json!({"waiting": {"reason": reason, "message": "m"}}),
+            &json!({}),
+            0,
+        ));
+        assert_eq!(seen.symptoms.len(), 1, "{reason}");
+        assert_eq!(seen.symptoms[0].reason, reason);
+    }
+}
+
+#[test]
+fn a_container_on_its_way_is_no_fault() {
+    for reason in ["ContainerCreating", "PodInitializing"] {
+        let seen = look(&status(
+            &json!({"waiting": {"reason": reason}}),
+            &json!({}),
+            0,
+        ));
+        assert_eq!(seen.symptoms, [], "{reason}");
+    }
+}
+
+#[test]
+fn between_two_memory_kills_a_running_pod_is_not_healthy() {
+    let running = json!({"running": {"startedAt": "2026-01-01T11:59:00Z"}});
+    let seen = look(&status(
+        &running,
+        &terminated("OOMKilled", 137, "2026-01-01T11:59:00Z"),
+        1,
+    ));
+    assert!(matches!(seen.symptoms[0].sign, Sign::OutOfMemory(_)));
+    assert_eq!(
+        seen.again.unwrap().to_string(),
+        "2026-01-01T12:09:00Z",
+        "it is forgotten after ten minutes"
+    );
+}
+
+#[test]
+fn a_crash_an_hour_ago_is_forgotten() {
+    let running = json!({"running": {"startedAt": "2026-01-01T11:00:01Z"}});
+    let seen = look(&status(
+        &running,
+        &terminated("Error", 1, "2026-01-01T11:00:00Z"),
+        1,
+    ));
+    assert_eq!(seen.symptoms, []);
+    assert_eq!(seen.again, None);
+}
+
+#[test]
+fn a_container_that_ended_well_is_no_fault() {
+    let seen = look(&status(&terminated("Completed", 0, NOW), &json!({}), 0));
+    assert_eq!(seen.symptoms, []);
+}
+
+#[test]
+fn what_is_marked_or_asleep_is_left_alone() {
+    let broken = world::pod(&json!([status(
+        &json!({"waiting": {"reason": "ErrImagePull"}}),
+        &json!({}),
+        0
+    )]));
+    let deployment =
+        || world::deployment(&json!({"containers": [{"name": "app", "image": "nginx:latst"}]}));
+    assert_eq!(
+        look_at(&[deployment(), world::replica_set(), broken.clone()])
+            .symptoms
+            .len(),
+        1
+    );
+    let changes: [(&str, Value); 5] = [
+        ("/metadata/labels", json!({"akeso.dev/ignore": "true"})),
+        ("/metadata/annotations/akeso.dev~1ignore", json!("true")),
+        ("/spec/paused", json!(true)),
+        ("/spec/replicas", json!(0)),
+        ("/metadata/deletionTimestamp", json!(NOW)),
+    ];
+    for (path, value) in changes {
+        let mut marked = deployment();
+        json_patch::patch(
+            &mut marked,
+            &serde_json::from_value::<json_patch::Patch>(
+                json!([{"op": "add", "path": path, "value": value}]),
+            )
+            .unwrap(),
+        )
+        .unwrap();
+        assert_eq!(
+            look_at(&[marked, world::replica_set(), broken.clone()]).symptoms,
+            [],
+            "{path}"
+        );
+    }
+    let namespace = json!({"kind": "Namespace", "metadata": {"name": "shop", "labels": {"akeso.dev/ignore": "true"}}});
+    assert_eq!(
+        look_at(&[deployment(), world::replica_set(), broken, namespace]).symptoms,
+        []
+    );
+}
+
+#[test]
+fn a_workload_whose_controller_has_not_seen_its_newest_spec_is_not_judged() {
+    let mut deployment =
+        world::deployment(&json!({"containers": [{"name": "app", "image": "nginx:latst"}]}));
+    deployment["metadata"]["generation"] = json!(4);
+    let broken = world::pod(&json!([status(
+        &json!({"waiting": {"reason": "ErrImagePull"}}),
+        &json!({}),
+        0
+    )]));
+    assert_eq!(
+        look_at(&[deployment, world::replica_set(), broken]).symptoms,
+        []
+    );
+}
+
+#[test]
+fn a_pod_that_is_being_deleted_is_not_its_workloads_health() {
+    let mut dying = world::pod(&json!([status(
+        &terminated("Error", 137, NOW),
+        &json!({}),
+        5
+    )]));
+    dying["metadata"]["deletionTimestamp"] = json!(NOW);
+    let deployment =
+        world::deployment(&json!({"containers": [{"name": "app", "image": "nginx:1.27"}]}));
+    assert_eq!(
+        look_at(&[deployment, world::replica_set(), dying]).symptoms,
+        []
+    );
+}
