@@ -3,21 +3,32 @@
 use std::time::Duration;
 
 use akeso_core::{
+    act::PatchOp,
     engine::ChangeRequest,
     journal::Outcome,
     workload::{WorkloadKind, WorkloadRef},
 };
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::{
+    api::{core::v1::Pod, policy::v1::Eviction},
+    apimachinery::pkg::apis::meta::v1::{DeleteOptions, ObjectMeta, Preconditions},
+};
 use kube::{
     Api, Client,
-    api::{DeleteParams, EvictParams, Patch, PatchParams, PostParams, Preconditions},
-    core::DynamicObject,
+    api::{Patch, PatchParams, PostParams},
+    core::{DynamicObject, Status},
 };
 
 use crate::{FIELD_MANAGER, watch::api_resource};
 
 /// The API server is not waited for longer than this.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// A request that the API server puts off is sent so many times at most, after the pause that it
+/// names or, where it names none in its answer, the first.
+const OFFERS: usize = 5;
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How often an object is read to see whether a change arrived, with pauses that double.
+const LOOKS: usize = 6;
 
 /// Makes a change. Whatever goes wrong on the way, the outcome says what is in the cluster: when
 /// the answer to a patch was lost, the object is read to see whether it arrived.
@@ -27,8 +38,8 @@ pub(crate) async fn apply(
     request: &ChangeRequest,
 ) -> Outcome {
     let outcome = match request {
-        ChangeRequest::Patch(_) => patch(client, workload, request).await,
-        ChangeRequest::Evict { pod, uid } => evict(client, &workload.namespace, pod, uid).await,
+        ChangeRequest::Patch(operations) => patch(client, workload, request, operations).await,
+        ChangeRequest::Evict { pod, uid } => evict(client, workload, request, pod, uid).await,
     };
     tracing::info!(%workload, ?outcome, "change");
     outcome
@@ -41,8 +52,7 @@ pub(crate) async fn settle(
     workload: &WorkloadRef,
     request: &ChangeRequest,
 ) -> Outcome {
-    let arrived = has_arrived(client, workload, request).await;
-    let outcome = match arrived {
+    let outcome = match has_arrived(client, workload, request).await {
         Ok(Some(done)) => done,
         Ok(None) if request.takes_back() => apply(client, workload, request).await,
         Ok(None) => Outcome::Failed {
@@ -69,12 +79,12 @@ fn objects(client: &Client, workload: &WorkloadRef) -> Api<DynamicObject> {
     Api::namespaced_with(client.clone(), &workload.namespace, &api_resource(kind))
 }
 
-async fn patch(client: &Client, workload: &WorkloadRef, request: &ChangeRequest) -> Outcome {
-    let ChangeRequest::Patch(operations) = request else {
-        return Outcome::Failed {
-            why: "not a patch".to_owned(),
-        };
-    };
+async fn patch(
+    client: &Client,
+    workload: &WorkloadRef,
+    request: &ChangeRequest,
+    operations: &[PatchOp],
+) -> Outcome {
     let operations = match serde_json::to_value(operations)
         .and_then(serde_json::from_value::<json_patch::Patch>)
     {
@@ -94,57 +104,202 @@ async fn patch(client: &Client, workload: &WorkloadRef, request: &ChangeRequest)
         dry_run: true,
         ..parameters.clone()
     };
-    match tokio::time::timeout(PATIENCE, api.patch(&workload.name, &dry, &operations)).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => return refusal(&error),
-        Err(_) => {
-            return Outcome::Failed {
-                why: "the dry-run was not answered in time".to_owned(),
-            };
+    match send(|| api.patch(&workload.name, &dry, &operations)).await {
+        Sent::Answered(_) => {}
+        Sent::Refused(status) => return refusal(&status),
+        Sent::Lost(why) => return not_tried(why),
+    }
+    match send(|| api.patch(&workload.name, &parameters, &operations)).await {
+        Sent::Answered(object) => Outcome::Done {
+            generation: object.metadata.generation,
+        },
+        Sent::Refused(status) => match refusal(&status) {
+            // it may be our own change that is in the way: a proxy or a client that sends a
+            // request again has it refused by its own tests
+            conflict @ Outcome::Conflict { .. } => found(client, workload, request, conflict).await,
+            refused => refused,
+        },
+        Sent::Lost(why) => found(client, workload, request, Outcome::Failed { why }).await,
+    }
+}
+
+async fn evict(
+    client: &Client,
+    workload: &WorkloadRef,
+    request: &ChangeRequest,
+    pod: &str,
+    uid: &str,
+) -> Outcome {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &workload.namespace);
+    // not `Api::evict`: kube 5.0 sends the options under a name that the API server does not
+    // know, and the pod would be evicted whatever its uid
+    let eviction = Eviction {
+        metadata: ObjectMeta {
+            name: Some(pod.to_owned()),
+            namespace: Some(workload.namespace.clone()),
+            ..ObjectMeta::default()
+        },
+        delete_options: Some(DeleteOptions {
+            preconditions: Some(Preconditions {
+                uid: Some(uid.to_owned()),
+                resource_version: None,
+            }),
+            ..DeleteOptions::default()
+        }),
+    };
+    let parameters = |dry_run| PostParams {
+        dry_run,
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+    };
+    let (dry, real) = (parameters(true), parameters(false));
+    let evict =
+        |parameters| pods.create_subresource::<_, Status>("eviction", pod, parameters, &eviction);
+    let done = Outcome::Done { generation: None };
+    match send(|| evict(&dry)).await {
+        Sent::Answered(_) => {}
+        Sent::Refused(status) if is_gone(&status) => return done,
+        Sent::Refused(status) => return refusal(&status),
+        Sent::Lost(why) => return not_tried(why),
+    }
+    match send(|| evict(&real)).await {
+        Sent::Answered(_) => done,
+        Sent::Refused(status) if is_gone(&status) => done,
+        Sent::Refused(status) => refusal(&status),
+        Sent::Lost(why) => found(client, workload, request, Outcome::Failed { why }).await,
+    }
+}
+
+/// What became of a request.
+enum Sent<T> {
+    /// The API server did it.
+    Answered(T),
+    /// The API server did not do it, and says why.
+    Refused(Box<Status>),
+    /// There is no answer, or one that leaves open whether it was done.
+    Lost(String),
+}
+
+/// Sends a request, and again as long as the API server only puts it off.
+async fn send<T, F>(request: impl Fn() -> F) -> Sent<T>
+where
+    F: Future<Output = kube::Result<T>>,
+{
+    let mut offers = 1;
+    loop {
+        match tokio::time::timeout(PATIENCE, request()).await {
+            Ok(Ok(answer)) => return Sent::Answered(answer),
+            Ok(Err(kube::Error::Api(status))) if is_put_off(&status) && offers < OFFERS => {
+                let asked = status
+                    .details
+                    .as_ref()
+                    .map_or(0, |it| it.retry_after_seconds);
+                let pause = Duration::from_secs(asked.into());
+                tokio::time::sleep(pause.clamp(FIRST_PAUSE, LONGEST_PAUSE)).await;
+                offers += 1;
+            }
+            Ok(Err(kube::Error::Api(status))) if status.code < 500 => return Sent::Refused(status),
+            Ok(Err(error)) => return Sent::Lost(error.to_string()),
+            Err(_) => return Sent::Lost("no answer in time".to_owned()),
         }
     }
-    let lost = match tokio::time::timeout(
-        PATIENCE,
-        api.patch(&workload.name, &parameters, &operations),
-    )
-    .await
-    {
-        Ok(Ok(object)) => {
-            return Outcome::Done {
-                generation: object.metadata.generation,
-            };
-        }
-        Ok(Err(error @ kube::Error::Api(_))) if !is_lost(&error) => return refusal(&error),
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "no answer in time".to_owned(),
-    };
-    // it may have been made all the same
+}
+
+/// Whether the API server is too busy to look at the request. A `PodDisruptionBudget` uses the
+/// same code to say no.
+fn is_put_off(status: &Status) -> bool {
+    let is_budget = status.message.contains("disruption budget")
+        || status.details.as_ref().is_some_and(|details| {
+            details
+                .causes
+                .iter()
+                .any(|cause| cause.reason == "DisruptionBudget")
+        });
+    status.code == 429 && !is_budget
+}
+
+/// Gone already, or another pod of the same name by now: what was asked for has happened.
+fn is_gone(status: &Status) -> bool {
+    matches!(status.code, 404 | 409)
+}
+
+/// What an error of the API server says about a change that was not made.
+fn refusal(status: &Status) -> Outcome {
+    let why = status.message.clone();
+    let is_judgement = ["is invalid", "Invalid value", "denied the request"]
+        .iter()
+        .any(|words| why.contains(words));
+    match status.code {
+        // a failed `test` is answered with 422 and none of the words of a failed validation
+        422 if !is_judgement => Outcome::Conflict { why },
+        404 | 409 => Outcome::Conflict { why },
+        429 if is_put_off(status) => Outcome::Failed { why },
+        400..=499 => Outcome::Refused { why },
+        _ => Outcome::Failed { why },
+    }
+}
+
+/// The dry-run has no answer, so nothing was sent that could change anything.
+fn not_tried(why: String) -> Outcome {
+    Outcome::Failed { why }
+}
+
+/// Done, if the change is in the cluster all the same; `otherwise` if it is not.
+async fn found(
+    client: &Client,
+    workload: &WorkloadRef,
+    request: &ChangeRequest,
+    otherwise: Outcome,
+) -> Outcome {
     match has_arrived(client, workload, request).await {
         Ok(Some(done)) => done,
-        Ok(None) => Outcome::Failed { why: lost },
-        Err(error) => Outcome::Failed {
-            why: format!("{lost}; what became of it cannot be read: {error}"),
+        Ok(None) => otherwise,
+        Err(unread) => Outcome::Failed {
+            why: match otherwise {
+                Outcome::Conflict { why } | Outcome::Refused { why } | Outcome::Failed { why } => {
+                    format!("{why}; what became of it cannot be read: {unread}")
+                }
+                Outcome::Done { .. } => unread,
+            },
         },
     }
 }
 
-/// Whether the API server may have made the change though it answered with an error.
-fn is_lost(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code >= 500)
+/// Whether the change is in the cluster, read until there is an answer or hope is gone.
+async fn has_arrived(
+    client: &Client,
+    workload: &WorkloadRef,
+    request: &ChangeRequest,
+) -> Result<Option<Outcome>, String> {
+    let mut pause = FIRST_PAUSE;
+    let mut look = 1;
+    loop {
+        let read = tokio::time::timeout(PATIENCE, read_mark(client, workload, request)).await;
+        let why = match read {
+            Ok(Ok(found)) => return Ok(found),
+            Ok(Err(kube::Error::Api(status))) if status.code < 500 && status.code != 429 => {
+                return Err(status.message);
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        if look == LOOKS {
+            return Err(why);
+        }
+        tokio::time::sleep(pause).await;
+        look += 1;
+        pause *= 2;
+    }
 }
 
-/// Whether the object bears the mark of this change.
-async fn has_arrived(
+/// Whether the object bears the mark of this change, or the pod of this eviction is gone.
+async fn read_mark(
     client: &Client,
     workload: &WorkloadRef,
     request: &ChangeRequest,
 ) -> kube::Result<Option<Outcome>> {
     match request {
         ChangeRequest::Patch(_) => {
-            let object =
-                tokio::time::timeout(PATIENCE, objects(client, workload).get_opt(&workload.name))
-                    .await;
-            let object = object.map_err(|_| kube::Error::Service("no answer in time".into()))??;
+            let object = objects(client, workload).get_opt(&workload.name).await?;
             let Some(object) = object else {
                 return Ok(None);
             };
@@ -166,60 +321,5 @@ async fn has_arrived(
             });
             Ok((!there).then_some(Outcome::Done { generation: None }))
         }
-    }
-}
-
-async fn evict(client: &Client, namespace: &str, pod: &str, uid: &str) -> Outcome {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let preconditions = Preconditions {
-        uid: Some(uid.to_owned()),
-        resource_version: None,
-    };
-    let parameters = |dry_run| EvictParams {
-        delete_options: Some(DeleteParams {
-            dry_run,
-            preconditions: Some(preconditions.clone()),
-            ..DeleteParams::default()
-        }),
-        post_options: PostParams {
-            dry_run,
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-        },
-    };
-    for dry_run in [true, false] {
-        match tokio::time::timeout(PATIENCE, pods.evict(pod, &parameters(dry_run))).await {
-            Ok(Ok(_)) => {}
-            // gone already, or another pod of the same name by now: what was asked for has happened
-            Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {
-                return Outcome::Done { generation: None };
-            }
-            Ok(Err(error)) => return refusal(&error),
-            Err(_) => {
-                return Outcome::Failed {
-                    why: "the eviction was not answered in time".to_owned(),
-                };
-            }
-        }
-    }
-    Outcome::Done { generation: None }
-}
-
-/// What an error of the API server says about a change that was not made.
-fn refusal(error: &kube::Error) -> Outcome {
-    let kube::Error::Api(status) = error else {
-        return Outcome::Failed {
-            why: error.to_string(),
-        };
-    };
-    let why = status.message.clone();
-    match status.code {
-        // a failed `test` is answered with 422 and none of the words of a failed validation
-        422 if !why.contains("is invalid") && !why.contains("Invalid value") => {
-            Outcome::Conflict { why }
-        }
-        404 | 409 => Outcome::Conflict { why },
-        // a PodDisruptionBudget answers an eviction with 429
-        400..=499 => Outcome::Refused { why },
-        _ => Outcome::Failed { why },
     }
 }

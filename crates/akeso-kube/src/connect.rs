@@ -1,16 +1,29 @@
 //! Finding the cluster, and what may be read there.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use akeso_core::cluster::Kind;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, Config,
     api::ListParams,
+    client::ClientBuilder,
     config::{KubeConfigOptions, Kubeconfig},
 };
+use tower::{buffer::BufferLayer, retry::RetryLayer};
 
-use crate::watch::{Scope, api_resource};
+use crate::{
+    retry::Reads,
+    watch::{Scope, WATCH_SECONDS, api_resource},
+};
+
+/// An API server that takes longer to answer a first, small question is not there.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// A connection on which nothing came for so long is dead. Longer than a watch lives, so that only
+/// what the watch itself does not notice is ended: a list, or the start of a watch, without answer.
+const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 10);
+/// Requests that wait for the client to be ready for them; as many as kube lets wait.
+const QUEUE: usize = 1024;
 
 /// Which cluster, as kubectl's global flags say it.
 #[derive(Debug, Clone, Default)]
@@ -82,10 +95,12 @@ pub struct Access {
     pub(crate) readable: Vec<Kind>,
 }
 
-/// The client, its default namespace, and what may be read in `scope`.
+/// The client, where it leads, and its default namespace.
 pub struct Connected {
     /// The client.
     pub client: Client,
+    /// The API server's URL.
+    pub server: String,
     /// The context's namespace, or that of the pod.
     pub default_namespace: String,
 }
@@ -115,7 +130,7 @@ pub async fn connect(connection: &Connection) -> Result<Connected, ConnectError>
         context: connection.context.clone(),
         ..KubeConfigOptions::default()
     };
-    let config = if let Some(path) = &connection.kubeconfig {
+    let mut config = if let Some(path) = &connection.kubeconfig {
         let kubeconfig = Kubeconfig::read_from(path).map_err(|e| invalid(&e))?;
         Config::from_custom_kubeconfig(kubeconfig, &options)
             .await
@@ -130,26 +145,39 @@ pub async fn connect(connection: &Connection) -> Result<Connected, ConnectError>
     };
     let server = config.cluster_url.to_string();
     let default_namespace = config.default_namespace.clone();
-    let client = Client::try_from(config).map_err(|e| invalid(&e))?;
-    match client.apiserver_version().await {
-        Ok(_) => Ok(Connected {
-            client,
-            default_namespace,
-        }),
-        Err(kube::Error::Api(status)) if status.code == 401 => Err(ConnectError::Unauthorized {
-            server,
-            why: status.message,
-        }),
+    config.read_timeout = Some(SILENCE);
+    config.reset_reader_on_write = true;
+    config.default_retry = false;
+    let client = ClientBuilder::try_from(config)
+        .map_err(|e| invalid(&e))?
+        .with_layer(&BufferLayer::new(QUEUE))
+        .with_layer(&RetryLayer::new(Reads::new()))
+        .build();
+    let unreachable = |why| ConnectError::Unreachable {
+        server: server.clone(),
+        why,
+    };
+    match tokio::time::timeout(PATIENCE, client.apiserver_version()).await {
+        Ok(Err(kube::Error::Api(status))) if status.code == 401 => {
+            return Err(ConnectError::Unauthorized {
+                server,
+                why: status.message,
+            });
+        }
         // /version may be closed to us; what matters is that somebody answers
-        Err(kube::Error::Api(_)) => Ok(Connected {
-            client,
-            default_namespace,
-        }),
-        Err(error) => Err(ConnectError::Unreachable {
-            server,
-            why: innermost(&error),
-        }),
+        Ok(Ok(_) | Err(kube::Error::Api(_))) => {}
+        Ok(Err(error)) => return Err(unreachable(innermost(&error))),
+        Err(_) => return Err(unreachable(no_answer())),
     }
+    Ok(Connected {
+        client,
+        server,
+        default_namespace,
+    })
+}
+
+fn no_answer() -> String {
+    format!("no answer within {} s", PATIENCE.as_secs())
 }
 
 /// The last cause of an error: `Connection refused (os error 111)` rather than the layers above.
@@ -169,37 +197,45 @@ impl Connected {
         }
         let mut readable = Vec::new();
         for kind in Kind::ALL {
-            match self.probe(*kind, scope).await {
-                Ok(()) => readable.push(*kind),
-                Err(kube::Error::Api(status))
-                    if matches!(status.code, 401 | 403) && is_needed(*kind) =>
-                {
-                    let place = match scope {
-                        Scope::Namespace(name) => format!("in the namespace {name}"),
-                        Scope::Cluster => "in all namespaces (name one with -n)".to_owned(),
-                    };
-                    return Err(ConnectError::Forbidden {
-                        kind: format!("{kind:?}"),
-                        place,
-                        why: status.message,
-                    });
-                }
-                Err(kube::Error::Api(status)) => {
-                    tracing::warn!(
-                        ?kind,
-                        why = status.message,
-                        "cannot be read and is not watched"
-                    );
-                }
-                Err(error) => {
-                    return Err(ConnectError::Unreachable {
-                        server: "the cluster".to_owned(),
-                        why: innermost(&error),
-                    });
-                }
+            match tokio::time::timeout(PATIENCE, self.probe(*kind, scope)).await {
+                Ok(Ok(())) => readable.push(*kind),
+                Ok(Err(kube::Error::Api(status))) => match status.code {
+                    401 => {
+                        return Err(ConnectError::Unauthorized {
+                            server: self.server.clone(),
+                            why: status.message,
+                        });
+                    }
+                    403 if is_needed(*kind) => {
+                        return Err(ConnectError::Forbidden {
+                            kind: format!("{kind:?}"),
+                            place: place(scope),
+                            why: status.message,
+                        });
+                    }
+                    // 404, 405: it is not served here
+                    403..=405 => {
+                        tracing::warn!(
+                            ?kind,
+                            why = status.message,
+                            "cannot be read and is not watched"
+                        );
+                    }
+                    // too busy to say: the watch will ask again until it is told
+                    _ => readable.push(*kind),
+                },
+                Ok(Err(error)) => return Err(self.unreachable(innermost(&error))),
+                Err(_) => return Err(self.unreachable(no_answer())),
             }
         }
         Ok(Access { readable })
+    }
+
+    fn unreachable(&self, why: String) -> ConnectError {
+        ConnectError::Unreachable {
+            server: self.server.clone(),
+            why,
+        }
     }
 
     async fn probe(&self, kind: Kind, scope: &Scope) -> Result<(), kube::Error> {
@@ -211,10 +247,11 @@ impl Connected {
 
     async fn check_namespace(&self, name: &str) -> Result<(), ConnectError> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        match namespaces.get_metadata_opt(name).await {
+        match tokio::time::timeout(PATIENCE, namespaces.get_metadata_opt(name)).await {
+            Err(_) => Err(self.unreachable(no_answer())),
             // who may not look cannot be told; the first list will tell
-            Ok(Some(_)) | Err(_) => Ok(()),
-            Ok(None) => {
+            Ok(Ok(Some(_)) | Err(_)) => Ok(()),
+            Ok(Ok(None)) => {
                 let all = namespaces
                     .list_metadata(&ListParams::default())
                     .await
@@ -235,6 +272,13 @@ impl Connected {
 /// Without these nothing can be said about a workload.
 fn is_needed(kind: Kind) -> bool {
     matches!(kind, Kind::Pod | Kind::ReplicaSet | Kind::Deployment)
+}
+
+fn place(scope: &Scope) -> String {
+    match scope {
+        Scope::Namespace(name) => format!("in the namespace {name}"),
+        Scope::Cluster => "in all namespaces (name one with -n)".to_owned(),
+    }
 }
 
 impl Scope {

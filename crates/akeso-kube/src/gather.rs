@@ -1,4 +1,4 @@
-//! Evidence: logs, keys, bounds. Values of Secrets are dropped where they are read.
+//! Evidence: logs, keys, bounds.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,8 +6,9 @@ use akeso_core::{
     evidence::{Answer, Bounds, Keys, Life, Question},
     quantity::Bytes,
 };
+use futures::AsyncReadExt;
 use k8s_openapi::{
-    api::core::v1::{ConfigMap, LimitRange, Pod, ResourceQuota, Secret},
+    api::core::v1::{ConfigMap, LimitRange, Pod, ResourceQuota},
     apimachinery::pkg::api::resource::Quantity,
 };
 use kube::{
@@ -15,7 +16,7 @@ use kube::{
     api::{ListParams, LogParams},
 };
 
-use crate::registry::Registry;
+use crate::{registry::Registry, secrets};
 
 /// How many lines of a log are read, and how many bytes at most.
 const LOG_LINES: i64 = 200;
@@ -73,8 +74,16 @@ async fn logs(
         limit_bytes: Some(LOG_BYTES),
         ..LogParams::default()
     };
-    match pods.logs(pod, &parameters).await {
-        Ok(text) => Ok(Answer::Logs(text)),
+    match pods.log_stream(pod, &parameters).await {
+        Ok(mut stream) => {
+            let mut bytes = Vec::new();
+            stream
+                .read_to_end(&mut bytes)
+                .await
+                .map_err(kube::Error::ReadEvents)?;
+            // what programs print need not be text, and the limit may fall inside a character
+            Ok(Answer::Logs(String::from_utf8_lossy(&bytes).into_owned()))
+        }
         // "previous terminated container not found", "is waiting to start": there is none
         Err(kube::Error::Api(status)) if matches!(status.code, 400 | 404) => {
             Ok(Answer::Logs(String::new()))
@@ -86,34 +95,18 @@ async fn logs(
 async fn keys(client: &Client, namespace: &str) -> kube::Result<Answer> {
     let all = ListParams::default();
     let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    let (config_maps, secrets) = tokio::try_join!(config_maps.list(&all), secrets.list(&all))?;
-    let mut keys = Keys::default();
+    let (config_maps, secrets) =
+        tokio::try_join!(config_maps.list(&all), secrets::keys(client, namespace))?;
+    let mut keys = Keys {
+        secrets,
+        ..Keys::default()
+    };
     for map in config_maps {
         let name = map.metadata.name.unwrap_or_default();
         if name != "kube-root-ca.crt" {
             keys.config_maps.insert(
                 name,
                 map.data.into_iter().flatten().map(|(key, _)| key).collect(),
-            );
-        }
-    }
-    for secret in secrets {
-        // tokens, releases and pull secrets are no configuration of a program
-        if secret
-            .type_
-            .as_deref()
-            .is_none_or(|kind| kind == "Opaque" || kind == "kubernetes.io/basic-auth")
-        {
-            let name = secret.metadata.name.unwrap_or_default();
-            keys.secrets.insert(
-                name,
-                secret
-                    .data
-                    .into_iter()
-                    .flatten()
-                    .map(|(key, _)| key)
-                    .collect(),
             );
         }
     }

@@ -9,6 +9,8 @@ mod apply;
 mod connect;
 mod gather;
 mod registry;
+mod retry;
+mod secrets;
 mod watch;
 
 use std::sync::Arc;

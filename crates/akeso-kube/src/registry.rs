@@ -5,27 +5,32 @@ use std::{
     collections::{BTreeMap, HashMap},
     str::FromStr,
     sync::{Mutex, OnceLock, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use akeso_core::evidence::{Answer, ImageAnswer};
-use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
+use kube::Client;
 use oci_client::{
-    Reference,
+    Reference, RegistryOperation,
     client::{ClientConfig, ClientProtocol},
-    errors::{OciDistributionError, OciErrorCode},
+    errors::{OciDistributionError, OciEnvelope, OciErrorCode},
     secrets::RegistryAuth,
 };
 use serde::Deserialize;
+use tokio::time::Instant;
+
+use crate::secrets;
 
 /// A registry that takes longer is not asked further; the pod's repair must not wait for it.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// How long an answer is believed.
 const FRESH: Duration = Duration::from_secs(30);
-/// Tags are read in pages of so many, and at most so many pages.
+/// Tags are asked for in pages of so many; many registries give 100 all the same.
 const PAGE: usize = 1_000;
-const PAGES: usize = 5;
+/// No more pages are read, nor any once there are so many tags: a typo's neighbour is among them
+/// or the repository is no place to guess in.
+const PAGES: usize = 20;
+const TAGS: usize = 5_000;
 
 /// Where registries are mirrored: host → mirror.
 #[derive(Debug, Clone, Default)]
@@ -93,7 +98,7 @@ impl Mirrors {
 /// Asks registries, and remembers their answers for a short while.
 pub(crate) struct Registry {
     mirrors: Mirrors,
-    client: OnceLock<oci_client::Client>,
+    anonymous: OnceLock<oci_client::Client>,
     answers: Mutex<HashMap<(String, String), (Instant, ImageAnswer)>>,
 }
 
@@ -101,27 +106,34 @@ impl Registry {
     pub(crate) fn new(mirrors: Mirrors) -> Self {
         Self {
             mirrors,
-            client: OnceLock::new(),
+            anonymous: OnceLock::new(),
             answers: Mutex::default(),
         }
     }
 
-    /// Built at the first use: most clusters never have an image that fails.
-    fn client(&self) -> &oci_client::Client {
-        self.client.get_or_init(|| {
-            let plain = self
-                .mirrors
-                .by_host
-                .values()
-                .filter(|mirror| mirror.is_plain_http);
-            oci_client::Client::new(ClientConfig {
-                protocol: ClientProtocol::HttpsExcept(
-                    plain.map(|mirror| mirror.host.clone()).collect(),
-                ),
-                connect_timeout: Some(PATIENCE),
-                read_timeout: Some(PATIENCE),
-                ..ClientConfig::default()
-            })
+    /// Who asks without credentials shares a client, built at the first use: most clusters never
+    /// have an image that fails. Credentials get a client of their own, because a client sends
+    /// what it was given first for a registry to that registry ever after.
+    fn client(&self, auth: &RegistryAuth) -> oci_client::Client {
+        match auth {
+            RegistryAuth::Anonymous => self.anonymous.get_or_init(|| self.new_client()).clone(),
+            RegistryAuth::Basic(..) | RegistryAuth::Bearer(_) => self.new_client(),
+        }
+    }
+
+    fn new_client(&self) -> oci_client::Client {
+        let plain = self
+            .mirrors
+            .by_host
+            .values()
+            .filter(|mirror| mirror.is_plain_http);
+        oci_client::Client::new(ClientConfig {
+            protocol: ClientProtocol::HttpsExcept(
+                plain.map(|mirror| mirror.host.clone()).collect(),
+            ),
+            connect_timeout: Some(PATIENCE),
+            read_timeout: Some(PATIENCE),
+            ..ClientConfig::default()
         })
     }
 
@@ -144,20 +156,24 @@ impl Registry {
         if let Some(known) = self.remembered(&key) {
             return Answer::Image(known);
         }
-        let auth = credentials(kube, namespace, pull_secrets, image.registry()).await;
+        let credentials = credentials(kube, namespace, pull_secrets, image.registry()).await;
+        let auth = credentials.as_ref().unwrap_or(&RegistryAuth::Anonymous);
         if let Some(mirror) = self.mirrors.of(image.registry()) {
             image.set_mirror_registry(mirror.host.clone());
         }
-        match tokio::time::timeout(PATIENCE, self.look_up(&image, &auth)).await {
-            Ok(Ok(answer)) => {
-                let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-                answers.retain(|_, (at, _)| at.elapsed() < FRESH);
-                answers.insert(key, (Instant::now(), answer.clone()));
-                Answer::Image(answer)
-            }
-            Ok(Err(error)) => unknown(error.to_string()),
-            Err(_) => unknown(format!("the registry of {reference} does not answer")),
+        let answer = match tokio::time::timeout(PATIENCE, self.look_up(&image, auth)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return unknown(error.to_string()),
+            Err(_) => return unknown(format!("the registry of {reference} does not answer")),
+        };
+        // what is hidden from a stranger need not be hidden from the pod
+        if let (Err(error), ImageAnswer::NoSuchRepository) = (&credentials, &answer) {
+            return unknown(format!("the pull secrets cannot be read: {error}"));
         }
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.retain(|_, (at, _)| at.elapsed() < FRESH);
+        answers.insert(key, (Instant::now(), answer.clone()));
+        Answer::Image(answer)
     }
 
     fn remembered(&self, key: &(String, String)) -> Option<ImageAnswer> {
@@ -173,22 +189,35 @@ impl Registry {
         image: &Reference,
         auth: &RegistryAuth,
     ) -> Result<ImageAnswer, OciDistributionError> {
-        match self.client().fetch_manifest_digest(image, auth).await {
+        let client = self.client(auth);
+        match client.fetch_manifest_digest(image, auth).await {
             Ok(_) => return Ok(ImageAnswer::Exists),
             Err(error) if !says_absent(&error) => return Err(error),
+            Err(OciDistributionError::UnauthorizedError { .. }) => {
+                // asked without a token, perhaps, because none could be had: that is no answer
+                let token = client.auth(image, auth, RegistryOperation::Pull).await;
+                token.map(drop).or_else(|error| match error {
+                    error if is_denial(&error) => Ok(()),
+                    error => Err(error),
+                })?;
+            }
             Err(_) => {}
         }
         let mut tags: Vec<String> = Vec::new();
         for _ in 0..PAGES {
-            match self
-                .client()
+            match client
                 .list_tags(image, auth, Some(PAGE), tags.last().map(String::as_str))
                 .await
             {
+                // a page may be short and yet not the last; a registry without pages repeats itself
                 Ok(page) => {
-                    let is_last = page.tags.len() < PAGE;
-                    tags.extend(page.tags);
-                    if is_last {
+                    let known = tags.len();
+                    for tag in page.tags {
+                        if !tags[..known].contains(&tag) {
+                            tags.push(tag);
+                        }
+                    }
+                    if tags.len() == known || tags.len() >= TAGS {
                         break;
                     }
                 }
@@ -198,6 +227,20 @@ impl Registry {
         }
         Ok(ImageAnswer::NoSuchTag { tags })
     }
+}
+
+/// Whether a token was refused because the repository is not there or not for us, as GitHub's
+/// registry does; anything else that goes wrong with a token says nothing of the repository.
+fn is_denial(error: &OciDistributionError) -> bool {
+    let OciDistributionError::AuthenticationFailure(answer) = error else {
+        return false;
+    };
+    serde_json::from_str::<OciEnvelope>(answer).is_ok_and(|envelope| {
+        envelope
+            .errors
+            .iter()
+            .any(|error| matches!(error.code, OciErrorCode::Denied | OciErrorCode::NameUnknown))
+    })
 }
 
 /// Whether the registry says that it is not there, or that it is not for us: most registries do
@@ -236,36 +279,30 @@ struct DockerAuth {
     auth: Option<String>,
 }
 
-/// The credentials that the pod's pull secrets hold for a registry.
+/// The credentials that the pod's pull secrets hold for a registry. A secret that is not there is
+/// passed over, as the kubelet does; one that cannot be read is an error.
 async fn credentials(
     kube: &Client,
     namespace: &str,
     pull_secrets: &[String],
     registry: &str,
-) -> RegistryAuth {
-    let secrets: Api<Secret> = Api::namespaced(kube.clone(), namespace);
+) -> kube::Result<RegistryAuth> {
     for name in pull_secrets {
-        let Ok(Some(secret)) = secrets.get_opt(name).await else {
+        let Some(json) = secrets::docker_config(kube, namespace, name).await? else {
             continue;
         };
-        let Some(json) = secret
-            .data
-            .and_then(|mut data| data.remove(".dockerconfigjson"))
-        else {
-            continue;
-        };
-        let Ok(config) = serde_json::from_slice::<DockerConfig>(&json.0) else {
+        let Ok(config) = serde_json::from_slice::<DockerConfig>(&json) else {
             continue;
         };
         for (host, auth) in config.auths {
             if host_of(&host) == host_of(registry)
                 && let Some((user, password)) = auth.pair()
             {
-                return RegistryAuth::Basic(user, password);
+                return Ok(RegistryAuth::Basic(user, password));
             }
         }
     }
-    RegistryAuth::Anonymous
+    Ok(RegistryAuth::Anonymous)
 }
 
 /// `https://index.docker.io/v1/` → `docker.io`.

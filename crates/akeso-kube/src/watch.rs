@@ -36,7 +36,7 @@ use crate::Access;
 /// The API server ends a watch after so many seconds, and it is taken up where it ended. The
 /// client notices a connection that died silently five seconds later. API servers send a
 /// bookmark about once a minute, so a healthy watch is never ended early.
-const WATCH_SECONDS: u32 = 120;
+pub(crate) const WATCH_SECONDS: u32 = 120;
 
 /// What is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,7 +152,7 @@ where
                 continue;
             }
             Ok(watcher::Event::InitDone) => Event::Relisted(kind, std::mem::take(&mut listing)),
-            Ok(watcher::Event::Apply(object)) => Event::Upserted(object.into()),
+            Ok(watcher::Event::Apply(object)) => Event::Upserted(object.into().trimmed()),
             Ok(watcher::Event::Delete(object)) => Event::Deleted(object.into().reference()),
             Err(error) => {
                 tracing::warn!(?kind, %error, "a watch was interrupted and is taken up again");

@@ -84,7 +84,15 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
     if reference.digest.is_some() {
         return None; // who pins a digest means that digest
     }
-    let (fixed, proof) = match asked(examination, image)? {
+    // asked together: each round trip keeps the workload broken for longer
+    let candidates = repositories_like(examination, &reference);
+    let answers: Vec<_> = candidates
+        .iter()
+        .map(|candidate| asked(examination, &candidate.to_string()))
+        .collect();
+    let answer = asked(examination, image)?;
+    let answers: Option<Vec<_>> = answers.into_iter().collect();
+    let (fixed, proof) = match answer {
         Answer::Image(ImageAnswer::Exists) => {
             return exists_by_now(examination, symptom, &container, image);
         }
@@ -99,7 +107,8 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
             )
         }
         Answer::Image(ImageAnswer::NoSuchRepository) => {
-            confirmed_repository(examination, &reference)?
+            let alike = candidates.into_iter().zip(answers?);
+            confirmed_repository(&reference, alike)?
         }
         Answer::Unknown { why } => unconfirmed(examination, &reference, why)?,
         Answer::Logs(_) | Answer::Keys(_) | Answer::Bounds(_) => return None,
@@ -274,19 +283,11 @@ fn repositories_like(
 }
 
 /// The one repository alike that the registry has with this tag, or with the tag that was meant.
-fn confirmed_repository(
-    examination: &Examination<'_>,
+fn confirmed_repository<'a>(
     reference: &ImageReference,
+    alike: impl Iterator<Item = (ImageReference, &'a Answer)>,
 ) -> Option<(ImageReference, String)> {
-    let candidates = repositories_like(examination, reference);
-    // all are asked at once, before any of them is judged
-    let answers: Vec<_> = candidates
-        .iter()
-        .map(|candidate| asked(examination, &candidate.to_string()))
-        .collect();
-    let confirmed: Vec<_> = candidates
-        .into_iter()
-        .zip(answers.into_iter().collect::<Option<Vec<_>>>()?)
+    let confirmed: Vec<_> = alike
         .filter_map(|(candidate, answer)| match answer {
             Answer::Image(ImageAnswer::Exists) => Some(candidate),
             Answer::Image(ImageAnswer::NoSuchTag { tags }) => {

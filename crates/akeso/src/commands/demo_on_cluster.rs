@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The namespace of the article.
-const NAMESPACE: &str = "agentic-demo";
+pub const NAMESPACE: &str = "agentic-demo";
 /// Two memory kills, their verification, and a slow registry.
 const PATIENCE: Duration = Duration::from_secs(600);
 

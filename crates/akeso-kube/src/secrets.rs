@@ -1,0 +1,103 @@
+//! Secrets, read so that their values go nowhere.
+//!
+//! kube logs an answer that it cannot parse, and serde's errors quote what they stumbled over.
+//! So the answers are parsed here, into types that leave the values out where they are not needed,
+//! and an error says no more than that there was one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::{
+    Client, Resource,
+    api::{GetParams, ListParams},
+    core::Request,
+};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
+
+#[derive(Deserialize)]
+struct List {
+    items: Vec<Outline>,
+}
+
+/// A Secret without its values.
+#[derive(Deserialize)]
+struct Outline {
+    metadata: Name,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    data: Option<BTreeMap<String, IgnoredAny>>,
+}
+
+#[derive(Deserialize)]
+struct Name {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct PullSecret {
+    data: Option<PullSecretData>,
+}
+
+#[derive(Deserialize)]
+struct PullSecretData {
+    #[serde(rename = ".dockerconfigjson")]
+    docker_config: Option<ByteString>,
+}
+
+/// The names and keys of the Secrets that configure programs.
+pub(crate) async fn keys(
+    client: &Client,
+    namespace: &str,
+) -> kube::Result<BTreeMap<String, BTreeSet<String>>> {
+    let request = requests(namespace).list(&ListParams::default());
+    let list: List = read(client, request).await?;
+    Ok(list
+        .items
+        .into_iter()
+        // tokens, releases and pull secrets are no configuration of a program
+        .filter(|secret| {
+            secret
+                .kind
+                .as_deref()
+                .is_none_or(|kind| kind == "Opaque" || kind == "kubernetes.io/basic-auth")
+        })
+        .map(|secret| {
+            let keys = secret.data.into_iter().flatten().map(|(key, _)| key);
+            (secret.metadata.name, keys.collect())
+        })
+        .collect())
+}
+
+/// The `.dockerconfigjson` of a pull secret, if there is one.
+pub(crate) async fn docker_config(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> kube::Result<Option<Vec<u8>>> {
+    let request = requests(namespace).get(name, &GetParams::default());
+    match read::<PullSecret>(client, request).await {
+        Ok(secret) => Ok(secret
+            .data
+            .and_then(|data| data.docker_config)
+            .map(|json| json.0)),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn requests(namespace: &str) -> Request {
+    Request::new(Secret::url_path(&(), Some(namespace)))
+}
+
+async fn read<T: DeserializeOwned>(
+    client: &Client,
+    request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+) -> kube::Result<T> {
+    let request = request.map_err(kube::Error::BuildRequest)?;
+    let text = client.request_text(request).await?;
+    serde_json::from_str(&text)
+        .map_err(|_| kube::Error::Service("the API server's answer is not a Secret's".into()))
+}

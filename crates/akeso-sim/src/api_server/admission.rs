@@ -1,0 +1,139 @@
+//! Admission of pods: quotas, and the largest memory limit of a LimitRange.
+
+use std::collections::BTreeMap;
+
+use akeso_core::quantity::{Bytes, MilliCpu};
+use k8s_openapi::{
+    api::core::v1::{Container, LimitRange, Pod, PodSpec, ResourceQuota},
+    apimachinery::pkg::api::resource::Quantity,
+};
+
+use crate::store::Store;
+
+/// What a pod counts for, by the names that quotas use. Memory is in bytes, CPU in thousandths.
+pub(crate) fn usage(pod: &Pod) -> BTreeMap<&'static str, u64> {
+    let mut usage = BTreeMap::from([("pods", 1), ("count/pods", 1)]);
+    let Some(spec) = &pod.spec else { return usage };
+    for (name, resource, is_limit) in [
+        ("requests.cpu", "cpu", false),
+        ("cpu", "cpu", false),
+        ("requests.memory", "memory", false),
+        ("memory", "memory", false),
+        ("limits.cpu", "cpu", true),
+        ("limits.memory", "memory", true),
+    ] {
+        let of = |container: &Container| {
+            let resources = container.resources.as_ref();
+            let list = resources.and_then(|r| {
+                if is_limit {
+                    r.limits.as_ref()
+                } else {
+                    r.requests.as_ref()
+                }
+            });
+            list.and_then(|list| list.get(resource))
+                .map_or(0, |quantity| amount(resource, quantity))
+        };
+        usage.insert(name, of_pod(spec, of));
+    }
+    usage
+}
+
+/// A pod needs the sum of what runs side by side, or what one init container needs before that.
+fn of_pod(spec: &PodSpec, of: impl Fn(&Container) -> u64) -> u64 {
+    let init = spec.init_containers.iter().flatten();
+    let (sidecars, init): (Vec<_>, Vec<_>) =
+        init.partition(|container| container.restart_policy.as_deref() == Some("Always"));
+    let together: u64 = spec.containers.iter().chain(sidecars).map(&of).sum();
+    together.max(init.into_iter().map(of).max().unwrap_or(0))
+}
+
+/// A quantity in the unit of its resource.
+fn amount(resource: &str, quantity: &Quantity) -> u64 {
+    if resource.ends_with("cpu") {
+        MilliCpu::parse(&quantity.0).map_or(0, MilliCpu::get)
+    } else {
+        Bytes::parse(&quantity.0).map_or(0, Bytes::get)
+    }
+}
+
+fn shown(resource: &str, amount: u64) -> String {
+    if resource.ends_with("memory") {
+        Bytes::new(amount).to_string()
+    } else if resource.ends_with("cpu") && !amount.is_multiple_of(1_000) {
+        format!("{amount}m")
+    } else if resource.ends_with("cpu") {
+        (amount / 1_000).to_string()
+    } else {
+        amount.to_string()
+    }
+}
+
+/// Whether a namespace takes a new pod; if not, why.
+pub(crate) fn admit(store: &Store, pod: &Pod) -> Result<(), String> {
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let refused = |why: String| Err(format!("pods \"{name}\" is forbidden: {why}"));
+    if let Some(why) = store
+        .list::<LimitRange>(namespace)
+        .find_map(|range| above_maximum(range, pod))
+    {
+        return refused(why);
+    }
+    let requested = usage(pod);
+    let mut used: BTreeMap<&str, u64> = BTreeMap::new();
+    for other in store.list::<Pod>(namespace).filter(|pod| counts(pod)) {
+        for (resource, amount) in usage(other) {
+            *used.entry(resource).or_default() += amount;
+        }
+    }
+    for quota in store.list::<ResourceQuota>(namespace) {
+        let hard = quota.spec.as_ref().and_then(|spec| spec.hard.as_ref());
+        for (resource, limit) in hard.into_iter().flatten() {
+            let Some(requested) = requested.get(resource.as_str()).copied() else {
+                continue;
+            };
+            let used = used.get(resource.as_str()).copied().unwrap_or(0);
+            let limit = amount(resource, limit);
+            if requested > 0 && used + requested > limit {
+                let [requested, used, limit] = [requested, used, limit].map(|n| shown(resource, n));
+                let quota = quota.metadata.name.as_deref().unwrap_or_default();
+                return refused(format!(
+                    "exceeded quota: {quota}, requested: {resource}={requested}, used: {resource}={used}, limited: {resource}={limit}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Quotas count the pods that have not ended.
+fn counts(pod: &Pod) -> bool {
+    let phase = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref());
+    !matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+fn above_maximum(range: &LimitRange, pod: &Pod) -> Option<String> {
+    let items = range
+        .spec
+        .as_ref()
+        .map(|spec| spec.limits.as_slice())
+        .unwrap_or_default();
+    let most = items.iter().filter(|item| item.type_ == "Container");
+    let most = most
+        .filter_map(|item| item.max.as_ref()?.get("memory"))
+        .min_by_key(|q| amount("memory", q))?;
+    let limits = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let limits =
+        limits.filter_map(|container| container.resources.as_ref()?.limits.as_ref()?.get("memory"));
+    let above = limits
+        .into_iter()
+        .find(|limit| amount("memory", limit) > amount("memory", most))?;
+    Some(format!(
+        "maximum memory usage per Container is {}, but limit is {}",
+        most.0, above.0
+    ))
+}

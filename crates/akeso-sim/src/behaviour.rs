@@ -1,0 +1,134 @@
+//! How containers behave: what `behaviour.yaml` says.
+
+use std::collections::BTreeMap;
+
+use akeso_core::quantity::Bytes;
+use jiff::SignedDuration;
+use serde::Deserialize;
+
+/// The behaviour of every container that is not the plain one: it runs for ever and is ready at
+/// once.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Behaviours {
+    /// `WORKLOAD/CONTAINER` or `WORKLOAD/CONTAINER@IMAGE`.
+    #[serde(default)]
+    containers: BTreeMap<String, Behaviour>,
+}
+
+/// How one container behaves.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Behaviour {
+    /// Variables that must not be empty.
+    pub(crate) requires: Vec<String>,
+    /// Written at each start.
+    pub(crate) logs: Vec<String>,
+    /// What it does when a required variable is empty.
+    pub(crate) missing: Option<Missing>,
+    /// How its memory grows.
+    pub(crate) memory: Option<Memory>,
+    /// How it ends by itself.
+    pub(crate) exits: Option<Exits>,
+    /// When its readiness probe passes, after each start.
+    pub(crate) ready_after: Option<SignedDuration>,
+}
+
+/// What a container does when a required variable is empty.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Missing {
+    #[serde(default)]
+    pub(crate) log: Vec<String>,
+    pub(crate) exit: i32,
+}
+
+/// Memory that grows in steps to a peak.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Memory {
+    pub(crate) start: Bytes,
+    pub(crate) step: Bytes,
+    pub(crate) every: SignedDuration,
+    pub(crate) peak: Bytes,
+}
+
+/// An end so long after each start.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Exits {
+    pub(crate) after: SignedDuration,
+    pub(crate) code: i32,
+    #[serde(default)]
+    pub(crate) log: Vec<String>,
+    /// Only after the first so many starts.
+    pub(crate) times: Option<u32>,
+}
+
+impl Behaviours {
+    /// Adds others; what they say of a container goes before what was said.
+    pub(crate) fn extend(&mut self, others: Self) {
+        self.containers.extend(others.containers);
+    }
+
+    /// The behaviour of a workload's container while it runs an image.
+    pub(crate) fn of(&self, workload: &str, container: &str, image: &str) -> Behaviour {
+        let special = self
+            .containers
+            .get(&format!("{workload}/{container}@{image}"));
+        let general = || self.containers.get(&format!("{workload}/{container}"));
+        special.or_else(general).cloned().unwrap_or_default()
+    }
+}
+
+impl Memory {
+    /// How long after its start it has grown beyond `limit`; never, if its peak fits.
+    pub(crate) fn exceeds(&self, limit: Bytes) -> Option<SignedDuration> {
+        let (limit, start) = (limit.get(), self.start.get());
+        if self.peak.get() <= limit {
+            return None;
+        }
+        if start > limit {
+            return Some(SignedDuration::ZERO);
+        }
+        let steps = (limit - start).checked_div(self.step.get())? + 1;
+        self.every.checked_mul(i32::try_from(steps).ok()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_grows_by_5mi_from_10mi_passes_128mi_after_12_seconds() {
+        let yaml = "{start: 10Mi, step: 5Mi, every: 500ms, peak: 515Mi}";
+        let memory: Memory = serde_saphyr::from_str(yaml).unwrap();
+        assert_eq!(
+            memory.exceeds(Bytes::mebi(128)),
+            Some(SignedDuration::from_secs(12))
+        );
+        assert_eq!(memory.exceeds(Bytes::mebi(1)), Some(SignedDuration::ZERO));
+        assert_eq!(memory.exceeds(Bytes::mebi(515)), None);
+    }
+
+    #[test]
+    fn a_behaviour_for_an_image_goes_before_the_one_for_all() {
+        let yaml =
+            "containers:\n  shop/web: {logs: [all]}\n  shop/web@busybox:1.36: {logs: [one]}\n";
+        let behaviours: Behaviours = serde_saphyr::from_str(yaml).unwrap();
+        assert_eq!(behaviours.of("shop", "web", "busybox:1.36").logs, ["one"]);
+        assert_eq!(behaviours.of("shop", "web", "busybox:latest").logs, ["all"]);
+        assert!(
+            behaviours
+                .of("shop", "other", "busybox:latest")
+                .logs
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_key_that_means_nothing_is_an_error() {
+        assert!(serde_saphyr::from_str::<Behaviours>("containers: {a/b: {exit: 1}}").is_err());
+    }
+}

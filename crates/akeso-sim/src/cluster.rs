@@ -1,0 +1,389 @@
+//! The simulated cluster as a whole.
+
+use std::collections::BTreeMap;
+
+use akeso_core::{
+    cluster::Key,
+    engine::{Announcement, Effect, Event},
+    workload::{WorkloadKind, WorkloadRef},
+};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::{
+    api::{
+        apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
+        batch::v1::{CronJob, Job},
+        core::v1::{Namespace, Node, NodeCondition, NodeStatus, Pod},
+    },
+    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
+};
+use serde_json::Value;
+
+use crate::{
+    agenda::Work,
+    api_server, behaviour, controllers, kubelet,
+    registry::Registry,
+    requests::{ON_THE_WAY, Read, Request, serve},
+    scheduler,
+    store::{OfKind, with_kind},
+    warnings::{Saying, say},
+    world::World,
+};
+
+/// 2026-01-01T00:00:00Z, when every simulation starts.
+const START: i64 = 1_767_225_600;
+
+/// Why the simulated cluster does not take what it was given.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SimError {
+    /// A manifest or a behaviour cannot be read.
+    #[error("not what was expected: {why}")]
+    Yaml {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A manifest is of a kind that the simulation does not know.
+    #[error("the simulated cluster knows no kind {kind}")]
+    UnknownKind {
+        /// The kind.
+        kind: String,
+    },
+    /// The rules of the API server are against it.
+    #[error("{kind} {name} is refused: {why}")]
+    Refused {
+        /// The kind.
+        kind: String,
+        /// The name.
+        name: String,
+        /// The API server's words.
+        why: String,
+    },
+}
+
+/// What the engine announced to a workload's owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announced {
+    /// When.
+    pub at: Timestamp,
+    /// The workload.
+    pub workload: WorkloadRef,
+    /// What about.
+    pub reason: Announcement,
+    /// In a sentence.
+    pub note: String,
+}
+
+/// A simulated cluster on virtual time.
+#[derive(Debug)]
+pub struct SimCluster {
+    world: World,
+    requests: BTreeMap<u64, Request>,
+    last_request: u64,
+    announcements: Vec<Announced>,
+}
+
+impl SimCluster {
+    /// A cluster of one node, `node1` with 2 CPUs and 24Gi of memory, whose registry has the
+    /// images with these references. It is 2026-01-01T00:00:00Z there.
+    pub fn new(images: impl IntoIterator<Item = String>) -> Self {
+        let start = Timestamp::from_second(START).unwrap_or(Timestamp::UNIX_EPOCH);
+        let world = World::new(Registry::of(images), start);
+        let mut cluster = Self {
+            world,
+            requests: BTreeMap::new(),
+            last_request: 0,
+            announcements: Vec::new(),
+        };
+        cluster.set_node("node1", "2", "24Gi");
+        cluster
+    }
+
+    /// Adds a node, or changes what a node has: CPUs and memory as Kubernetes quantities.
+    pub fn set_node(&mut self, name: &str, cpus: &str, memory: &str) {
+        let resources = [("cpu", cpus), ("memory", memory), ("pods", "110")];
+        let resources: BTreeMap<_, _> = resources
+            .into_iter()
+            .map(|(name, quantity)| (name.to_owned(), Quantity(quantity.to_owned())))
+            .collect();
+        let ready = NodeCondition {
+            type_: "Ready".to_owned(),
+            status: "True".to_owned(),
+            reason: Some("KubeletReady".to_owned()),
+            last_transition_time: Some(self.world.stamp()),
+            ..NodeCondition::default()
+        };
+        let labels = [
+            ("kubernetes.io/hostname", name),
+            ("kubernetes.io/os", "linux"),
+        ];
+        self.world.put(Node {
+            metadata: ObjectMeta {
+                name: Some(name.to_owned()),
+                labels: Some(
+                    labels
+                        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                        .into(),
+                ),
+                ..ObjectMeta::default()
+            },
+            spec: None,
+            status: Some(NodeStatus {
+                allocatable: Some(resources.clone()),
+                capacity: Some(resources),
+                conditions: Some(vec![ready]),
+                ..NodeStatus::default()
+            }),
+        });
+    }
+
+    /// From here on the registry cannot be reached.
+    pub fn cut_off_registry(&mut self) {
+        self.world.registry.cut_off();
+    }
+
+    /// From here on the registry can be reached again.
+    pub fn reconnect_registry(&mut self) {
+        self.world.registry.reconnect();
+    }
+
+    /// The virtual time.
+    pub fn now(&self) -> Timestamp {
+        self.world.now
+    }
+
+    /// Creates or updates everything that a manifest of one or more YAML documents describes, as
+    /// `kubectl apply -n NAMESPACE` does. The namespace is made if it is not there.
+    pub fn apply_yaml(&mut self, namespace: &str, manifest: &str) -> Result<(), SimError> {
+        if self
+            .world
+            .store
+            .get::<Namespace>(&Key::new("", namespace))
+            .is_none()
+        {
+            let labels = [(
+                "kubernetes.io/metadata.name".to_owned(),
+                namespace.to_owned(),
+            )];
+            self.world.put(Namespace {
+                metadata: ObjectMeta {
+                    name: Some(namespace.to_owned()),
+                    labels: Some(labels.into()),
+                    ..ObjectMeta::default()
+                },
+                ..Namespace::default()
+            });
+        }
+        api_server::apply(&mut self.world, namespace, manifest)
+    }
+
+    /// Says how containers behave: the text of a scenario's `behaviour.yaml`.
+    pub fn behave_yaml(&mut self, behaviours: &str) -> Result<(), SimError> {
+        let behaviours: behaviour::Behaviours =
+            serde_saphyr::from_str(behaviours).map_err(|error| SimError::Yaml {
+                why: error.to_string(),
+            })?;
+        self.world.behaviours.extend(behaviours);
+        Ok(())
+    }
+
+    /// Deletes an object as `kubectl delete` does; nothing happens if it is not there.
+    pub fn delete(&mut self, kind: &str, namespace: &str, name: &str) -> Result<(), SimError> {
+        let delete = Delete {
+            world: &mut self.world,
+            key: Key::new(namespace, name),
+        };
+        with_kind(kind, delete).ok_or_else(|| SimError::UnknownKind {
+            kind: kind.to_owned(),
+        })
+    }
+
+    /// What the engine must be told since it was last asked for, in the order in which it
+    /// happened. The first time: everything that there is.
+    pub fn poll(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.world.untold)
+    }
+
+    /// When something happens next by itself.
+    pub fn next_at(&self) -> Option<Timestamp> {
+        self.world.agenda.next_at().map(|at| at.max(self.world.now))
+    }
+
+    /// Lets time pass until `at`, and everything happen that is due by then.
+    pub fn advance_to(&mut self, at: Timestamp) {
+        while let Some((work, due)) = self.world.agenda.take_due(at) {
+            self.world.now = self.world.now.max(due);
+            match work {
+                Work::Request(number) => self.serve(number),
+                Work::Reconcile(kind, key) => controllers::reconcile(&mut self.world, kind, &key),
+                Work::Schedule(key) => scheduler::schedule(&mut self.world, &key),
+                Work::Kubelet(key) => kubelet::sync(&mut self.world, &key),
+            }
+        }
+        self.world.now = self.world.now.max(at);
+    }
+
+    /// Executes an effect of the engine. Its answer or outcome comes as an event 20 ms later;
+    /// journal entries are the caller's.
+    pub fn execute(&mut self, effect: &Effect) {
+        let request = match effect.clone() {
+            Effect::Journal(_) => return,
+            Effect::Gather {
+                incident,
+                namespace,
+                question,
+            } => Request::Ask {
+                incident,
+                namespace,
+                question,
+            },
+            Effect::Apply {
+                attempt,
+                workload,
+                request,
+            } => Request::Change {
+                attempt,
+                workload,
+                request,
+            },
+            Effect::Settle {
+                attempt,
+                workload,
+                request,
+            } => Request::Settle {
+                attempt,
+                workload,
+                request,
+            },
+            Effect::Announce {
+                workload,
+                reason,
+                note,
+            } => {
+                self.announce(workload, reason, note);
+                return;
+            }
+        };
+        self.send(request);
+    }
+
+    /// An object as JSON, if it is there.
+    pub fn object(&self, kind: &str, namespace: &str, name: &str) -> Option<Value> {
+        with_kind(
+            kind,
+            Read {
+                world: &self.world,
+                key: Key::new(namespace, name),
+            },
+        )
+        .flatten()
+    }
+
+    /// All objects of a watched kind as JSON, by name.
+    #[cfg(test)]
+    pub(crate) fn told(&self, kind: akeso_core::cluster::Kind) -> Vec<Value> {
+        struct All<'a>(&'a World, akeso_core::cluster::Kind, Vec<Value>);
+        impl crate::store::OfEveryKind for All<'_> {
+            fn of<T: crate::store::Stored>(&mut self) {
+                if T::WATCHED == Some(self.1) {
+                    self.2.extend(
+                        self.0
+                            .store
+                            .all::<T>()
+                            .map(|object| serde_json::to_value(object).unwrap()),
+                    );
+                }
+            }
+        }
+        let mut all = All(&self.world, kind, Vec::new());
+        crate::store::with_every_kind(&mut all);
+        all.2
+    }
+
+    /// Everything that was announced to the owners of workloads.
+    pub fn announcements(&self) -> &[Announced] {
+        &self.announcements
+    }
+
+    fn send(&mut self, request: Request) {
+        self.last_request += 1;
+        self.requests.insert(self.last_request, request);
+        self.world
+            .wake(Work::Request(self.last_request), ON_THE_WAY);
+    }
+
+    fn serve(&mut self, number: u64) {
+        match self.requests.remove(&number) {
+            None => {}
+            Some(Request::Reply(event)) => self.world.untold.push(event),
+            Some(request) => {
+                let reply = serve(&mut self.world, request);
+                self.send(Request::Reply(reply));
+            }
+        }
+    }
+
+    /// Records the announcement, and as the Kubernetes Event that it becomes.
+    fn announce(&mut self, workload: WorkloadRef, reason: Announcement, note: String) {
+        let kind = match reason {
+            Announcement::NeedsAttention | Announcement::RolledBack => "Warning",
+            Announcement::Remediating | Announcement::Remediated => "Normal",
+        };
+        let saying = Saying {
+            kind,
+            ..Saying::warning(&format!("{reason:?}"), note.clone(), "akeso")
+        };
+        let kind_of_workload = workload.kind;
+        let world = &mut self.world;
+        let read = Read {
+            world,
+            key: Key::new(&workload.namespace, &workload.name),
+        };
+        let metadata = with_kind(workload.kind.as_str(), read).flatten();
+        let metadata = metadata
+            .and_then(|object| serde_json::from_value(object.get("metadata")?.clone()).ok());
+        let about: Option<ObjectMeta> = metadata;
+        self.announcements.push(Announced {
+            at: world.now,
+            workload,
+            reason,
+            note,
+        });
+        let Some(about) = about else { return };
+        match kind_of_workload {
+            WorkloadKind::Deployment => say::<Deployment>(world, &about, saying),
+            WorkloadKind::StatefulSet => say::<StatefulSet>(world, &about, saying),
+            WorkloadKind::DaemonSet => say::<DaemonSet>(world, &about, saying),
+            WorkloadKind::ReplicaSet => say::<ReplicaSet>(world, &about, saying),
+            WorkloadKind::CronJob => say::<CronJob>(world, &about, saying),
+            WorkloadKind::Job => say::<Job>(world, &about, saying),
+            WorkloadKind::Pod => say::<Pod>(world, &about, saying),
+        }
+    }
+
+    /// The virtual time so much from now.
+    pub fn after(&self, duration: SignedDuration) -> Timestamp {
+        self.world.after(duration)
+    }
+}
+
+struct Delete<'a> {
+    world: &'a mut World,
+    key: Key,
+}
+
+impl OfKind for Delete<'_> {
+    type Output = ();
+
+    fn of<T: api_server::Rules>(self) {
+        self.world.delete::<T>(&self.key);
+    }
+}
+
+/// The references of a list of images in the form of `devcluster/images.json`: an object whose
+/// keys they are.
+pub fn listed_images(json: &str) -> Result<Vec<String>, SimError> {
+    let images: BTreeMap<String, Value> =
+        serde_json::from_str(json).map_err(|error| SimError::Yaml {
+            why: error.to_string(),
+        })?;
+    Ok(images.into_keys().collect())
+}

@@ -1,0 +1,302 @@
+//! The kubelet: it runs the containers of the pods that are bound to its node.
+
+mod backoff;
+mod container;
+mod environment;
+mod process;
+mod shown;
+mod status;
+
+use akeso_core::{cluster::Key, evidence::Life};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::{Container, Pod};
+
+use crate::{
+    agenda::Work,
+    warnings::say,
+    world::{World, later},
+};
+use container::{ContainerLife, RestartPolicy, Setting};
+pub(crate) use status::set_condition;
+
+/// From the binding of a pod until its first container can be started.
+const SANDBOX: SignedDuration = SignedDuration::from_millis(400);
+/// From the end of the last process until the pod is gone.
+const CLEAN_UP: SignedDuration = SignedDuration::from_millis(500);
+
+/// What the kubelet knows of one pod.
+#[derive(Debug)]
+pub(crate) struct PodLife {
+    /// The name of the pod's root owner, by which behaviours are found.
+    workload: String,
+    ip: String,
+    sandbox_at: Timestamp,
+    /// When it is gone, if it is being deleted.
+    gone_at: Option<Timestamp>,
+    /// Init containers first, in the order in which they are started.
+    containers: Vec<(Role, ContainerLife)>,
+}
+
+/// Which list of the spec a container is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Init,
+    Main,
+}
+
+impl PodLife {
+    fn new(world: &World, pod: &Pod) -> Self {
+        let spec = pod.spec.clone().unwrap_or_default();
+        let init = spec.init_containers.unwrap_or_default();
+        let reason = if init.is_empty() {
+            "ContainerCreating"
+        } else {
+            "PodInitializing"
+        };
+        let mut containers = Vec::new();
+        for (index, container) in init.iter().enumerate() {
+            let reason = if index == 0 {
+                "ContainerCreating"
+            } else {
+                "PodInitializing"
+            };
+            let mut life = ContainerLife::new(container, reason);
+            life.is_init = true;
+            life.is_sidecar = is_sidecar(container);
+            containers.push((Role::Init, life));
+        }
+        containers.extend(
+            spec.containers
+                .iter()
+                .map(|c| (Role::Main, ContainerLife::new(c, reason))),
+        );
+        let number = world.lives.len();
+        Self {
+            workload: world.root_name(&pod.metadata),
+            ip: format!("10.244.{}.{}", number / 250, number % 250 + 2),
+            sandbox_at: world.after(SANDBOX),
+            gone_at: None,
+            containers,
+        }
+    }
+
+    fn main(&self) -> impl Iterator<Item = &ContainerLife> {
+        self.containers
+            .iter()
+            .filter(|(role, _)| *role == Role::Main)
+            .map(|(_, life)| life)
+    }
+
+    fn sidecars(&self) -> impl Iterator<Item = &ContainerLife> {
+        self.containers
+            .iter()
+            .map(|(_, life)| life)
+            .filter(|life| life.is_sidecar)
+    }
+
+    fn init(&self) -> impl Iterator<Item = &ContainerLife> {
+        self.containers
+            .iter()
+            .filter(|(role, _)| *role == Role::Init)
+            .map(|(_, life)| life)
+    }
+
+    /// Whether every init container has done its work, and every sidecar runs.
+    fn is_initialized(&self) -> bool {
+        self.init().all(ContainerLife::lets_next_start)
+    }
+
+    /// Whether an init container has failed for good.
+    fn has_failed_init(&self) -> bool {
+        self.init()
+            .filter_map(ContainerLife::final_code)
+            .any(|code| code != 0)
+    }
+
+    /// What a container logged.
+    fn log(&self, container: &str, life: Life) -> Option<&[String]> {
+        let (_, found) = self
+            .containers
+            .iter()
+            .find(|(_, life)| life.name == container)?;
+        match life {
+            Life::Current => found.log(),
+            Life::Previous => found.previous_log(),
+        }
+    }
+}
+
+fn is_sidecar(container: &Container) -> bool {
+    container.restart_policy.as_deref() == Some("Always")
+}
+
+fn is_over(pod: &Pod) -> bool {
+    let phase = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+/// Looks at a pod: starts, restarts or ends its containers and tells the API server how it is.
+pub(crate) fn sync(world: &mut World, key: &Key) {
+    let Some(pod) = world.store.get::<Pod>(key).cloned() else {
+        return;
+    };
+    let Some(uid) = pod.metadata.uid.clone() else {
+        return;
+    };
+    if pod
+        .spec
+        .as_ref()
+        .is_none_or(|spec| spec.node_name.is_none())
+    {
+        return;
+    }
+    let mut life = world
+        .lives
+        .remove(&uid)
+        .unwrap_or_else(|| PodLife::new(world, &pod));
+    if pod.metadata.deletion_timestamp.is_some() {
+        end(world, key, &pod, &mut life);
+        world.lives.insert(uid, life);
+        return;
+    }
+    if is_over(&pod) {
+        world.lives.insert(uid, life);
+        return;
+    }
+    let sayings = run(world, &pod, &mut life);
+    let status = status::status(&pod, &life, &world.stamp());
+    for (_, container) in life
+        .containers
+        .iter()
+        .filter(|(_, container)| container.shown.pulled)
+    {
+        world.registry.keep(&container.image);
+    }
+    let next = life
+        .containers
+        .iter()
+        .filter_map(|(_, container)| container.next_at())
+        .min();
+    let next = if world.now < life.sandbox_at {
+        Some(life.sandbox_at)
+    } else {
+        next
+    };
+    if let Some(at) = next {
+        world
+            .agenda
+            .add(Work::Kubelet(key.clone()), at.max(world.now));
+    }
+    world.lives.insert(uid, life);
+    for saying in sayings {
+        say::<Pod>(world, &pod.metadata, saying);
+    }
+    world.put(Pod {
+        status: Some(status),
+        ..pod
+    });
+}
+
+/// Has each container live until now, and starts those whose turn has come.
+fn run(world: &World, pod: &Pod, life: &mut PodLife) -> Vec<crate::warnings::Saying> {
+    let mut sayings = Vec::new();
+    if world.now < life.sandbox_at {
+        return sayings;
+    }
+    let spec = pod.spec.clone().unwrap_or_default();
+    let containers = spec
+        .init_containers
+        .iter()
+        .flatten()
+        .chain(&spec.containers);
+    let [namespace, name, uid] = [
+        &pod.metadata.namespace,
+        &pod.metadata.name,
+        &pod.metadata.uid,
+    ]
+    .map(|part| part.as_deref().unwrap_or_default());
+    let mut may_start = true;
+    for (container, (role, life_of)) in containers.zip(&mut life.containers) {
+        let restarts = match (spec.restart_policy.as_deref(), *role) {
+            _ if is_sidecar(container) => RestartPolicy::Always,
+            (Some("Never"), _) => RestartPolicy::Never,
+            // an init container that has done its work is not run again
+            (Some("OnFailure"), _) | (_, Role::Init) => RestartPolicy::OnFailure,
+            (_, Role::Main) => RestartPolicy::Always,
+        };
+        let image = container.image.as_deref().unwrap_or_default();
+        let setting = Setting {
+            container,
+            behaviour: world.behaviours.of(&life.workload, &container.name, image),
+            variables: environment::environment(&world.store, pod, container),
+            registry: &world.registry,
+            restarts,
+            pod: format!("{name}_{namespace}({uid})"),
+        };
+        if life_of.image != image {
+            life_of.change_image(&setting, world.now);
+        }
+        if may_start && life_of.is_idle() {
+            life_of.begin(&setting, world.now);
+        }
+        sayings.extend(life_of.live(&setting, world.now));
+        if *role == Role::Init {
+            may_start &= life_of.lets_next_start();
+        }
+    }
+    sayings
+}
+
+/// Ends a pod that is being deleted: its processes get their grace period.
+fn end(world: &mut World, key: &Key, pod: &Pod, life: &mut PodLife) {
+    let runs = life
+        .containers
+        .iter()
+        .any(|(_, container)| container.has_process());
+    let grace = pod
+        .metadata
+        .deletion_grace_period_seconds
+        .filter(|_| runs)
+        .unwrap_or(0);
+    let gone_at = *life
+        .gone_at
+        .get_or_insert_with(|| later(world.after(SignedDuration::from_secs(grace)), CLEAN_UP));
+    if world.now >= gone_at {
+        world.remove::<Pod>(key);
+    } else {
+        world.agenda.add(Work::Kubelet(key.clone()), gone_at);
+    }
+}
+
+/// What a container of a pod logged, or why nobody can tell, in the API server's words.
+pub(crate) fn logs(
+    world: &World,
+    namespace: &str,
+    pod: &str,
+    container: &str,
+    life: Life,
+) -> Result<String, String> {
+    let Some(found) = world.store.get::<Pod>(&Key::new(namespace, pod)) else {
+        return Err(format!("pods \"{pod}\" not found"));
+    };
+    let known = found
+        .metadata
+        .uid
+        .as_ref()
+        .and_then(|uid| world.lives.get(uid));
+    match (known.and_then(|known| known.log(container, life)), life) {
+        (Some(lines), _) => Ok(lines[lines.len().saturating_sub(200)..].join("\n")),
+        (None, Life::Previous) => Err(format!(
+            "previous terminated container \"{container}\" in pod \"{pod}\" not found"
+        )),
+        (None, Life::Current) => Err(format!(
+            "container \"{container}\" in pod \"{pod}\" is waiting to start"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! Answers to the engine's questions, from what the cluster holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use akeso_core::{
+    evidence::{Answer, Bounds, Keys, Question},
+    quantity::{Bytes, MilliCpu},
+};
+use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Pod, ResourceQuota, Secret};
+
+use crate::{api_server::usage, kubelet, world::World};
+
+pub(super) fn answer(world: &World, namespace: &str, question: &Question) -> Answer {
+    match question {
+        Question::Logs {
+            pod,
+            container,
+            life,
+        } => match kubelet::logs(world, namespace, pod, container, *life) {
+            Ok(text) => Answer::Logs(text),
+            Err(why) => Answer::Unknown { why },
+        },
+        Question::Image { reference, .. } => world.registry.ask(reference).map_or_else(
+            || Answer::Unknown {
+                why: "the registry cannot be reached".to_owned(),
+            },
+            Answer::Image,
+        ),
+        Question::Keys => Answer::Keys(keys(world, namespace)),
+        Question::Bounds => Answer::Bounds(bounds(world, namespace)),
+    }
+}
+
+fn keys(world: &World, namespace: &str) -> Keys {
+    let mut keys = Keys::default();
+    for map in world.store.list::<ConfigMap>(namespace) {
+        let names: BTreeSet<_> = map
+            .data
+            .iter()
+            .flatten()
+            .map(|(key, _)| key.clone())
+            .collect();
+        keys.config_maps
+            .insert(map.metadata.name.clone().unwrap_or_default(), names);
+    }
+    for secret in world.store.list::<Secret>(namespace) {
+        let names: BTreeSet<_> = secret
+            .data
+            .iter()
+            .flatten()
+            .map(|(key, _)| key.clone())
+            .collect();
+        keys.secrets
+            .insert(secret.metadata.name.clone().unwrap_or_default(), names);
+    }
+    keys
+}
+
+fn bounds(world: &World, namespace: &str) -> Bounds {
+    let ranges = world
+        .store
+        .list::<LimitRange>(namespace)
+        .filter_map(|range| range.spec.as_ref());
+    let items: Vec<_> = ranges
+        .flat_map(|spec| &spec.limits)
+        .filter(|item| item.type_ == "Container")
+        .collect();
+    let used: u64 = world
+        .store
+        .list::<Pod>(namespace)
+        .map(usage)
+        .filter_map(|usage: BTreeMap<_, _>| usage.get("limits.memory").copied())
+        .sum();
+    let quotas = world.store.list::<ResourceQuota>(namespace);
+    let hard = quotas.filter_map(|quota| {
+        Bytes::parse(&quota.spec.as_ref()?.hard.as_ref()?.get("limits.memory")?.0).ok()
+    });
+    Bounds {
+        container_max: items
+            .iter()
+            .filter_map(|i| Bytes::parse(&i.max.as_ref()?.get("memory")?.0).ok())
+            .min(),
+        quota_left: hard.map(|hard| hard.less(Bytes::new(used))).min(),
+        max_limit_to_request: items
+            .iter()
+            .filter_map(|i| {
+                MilliCpu::parse(&i.max_limit_request_ratio.as_ref()?.get("memory")?.0).ok()
+            })
+            .map(MilliCpu::get)
+            .min(),
+    }
+}

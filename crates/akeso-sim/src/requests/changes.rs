@@ -1,0 +1,162 @@
+//! Changes that the engine makes, and the settling of those whose outcome nobody has told.
+
+use akeso_core::{
+    act::PatchOp, cluster::Key, engine::ChangeRequest, journal::Outcome, workload::WorkloadRef,
+};
+use json_patch::{Patch, PatchErrorKind};
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::Value;
+
+use crate::{
+    api_server::{Rules, write_json},
+    store::{OfKind, with_kind},
+    world::World,
+};
+
+pub(super) fn change(
+    world: &mut World,
+    workload: &WorkloadRef,
+    request: &ChangeRequest,
+) -> Outcome {
+    match request {
+        ChangeRequest::Patch(operations) => {
+            let patch = PatchWorkload {
+                world,
+                key: Key::new(&workload.namespace, &workload.name),
+                operations,
+            };
+            with_kind(workload.kind.as_str(), patch).unwrap_or_else(|| Outcome::Failed {
+                why: format!("there is no kind {}", workload.kind.as_str()),
+            })
+        }
+        ChangeRequest::Evict { pod, uid } => {
+            let key = Key::new(&workload.namespace, pod);
+            match world
+                .store
+                .get::<Pod>(&key)
+                .map(|found| found.metadata.uid.clone())
+            {
+                Some(found) if found.as_deref() == Some(uid) => {
+                    world.delete::<Pod>(&key);
+                    Outcome::Done { generation: None }
+                }
+                Some(_) => Outcome::Conflict {
+                    why: format!("pod {pod} is another one by now"),
+                },
+                None => Outcome::Conflict {
+                    why: format!("pods \"{pod}\" not found"),
+                },
+            }
+        }
+    }
+}
+
+struct PatchWorkload<'a> {
+    world: &'a mut World,
+    key: Key,
+    operations: &'a [PatchOp],
+}
+
+impl OfKind for PatchWorkload<'_> {
+    type Output = Outcome;
+
+    fn of<T: Rules>(self) -> Outcome {
+        let Some(before) = self.world.store.get::<T>(&self.key) else {
+            return Outcome::Conflict {
+                why: format!("{} \"{}\" not found", T::KIND, self.key.name),
+            };
+        };
+        let patched = (|| -> Result<Value, Outcome> {
+            let failed = |error: serde_json::Error| Outcome::Failed {
+                why: error.to_string(),
+            };
+            let mut document = serde_json::to_value(before).map_err(failed)?;
+            let operations = serde_json::to_value(self.operations).map_err(failed)?;
+            let patch: Patch = serde_json::from_value(operations).map_err(failed)?;
+            json_patch::patch(&mut document, &patch).map_err(|error| match error.kind {
+                PatchErrorKind::TestFailed | PatchErrorKind::InvalidPointer => Outcome::Conflict {
+                    why: error.to_string(),
+                },
+                _ => Outcome::Refused {
+                    why: error.to_string(),
+                },
+            })?;
+            Ok(document)
+        })();
+        match patched {
+            Err(outcome) => outcome,
+            Ok(document) => match write_json::<T>(self.world, document) {
+                Ok(written) => Outcome::Done {
+                    generation: written.metadata().generation,
+                },
+                Err(why) => Outcome::Refused {
+                    why: format!("{} \"{}\" is invalid: {why}", T::KIND, self.key.name),
+                },
+            },
+        }
+    }
+}
+
+/// Whether a change was made before anybody could tell: the object has what it would have written.
+pub(super) fn settle(world: &World, workload: &WorkloadRef, request: &ChangeRequest) -> Outcome {
+    let not_made = || Outcome::Failed {
+        why: "the change was not made".to_owned(),
+    };
+    match request {
+        ChangeRequest::Evict { pod, uid } => {
+            let found = world.store.get::<Pod>(&Key::new(&workload.namespace, pod));
+            let is_there = found.is_some_and(|found| {
+                found.metadata.uid.as_deref() == Some(uid)
+                    && found.metadata.deletion_timestamp.is_none()
+            });
+            if is_there {
+                not_made()
+            } else {
+                Outcome::Done { generation: None }
+            }
+        }
+        ChangeRequest::Patch(operations) => {
+            let key = Key::new(&workload.namespace, &workload.name);
+            let Some(object) = with_kind(workload.kind.as_str(), Read { world, key }).flatten()
+            else {
+                return not_made();
+            };
+            if operations
+                .iter()
+                .all(|operation| is_made(&object, operation))
+            {
+                Outcome::Done {
+                    generation: object
+                        .pointer("/metadata/generation")
+                        .and_then(Value::as_i64),
+                }
+            } else {
+                not_made()
+            }
+        }
+    }
+}
+
+fn is_made(object: &Value, operation: &PatchOp) -> bool {
+    match operation {
+        PatchOp::Test { .. } => true,
+        PatchOp::Add { path, value } | PatchOp::Replace { path, value } => {
+            object.pointer(path) == Some(value)
+        }
+        PatchOp::Remove { path } => object.pointer(path).is_none(),
+    }
+}
+
+/// Reads an object as JSON.
+pub(crate) struct Read<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) key: Key,
+}
+
+impl OfKind for Read<'_> {
+    type Output = Option<Value>;
+
+    fn of<T: Rules>(self) -> Self::Output {
+        serde_json::to_value(self.world.store.get::<T>(&self.key)?).ok()
+    }
+}

@@ -1,0 +1,453 @@
+//! Every scenario on a real cluster, each in a namespace of its own, with the program as a user
+//! runs it.
+//!
+//! `devcluster/devcluster exec cargo test -p akeso --test e2e -- --ignored`
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use akeso_core::{
+    journal::{Entry, Fact},
+    settings::Autonomy,
+    workload::WorkloadRef,
+};
+use akeso_sim::scenario::{Expected, Expects, Scenario, check, facts, unhealthy};
+use serde_json::Value;
+
+/// The real cluster's images are pulled, and its pods started, by two cores that other tests use
+/// as well: what takes simulated seconds may take so many times as long.
+const SLOWNESS: u32 = 3;
+
+fn scenarios() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios")
+}
+
+fn kubectl(arguments: &[&str]) -> String {
+    let output = Command::new("kubectl")
+        .args(arguments)
+        .output()
+        .expect("kubectl is on the PATH");
+    assert!(
+        output.status.success(),
+        "kubectl {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A namespace that goes away with the test.
+struct Namespace(String);
+
+impl Namespace {
+    fn new(name: &str) -> Self {
+        kubectl(&[
+            "delete",
+            "namespace",
+            name,
+            "--ignore-not-found",
+            "--timeout=120s",
+        ]);
+        kubectl(&["create", "namespace", name]);
+        Self(name.to_owned())
+    }
+
+    fn apply(&self, file: &Path) {
+        kubectl(&["-n", &self.0, "apply", "-f", file.to_str().unwrap()]);
+    }
+
+    fn get(&self, workload: &WorkloadRef) -> Option<Value> {
+        let text = kubectl(&[
+            "-n",
+            &self.0,
+            "get",
+            &workload.kubectl(),
+            "--ignore-not-found",
+            "-o",
+            "json",
+        ]);
+        serde_json::from_str(&text).ok()
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        drop(
+            Command::new("kubectl")
+                .args(["delete", "namespace", &self.0, "--wait=false"])
+                .output(),
+        );
+    }
+}
+
+/// `akeso monitor -o json`, its journal in a file.
+struct Monitor {
+    process: Child,
+    folder: tempfile::TempDir,
+    namespace: String,
+    autonomy: &'static str,
+}
+
+fn akeso() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_akeso"));
+    if std::env::var_os("AKESO_REGISTRY_MIRROR").is_none() {
+        command.env("AKESO_REGISTRY_MIRROR", "docker.io=http://127.0.0.1:5000");
+    }
+    command
+}
+
+impl Monitor {
+    fn start(namespace: &str, autonomy: Autonomy) -> Self {
+        let autonomy = match autonomy {
+            Autonomy::Observe => "observe",
+            Autonomy::Cautious => "cautious",
+            Autonomy::Standard => "standard",
+            Autonomy::Full => "full",
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let process = akeso()
+            .args([
+                "monitor",
+                "-n",
+                namespace,
+                "--autonomy",
+                autonomy,
+                "-o",
+                "json",
+                "--store",
+            ])
+            .arg(folder.path().join("store.db"))
+            .stdout(File::create(folder.path().join("journal")).unwrap())
+            .stderr(File::create(folder.path().join("errors")).unwrap())
+            .spawn()
+            .unwrap();
+        Self {
+            process,
+            folder,
+            namespace: namespace.to_owned(),
+            autonomy,
+        }
+    }
+
+    fn journal(&self) -> Vec<Entry> {
+        let text = std::fs::read_to_string(self.folder.path().join("journal")).unwrap();
+        // the last line may be half written
+        let lines = text.lines().filter(|line| line.ends_with('}'));
+        lines
+            .map(|line| {
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+            })
+            .collect()
+    }
+
+    /// SIGTERM: it must end by itself, and well.
+    fn stop(&mut self) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").arg(&id).status().unwrap().success());
+        let status = self.process.wait().unwrap();
+        let errors = std::fs::read_to_string(self.folder.path().join("errors")).unwrap();
+        assert!(
+            status.success(),
+            "akeso monitor ended with {status}: {errors}"
+        );
+    }
+
+    /// A second monitor on the same store finds nothing to do.
+    fn a_restart_changes_nothing(&self) {
+        let output = akeso()
+            .args([
+                "monitor",
+                "-n",
+                &self.namespace,
+                "--autonomy",
+                self.autonomy,
+                "--once",
+                "-o",
+                "json",
+                "--store",
+            ])
+            .arg(self.folder.path().join("store.db"))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert!(
+            !text.contains("\"intended\""),
+            "a restart changed something:\n{text}"
+        );
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+fn wait_for(what: &str, patience: Duration, mut wrong: impl FnMut() -> Vec<String>) {
+    let end = Instant::now() + patience;
+    loop {
+        let failures = wrong();
+        if failures.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < end, "{what}:\n{}", failures.join("\n"));
+        sleep(Duration::from_millis(500));
+    }
+}
+
+fn run(name: &str) {
+    let folder = scenarios().join(name);
+    let scenario = Scenario::load(&folder).unwrap();
+    let namespace = Namespace::new(&format!("e2e-{name}"));
+    let mut monitor = Monitor::start(&namespace.0, scenario.expect.autonomy);
+    let workloads = scenario.workloads(&namespace.0).unwrap();
+    namespace.apply(&folder.join("manifest.yaml"));
+    if scenario.then.is_some() {
+        wait_for(
+            "not healthy before then.yaml",
+            Duration::from_secs(180),
+            || {
+                let broken = workloads
+                    .iter()
+                    .filter_map(|(w, _)| unhealthy(w.kind, namespace.get(w).as_ref()));
+                broken.collect()
+            },
+        );
+        namespace.apply(&folder.join("then.yaml"));
+    }
+    let within = Duration::try_from(scenario.expect.within).unwrap();
+    let failures = |journal: &[Entry], only: &dyn Fn(&Expected) -> bool| -> Vec<String> {
+        let chosen = workloads.iter().filter(|(_, expected)| only(expected));
+        chosen
+            .flat_map(|(workload, expected)| {
+                check(
+                    workload,
+                    expected,
+                    journal,
+                    namespace.get(workload).as_ref(),
+                )
+            })
+            .collect()
+    };
+    // what must happen may happen sooner; what must not has the whole time in which not to
+    let must_happen = |expected: &Expected| expected.outcome != Expects::LeaveAlone;
+    let start = Instant::now();
+    wait_for(name, within * SLOWNESS, || {
+        let journal = monitor.journal();
+        let mut wrong = failures(&journal, &must_happen);
+        if !wrong.is_empty() {
+            wrong.push(facts(&journal));
+        }
+        wrong
+    });
+    if workloads
+        .iter()
+        .any(|(_, expected)| expected.outcome == Expects::LeaveAlone)
+    {
+        sleep(within.saturating_sub(start.elapsed()));
+    }
+    let journal = monitor.journal();
+    let wrong = failures(&journal, &|_| true);
+    assert!(
+        wrong.is_empty(),
+        "{name}:\n{}\n{}",
+        wrong.join("\n"),
+        facts(&journal)
+    );
+    monitor.stop();
+    monitor.a_restart_changes_nothing();
+}
+
+macro_rules! scenarios {
+    ($($test:ident: $name:literal,)*) => {
+        const LISTED: &[&str] = &[$($name,)*];
+        $(
+            #[test]
+            #[ignore = "needs a cluster: devcluster/devcluster up"]
+            fn $test() {
+                run($name);
+            }
+        )*
+    };
+}
+
+scenarios! {
+    alpine_app: "alpine-app",
+    bad_rollout: "bad-rollout",
+    bare_pod_image: "bare-pod-image",
+    completed_job: "completed-job",
+    crashed_once: "crashed-once",
+    cronjob_image: "cronjob-image",
+    env_from_secret: "env-from-secret",
+    env_from_service: "env-from-service",
+    env_removed: "env-removed",
+    healthy: "healthy",
+    healthy_sidecar: "healthy-sidecar",
+    ignored: "ignored",
+    image_never_existed: "image-never-existed",
+    init_crash: "init-crash",
+    memory_hungry: "memory-hungry",
+    memory_hungry_v2: "memory-hungry-v2",
+    missing_configmap: "missing-configmap",
+    mysql_client: "mysql-client",
+    mysql_client_asks: "mysql-client-asks",
+    paused: "paused",
+    quota_blocks: "quota-blocks",
+    rollout_in_progress: "rollout-in-progress",
+    same_failure_different_fix: "same-failure-different-fix",
+    scaled_to_zero: "scaled-to-zero",
+    statefulset_image: "statefulset-image",
+    unknown_crash: "unknown-crash",
+    unschedulable: "unschedulable",
+    web_server: "web-server",
+}
+
+#[test]
+fn every_scenario_is_run_on_a_real_cluster() {
+    let all = Scenario::load_all(&scenarios()).unwrap();
+    let names: Vec<_> = all.iter().map(|scenario| scenario.name.as_str()).collect();
+    assert_eq!(names, LISTED, "list the scenario above");
+}
+
+#[test]
+#[ignore = "needs a cluster: devcluster/devcluster up"]
+fn the_four_are_healed_beside_controls_that_stay_as_they_are() {
+    const FOUR: [&str; 4] = ["mysql-client", "memory-hungry", "web-server", "alpine-app"];
+    const CONTROLS: [&str; 4] = ["healthy", "completed-job", "scaled-to-zero", "crashed-once"];
+    let namespace = Namespace::new("e2e-all-four");
+    let mut monitor = Monitor::start(&namespace.0, Autonomy::Full);
+    let manifest = |name: &str| scenarios().join(name).join("manifest.yaml");
+    CONTROLS
+        .iter()
+        .chain(&FOUR)
+        .for_each(|name| namespace.apply(&manifest(name)));
+    let workloads = |names: &[&str]| -> Vec<WorkloadRef> {
+        let loaded = names
+            .iter()
+            .map(|name| Scenario::load(&scenarios().join(name)).unwrap());
+        loaded
+            .flat_map(|s| {
+                s.workloads(&namespace.0)
+                    .unwrap()
+                    .into_iter()
+                    .map(|(w, _)| w)
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    };
+    let (four, controls) = (workloads(&FOUR), workloads(&CONTROLS));
+    let healed = |journal: &[Entry]| {
+        journal
+            .iter()
+            .filter(|e| {
+                matches!(
+                    &e.fact,
+                    Fact::Closed {
+                        end: akeso_core::journal::End::Healed,
+                        ..
+                    }
+                )
+            })
+            .count()
+    };
+    wait_for("the four are healed", Duration::from_secs(600), || {
+        let journal = monitor.journal();
+        if healed(&journal) >= FOUR.len() {
+            Vec::new()
+        } else {
+            vec![facts(&journal)]
+        }
+    });
+    let before = monitor.journal().len();
+    sleep(Duration::from_secs(120));
+    for workload in &four {
+        assert_eq!(
+            unhealthy(workload.kind, namespace.get(workload).as_ref()),
+            None,
+            "{workload} two minutes later"
+        );
+    }
+    let journal = monitor.journal();
+    assert!(
+        !journal[before..]
+            .iter()
+            .any(|e| matches!(e.fact, Fact::Opened { .. })),
+        "{}",
+        facts(&journal)
+    );
+    for control in &controls {
+        let object = namespace.get(control).unwrap();
+        let mark = &object["metadata"]["annotations"]["akeso.dev/last-attempt"];
+        assert!(mark.is_null(), "{control} was touched");
+    }
+    monitor.stop();
+    monitor.a_restart_changes_nothing();
+}
+
+#[test]
+#[ignore = "needs a cluster: devcluster/devcluster up"]
+fn the_demo_on_a_cluster_heals_and_cleans_up_and_refuses_a_namespace_in_use() {
+    kubectl(&[
+        "delete",
+        "namespace",
+        "agentic-demo",
+        "--ignore-not-found",
+        "--timeout=120s",
+    ]);
+    kubectl(&["create", "namespace", "agentic-demo"]);
+    kubectl(&[
+        "-n",
+        "agentic-demo",
+        "create",
+        "configmap",
+        "mine",
+        "--from-literal=a=b",
+    ]);
+    let refused = akeso()
+        .args(["demo", "--on-cluster", "--yes"])
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("already holds something"));
+    kubectl(&["delete", "namespace", "agentic-demo", "--timeout=120s"]);
+
+    let output = akeso()
+        .args(["demo", "--on-cluster", "--yes"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(text.contains("Issues:            4 (4 healed"), "{text}");
+    wait_for("the namespace is gone", Duration::from_secs(120), || {
+        let left = kubectl(&[
+            "get",
+            "namespace",
+            "agentic-demo",
+            "--ignore-not-found",
+            "-o",
+            "name",
+        ]);
+        left.lines().map(str::to_owned).collect()
+    });
+}
