@@ -7,7 +7,7 @@ use kube::{
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
 
-/// The API server takes no longer note
+/// In bytes; the API server takes no note of more than 1024
 /// (<https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/>).
 const LONGEST_NOTE: usize = 1_000;
 
@@ -35,7 +35,7 @@ impl Announcer {
                 Announcement::RolledBack | Announcement::NeedsAttention => EventType::Warning,
             },
             reason: format!("{reason:?}"),
-            note: Some(note.chars().take(LONGEST_NOTE).collect()),
+            note: Some(note[..note.floor_char_boundary(LONGEST_NOTE)].to_owned()),
             action: format!("{reason:?}"),
             secondary: None,
         };

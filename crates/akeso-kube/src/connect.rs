@@ -63,7 +63,7 @@ pub enum ConnectError {
         why: String,
     },
     /// The namespace does not exist.
-    #[error("there is no namespace `{name}`{}", suggestion(.similar))]
+    #[error("there is no namespace `{name}`{}", suggestion(.similar.as_deref()))]
     NoNamespace {
         /// The name that was given.
         name: String,
@@ -82,7 +82,7 @@ pub enum ConnectError {
     },
 }
 
-fn suggestion(similar: &Option<String>) -> String {
+fn suggestion(similar: Option<&str>) -> String {
     match similar {
         Some(name) => format!("; did you mean `{name}`?"),
         None => "; `kubectl get namespaces` lists those there are".to_owned(),

@@ -1,8 +1,8 @@
 //! Which requests the client may send again by itself: those that only read.
 //!
 //! kube's own policy sends every request again on 429, 503 and 504. A change must not be: it may
-//! have been made before the 504, and a PodDisruptionBudget's 429 is an answer. What becomes of a
-//! change is for [`crate::apply`] to find out.
+//! have been made before the 504, and the 429 of a disruption budget is an answer. What becomes of
+//! a change is for [`crate::apply`] to find out.
 
 use http::{Method, Request, Response};
 use kube::client::{Body, retry::RetryPolicy};

@@ -24,6 +24,10 @@ struct List {
 
 /// A Secret without its values.
 #[derive(Deserialize)]
+#[expect(
+    clippy::zero_sized_map_values,
+    reason = "it is read from a JSON object, of whose members only the names are kept"
+)]
 struct Outline {
     metadata: Name,
     #[serde(rename = "type")]

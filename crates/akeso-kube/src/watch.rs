@@ -1,7 +1,8 @@
 //! Watches: one a kind, trimmed before anything is kept.
 //!
-//! kube's watcher lists anew on 410, and ends a watch on which nothing (not even a bookmark) came
-//! for [`WATCH_SECONDS`] and a little; errors are backed off.
+//! kube's watcher lists anew when a watch tells of 410, and ends a watch on which nothing (not even
+//! a bookmark) came for [`WATCH_SECONDS`] and a little; errors are backed off. What it does not do
+//! is to list anew when a watch is answered with 410 from the start: that is done here.
 
 use std::{
     fmt::Debug,
@@ -10,6 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use akeso_core::{
@@ -37,6 +39,9 @@ use crate::Access;
 /// client notices a connection that died silently five seconds later. API servers send a
 /// bookmark about once a minute, so a healthy watch is never ended early.
 pub(crate) const WATCH_SECONDS: u32 = 120;
+
+/// Before a kind is listed anew, so that an API server that always says 410 is not flooded.
+const RELIST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,9 +143,33 @@ where
         + 'static
         + Into<Object>,
 {
+    let mut is_first = true;
+    while watch_until_gone(kind, api.clone(), &sync, &mut is_first).await == Ended::Gone {
+        tokio::time::sleep(RELIST_PAUSE).await;
+    }
+}
+
+/// Why a watch is not simply taken up again.
+#[derive(PartialEq)]
+enum Ended {
+    /// The API server no longer knows where it ended: a list is needed.
+    Gone,
+    /// Nobody listens any more.
+    Unheard,
+}
+
+async fn watch_until_gone<K>(kind: Kind, api: Api<K>, sync: &Sync, is_first: &mut bool) -> Ended
+where
+    K: Resource<DynamicType = ()>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + 'static
+        + Into<Object>,
+{
     let mut stream = pin!(watcher(api, configuration(kind)).default_backoff());
     let mut listing = Vec::new();
-    let mut is_first = true;
     while let Some(item) = stream.next().await {
         let event = match item {
             Ok(watcher::Event::Init) => {
@@ -156,19 +185,31 @@ where
             Ok(watcher::Event::Delete(object)) => Event::Deleted(object.into().reference()),
             Err(error) => {
                 tracing::warn!(?kind, %error, "a watch was interrupted and is taken up again");
+                if is_gone(&error) {
+                    return Ended::Gone;
+                }
                 continue;
             }
         };
         let listed = matches!(event, Event::Relisted(..));
         if sync.events.send(event).is_err() {
-            return; // nobody listens any more
+            return Ended::Unheard;
         }
         if listed
-            && std::mem::take(&mut is_first)
+            && std::mem::take(is_first)
             && sync.missing.fetch_sub(1, Ordering::AcqRel) == 1
             && sync.events.send(Event::Synced).is_err()
         {
-            return;
+            return Ended::Unheard;
         }
     }
+    Ended::Gone
+}
+
+/// kube's watcher would ask for the same forgotten resource version for ever.
+fn is_gone(error: &watcher::Error) -> bool {
+    matches!(
+        error,
+        watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 410
+    )
 }

@@ -98,6 +98,11 @@ pub trait Treatment {
     fn command(&self, workload: &WorkloadRef) -> String;
     /// The change to the workload as it stands, if the action's precondition holds.
     fn change(&self, workload: &Workload<'_>, attempt: AttemptId) -> Result<Change, NotApplicable>;
+    /// Whether the workload, as the watch tells of it, has been reached by the action. A patch is
+    /// recognised by the generation that it makes.
+    fn is_seen(&self, _: &Workload<'_>) -> bool {
+        true
+    }
     /// Whether the workload still has what the action wrote.
     fn holds(&self, workload: &Workload<'_>) -> bool;
 }
@@ -142,5 +147,14 @@ impl Action {
     /// The action's name.
     pub fn name(&self) -> &'static str {
         self.treatment().name()
+    }
+
+    /// Whether its parameters mean something for another workload. A pod or a revision is one
+    /// workload's own.
+    pub const fn is_transferable(&self) -> bool {
+        match self {
+            Self::FixImageName(_) | Self::UpdateEnv(_) | Self::IncreaseMemory(_) => true,
+            Self::RestartPod(_) | Self::RollbackToRevision(_) => false,
+        }
     }
 }

@@ -38,9 +38,7 @@ impl Treatment for RestartPod {
                 workload: workload.reference.clone(),
             });
         }
-        let mut pods = workload.pods.iter().chain(&workload.old_pods);
-        let there = pods.any(|pod| pod.metadata.uid.as_ref() == Some(&self.uid));
-        there
+        self.is_there(workload)
             .then(|| Change::Evict {
                 pod: self.pod.clone(),
                 uid: self.uid.clone(),
@@ -50,7 +48,19 @@ impl Treatment for RestartPod {
             })
     }
 
+    fn is_seen(&self, workload: &Workload<'_>) -> bool {
+        !self.is_there(workload)
+    }
+
     fn holds(&self, _: &Workload<'_>) -> bool {
         true
+    }
+}
+
+impl RestartPod {
+    /// Whether the pod is there and is not being deleted.
+    fn is_there(&self, workload: &Workload<'_>) -> bool {
+        let mut pods = workload.pods.iter().chain(&workload.old_pods);
+        pods.any(|pod| pod.metadata.uid.as_ref() == Some(&self.uid))
     }
 }

@@ -16,8 +16,13 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
         .pop()
         .map(|line| format!(" ({line})"))
         .unwrap_or_default();
+    let since = examination
+        .workload
+        .last_good_revision()
+        .map(|good| format!("; revision {} runs well", good.number))
+        .unwrap_or_default();
     let says = format!(
-        "ends with exit code {} for a cause that is not known{last}",
+        "ends with exit code {} for a cause that is not known{last}{since}",
         crash.exit_code
     );
     let remedy = if crash.repeated {

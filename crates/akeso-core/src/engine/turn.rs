@@ -466,10 +466,11 @@ impl<'a> Turn<'a> {
             Some(Outcome::Done { generation }) => generation.unwrap_or_default(),
             _ => 0,
         };
-        if workload.generation() < written {
+        let treatment = attempt.step.action.treatment();
+        if workload.generation() < written || !treatment.is_seen(workload) {
             return Next::Done; // the watch has not told of our own change yet
         }
-        if !attempt.step.action.treatment().holds(workload) {
+        if !treatment.holds(workload) {
             let why = "somebody else has changed the same fields since".to_owned();
             self.record(Fact::Judged {
                 incident: self.id,
@@ -633,11 +634,13 @@ impl<'a> Turn<'a> {
                 attempt.diagnosis.fingerprint.clone(),
                 attempt.step.action.clone(),
             );
-            self.record(Fact::Learned {
-                incident: self.id,
-                fingerprint,
-                action,
-            });
+            if action.is_transferable() {
+                self.record(Fact::Learned {
+                    incident: self.id,
+                    fingerprint,
+                    action,
+                });
+            }
             summaries.push(attempt.step.action.treatment().summary());
         }
         self.record(Fact::Closed {

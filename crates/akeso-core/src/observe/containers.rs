@@ -84,7 +84,7 @@ fn of_container(
             | "ErrImageNeverPull"
             | "ImageInspectError"
             | "RegistryUnavailable" => {
-                let image = image_of(pod, role, status);
+                let image = tried_image(pod, role, status)?;
                 symptom(Sign::ImagePull { image }, "Waiting", reason, message)
             }
             "CreateContainerConfigError" => symptom(Sign::Config, "Waiting", reason, message),
@@ -127,17 +127,16 @@ fn of_container(
     )
 }
 
-/// The image of the container's spec: a status tells none before the first successful pull.
-fn image_of(pod: &Pod, role: ContainerRole, status: &ContainerStatus) -> String {
+/// The image that the kubelet tried. Right after the image of a bare pod is corrected its status
+/// still tells of the old one: that is no word about the new.
+fn tried_image(pod: &Pod, role: ContainerRole, status: &ContainerStatus) -> Option<String> {
     let container = ContainerRef {
         name: status.name.clone(),
         role,
     };
-    pod.spec
-        .as_ref()
-        .and_then(|spec| crate::cluster::find_container(spec, &container))
-        .and_then(|(_, container)| container.image.clone())
-        .unwrap_or_else(|| status.image.clone())
+    let (_, spec) = crate::cluster::find_container(pod.spec.as_ref()?, &container)?;
+    let wanted = spec.image.clone()?;
+    (status.image.is_empty() || status.image == wanted).then_some(wanted)
 }
 
 fn sign_of(ended: &ContainerStateTerminated, status: &ContainerStatus, now: Timestamp) -> Sign {

@@ -143,9 +143,7 @@ fn recall(pattern: &Pattern, steps: &mut Vec<Step>) {
                 },
             );
         }
-        (Action::UpdateEnv(_), Some(Action::UpdateEnv(_)))
-        | (Action::RollbackToRevision(_), Some(Action::RollbackToRevision(_)))
-        | (Action::RestartPod(_), Some(Action::RestartPod(_))) => {
+        (Action::UpdateEnv(_), Some(Action::UpdateEnv(_))) => {
             // their values are this workload's own; the pattern says that the way is right
             if let Some(first) = steps.first_mut() {
                 first.origin = Origin::Memory;

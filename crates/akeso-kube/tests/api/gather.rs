@@ -1,0 +1,337 @@
+//! Evidence: what is read, what is left unread, and what is said when nobody answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use akeso_core::{
+    evidence::{Answer, Bounds, Keys, Life, Question},
+    quantity::Bytes,
+};
+use axum::body::Body;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::{
+    api_server::{ApiServer, Reply, list},
+    session::Session,
+};
+
+const SECRETS: &str = "/api/v1/namespaces/shop/secrets";
+const CONFIG_MAPS: &str = "/api/v1/namespaces/shop/configmaps";
+const LOG: &str = "/api/v1/namespaces/shop/pods/web-1/log";
+
+/// `hunter2`, as it is, in base64, and as `kubectl apply` leaves it behind.
+const VALUE: &str = "hunter2";
+const ENCODED: &str = "aHVudGVyMg==";
+
+fn secret(name: &str, kind: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "type": kind,
+        "metadata": {
+            "name": name, "namespace": "shop",
+            "annotations": {
+                "kubectl.kubernetes.io/last-applied-configuration":
+                    format!(r#"{{"stringData":{{"PASSWORD":"{VALUE}"}}}}"#),
+            },
+        },
+        "data": { "PASSWORD": ENCODED, "USER": ENCODED },
+    })
+}
+
+fn says_the_value(text: &str) -> bool {
+    text.contains(VALUE) || text.contains(ENCODED) || text.contains("104, 117, 110")
+}
+
+fn set(keys: &[&str]) -> BTreeSet<String> {
+    keys.iter().map(|key| (*key).to_owned()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_secrets_only_names_and_keys_come_out() {
+    let server = ApiServer::new(|call| match call.path.as_str() {
+        SECRETS => Some(Reply::json(&list(
+            "1",
+            &[
+                secret("db", "Opaque"),
+                secret("login", "kubernetes.io/basic-auth"),
+                secret("pull", "kubernetes.io/dockerconfigjson"),
+                secret("token", "kubernetes.io/service-account-token"),
+                json!({ "metadata": { "name": "empty" } }),
+            ],
+        ))),
+        CONFIG_MAPS => Some(Reply::json(&list(
+            "1",
+            &[
+                json!({ "metadata": { "name": "settings" }, "data": { "HOST": "db", "PORT": "1" } }),
+                json!({ "metadata": { "name": "kube-root-ca.crt" }, "data": { "ca.crt": "x" } }),
+            ],
+        ))),
+        _ => None,
+    });
+    let mut session = Session::with(&server).await;
+    let told = session.until_synced().await;
+    assert!(!says_the_value(&told.join("\n")));
+    let answer = session.ask(Question::Keys).await;
+    assert!(!says_the_value(&format!("{answer:?}")), "{answer:?}");
+    let expected = Keys {
+        config_maps: BTreeMap::from([("settings".to_owned(), set(&["HOST", "PORT"]))]),
+        secrets: BTreeMap::from([
+            ("db".to_owned(), set(&["PASSWORD", "USER"])),
+            ("login".to_owned(), set(&["PASSWORD", "USER"])),
+            ("empty".to_owned(), set(&[])),
+        ]),
+    };
+    assert_eq!(answer, Answer::Keys(expected));
+}
+
+/// Everything that is logged, at every level.
+#[derive(Clone, Default)]
+struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_about_secrets_that_is_not_understood_is_neither_quoted_nor_logged() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let truncated = list("1", &[secret("db", "Opaque")]).to_string();
+    let truncated = truncated[..truncated.len() - 3].to_owned();
+    let mut wrong = secret("db", "Opaque");
+    wrong["data"] = json!(VALUE);
+    let wrong = list("1", &[wrong]).to_string();
+    for body in [truncated, wrong] {
+        let server = ApiServer::new(move |call| {
+            let is_pull_secret = call.path == format!("{SECRETS}/pull");
+            (call.path == SECRETS || is_pull_secret).then(|| Reply::text(StatusCode::OK, &body))
+        });
+        let mut session = Session::with(&server).await;
+        let answer = session.ask(Question::Keys).await;
+        assert!(matches!(answer, Answer::Unknown { .. }), "{answer:?}");
+        assert!(!says_the_value(&format!("{answer:?}")), "{answer:?}");
+    }
+    let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(!says_the_value(&logged), "{logged}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn secrets_that_may_not_be_read_are_unknown_not_absent() {
+    let server = ApiServer::new(|call| {
+        (call.path == SECRETS).then(|| Reply::error(403, "Forbidden", "secrets is forbidden"))
+    });
+    let mut session = Session::with(&server).await;
+    let answer = session.ask(Question::Keys).await;
+    assert!(matches!(answer, Answer::Unknown { .. }), "{answer:?}");
+}
+
+fn logs(life: Life) -> Question {
+    Question::Logs {
+        pod: "web-1".to_owned(),
+        container: "main".to_owned(),
+        life,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_lines_of_the_life_that_is_meant_are_read() {
+    let server = ApiServer::new(|call| {
+        (call.path == LOG).then(|| Reply::text(StatusCode::OK, "one\ntwo\n"))
+    });
+    let mut session = Session::with(&server).await;
+    for (life, previous) in [(Life::Current, false), (Life::Previous, true)] {
+        let answer = session.ask(logs(life)).await;
+        assert_eq!(answer, Answer::Logs("one\ntwo\n".to_owned()));
+        let calls = server.calls();
+        let query = &calls.iter().rfind(|call| call.path == LOG).unwrap().query;
+        assert_eq!(
+            query.get("previous").is_some_and(|it| it == "true"),
+            previous
+        );
+        assert_eq!(query["container"], "main");
+        assert_eq!(query["tailLines"], "200");
+        assert!(query.contains_key("limitBytes"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_has_no_log_yet_has_an_empty_one() {
+    for (code, message) in [
+        (
+            400,
+            r#"previous terminated container "main" in pod "web-1" not found"#,
+        ),
+        (
+            400,
+            r#"container "main" in pod "web-1" is waiting to start: trying and failing to pull image"#,
+        ),
+        (404, r#"pods "web-1" not found"#),
+    ] {
+        let server =
+            ApiServer::new(move |call| (call.path == LOG).then(|| Reply::error(code, "", message)));
+        let mut session = Session::with(&server).await;
+        assert_eq!(
+            session.ask(logs(Life::Previous)).await,
+            Answer::Logs(String::new())
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_cannot_be_had_is_unknown_not_empty() {
+    let replies: [fn() -> Reply; 3] = [
+        || Reply::error(403, "Forbidden", "pods/log is forbidden"),
+        || {
+            Reply::error(
+                500,
+                "InternalError",
+                "Get https://node:10250: connection refused",
+            )
+        },
+        || Reply::cut_off("half a li"),
+    ];
+    for reply in replies {
+        let server = ApiServer::new(move |call| (call.path == LOG).then(reply));
+        let mut session = Session::with(&server).await;
+        let answer = session.ask(logs(Life::Current)).await;
+        assert!(matches!(answer, Answer::Unknown { .. }), "{answer:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_not_all_text_is_read_as_far_as_it_is() {
+    let server = ApiServer::new(|call| {
+        let body = || Body::from(b"ERROR: \xff\xfe PORT is not set\n\xc3".to_vec());
+        (call.path == LOG).then(|| Reply::Now(http::Response::new(body())))
+    });
+    let mut session = Session::with(&server).await;
+    let Answer::Logs(text) = session.ask(logs(Life::Current)).await else {
+        panic!("there is a log");
+    };
+    assert!(text.contains("PORT is not set"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_is_never_answered_is_unknown_in_the_end() {
+    let questions = [
+        logs(Life::Current),
+        Question::Keys,
+        Question::Bounds,
+        Question::Image {
+            reference: "127.0.0.1:1/team/app:1".to_owned(),
+            pull_secrets: vec!["pull".to_owned()],
+        },
+    ];
+    let server = ApiServer::new(|call| {
+        let is_asked = [
+            "/log",
+            "/secrets",
+            "/configmaps",
+            "/limitranges",
+            "/secrets/pull",
+        ]
+        .iter()
+        .any(|end| call.path.ends_with(end));
+        is_asked.then_some(Reply::Never)
+    });
+    let mut session = Session::with(&server).await;
+    for question in questions {
+        let answer = session.ask(question).await;
+        assert!(matches!(answer, Answer::Unknown { .. }), "{answer:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tightest_bounds_of_the_namespace_count() {
+    let range =
+        |limits: Value| json!({ "metadata": { "name": "r" }, "spec": { "limits": limits } });
+    let quota = |hard: Value, used: Value| json!({ "metadata": { "name": "q" }, "status": { "hard": hard, "used": used } });
+    let ranges = list(
+        "1",
+        &[
+            range(json!([
+                { "type": "Container", "max": { "memory": "1Gi", "cpu": "1" }, "maxLimitRequestRatio": { "memory": "2.5" } },
+                { "type": "Pod", "max": { "memory": "512Mi" } },
+                { "type": "PersistentVolumeClaim", "max": { "storage": "1Mi" } },
+            ])),
+            range(
+                json!([{ "type": "Container", "max": { "memory": "2Gi" }, "maxLimitRequestRatio": { "memory": "4" } }]),
+            ),
+        ],
+    );
+    let quotas = list(
+        "1",
+        &[
+            quota(
+                json!({ "limits.memory": "4Gi" }),
+                json!({ "limits.memory": "1Gi" }),
+            ),
+            quota(
+                json!({ "limits.memory": "1Gi" }),
+                json!({ "limits.memory": "768Mi" }),
+            ),
+            quota(json!({ "pods": "10" }), json!({ "pods": "9" })),
+        ],
+    );
+    let server = ApiServer::new(move |call| match call.path.as_str() {
+        "/api/v1/namespaces/shop/limitranges" => Some(Reply::json(&ranges)),
+        "/api/v1/namespaces/shop/resourcequotas" => Some(Reply::json(&quotas)),
+        _ => None,
+    });
+    let mut session = Session::with(&server).await;
+    let expected = Bounds {
+        container_max: Bytes::parse("512Mi").ok(),
+        quota_left: Bytes::parse("256Mi").ok(),
+        max_limit_to_request: Some(2_500),
+    };
+    assert_eq!(
+        session.ask(Question::Bounds).await,
+        Answer::Bounds(expected)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_without_bounds_has_none_and_one_that_is_full_has_nothing_left() {
+    let mut session = Session::with(&ApiServer::new(|_| None)).await;
+    assert_eq!(
+        session.ask(Question::Bounds).await,
+        Answer::Bounds(Bounds::default())
+    );
+
+    let server = ApiServer::new(|call| {
+        let status =
+            json!({ "hard": { "limits.memory": "1Gi" }, "used": { "limits.memory": "2Gi" } });
+        call.path
+            .ends_with("/resourcequotas")
+            .then(|| Reply::json(&list("1", &[json!({ "metadata": {}, "status": status })])))
+    });
+    let mut session = Session::with(&server).await;
+    let Answer::Bounds(bounds) = session.ask(Question::Bounds).await else {
+        panic!("there are bounds");
+    };
+    assert_eq!(bounds.quota_left, Some(Bytes::new(0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn bounds_that_may_not_be_read_are_unknown_not_absent() {
+    let server = ApiServer::new(|call| {
+        call.path
+            .ends_with("/limitranges")
+            .then(|| Reply::error(403, "Forbidden", "limitranges is forbidden"))
+    });
+    let mut session = Session::with(&server).await;
+    let answer = session.ask(Question::Bounds).await;
+    assert!(matches!(answer, Answer::Unknown { .. }), "{answer:?}");
+}
