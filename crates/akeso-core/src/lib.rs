@@ -12,6 +12,7 @@ pub mod diagnose;
 pub mod engine;
 pub mod evidence;
 pub mod gate;
+pub mod image_reference;
 pub mod journal;
 pub mod learn;
 pub mod observe;

@@ -176,3 +176,16 @@ fn a_pod_that_is_being_deleted_is_not_its_workloads_health() {
         []
     );
 }
+
+#[test]
+fn a_status_that_still_tells_of_another_image_is_no_word_about_this_one() {
+    let message = |image: &str| {
+        format!("failed to pull and unpack image \"docker.io/library/{image}\": not found")
+    };
+    let seen = |image: &str| {
+        let waiting = json!({"waiting": {"reason": "ErrImagePull", "message": message(image)}});
+        look(&status(&waiting, &json!({}), 0)).symptoms.len()
+    };
+    assert_eq!(seen("nginx:1.27"), 1);
+    assert_eq!(seen("nginx:latst"), 0);
+}

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use akeso_core::{diagnose::ImageReference, evidence::ImageAnswer};
+use akeso_core::{evidence::ImageAnswer, image_reference::ImageReference};
 
 /// The images that exist, and those that the node has pulled.
 #[derive(Debug, Default)]

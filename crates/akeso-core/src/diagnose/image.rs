@@ -6,11 +6,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{Diagnosis, Examination, ImageReference, Remedy, image_unavailable};
+use super::{Diagnosis, Examination, Remedy, image_unavailable};
 use crate::{
     act::{Action, FixImageName, RestartPod},
     cluster::is_ready,
     evidence::{Answer, ImageAnswer, Question},
+    image_reference::ImageReference,
     observe::{Sign, Symptom},
     plan::{Advice, Origin, Proof, Step},
     workload::{ContainerRef, WorkloadKind},

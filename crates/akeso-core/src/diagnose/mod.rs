@@ -6,7 +6,6 @@
 mod bad_command;
 mod container_config;
 mod image;
-mod image_reference;
 mod image_unavailable;
 mod job_failed;
 mod missing_variable;
@@ -25,8 +24,6 @@ use std::{cell::RefCell, collections::BTreeSet};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Container;
 use serde::{Deserialize, Serialize};
-
-pub use image_reference::ImageReference;
 
 use crate::{
     cluster::Workload,

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod}
 use super::{CRASH_MEMORY, Crash, Look, Sign, Symptom};
 use crate::{
     cluster::{Controller, is_ready},
+    image_reference::ImageReference,
     workload::{ContainerRef, ContainerRole},
 };
 
@@ -84,7 +85,7 @@ fn of_container(
             | "ErrImageNeverPull"
             | "ImageInspectError"
             | "RegistryUnavailable" => {
-                let image = tried_image(pod, role, status)?;
+                let image = tried_image(pod, role, status, message)?;
                 symptom(Sign::ImagePull { image }, "Waiting", reason, message)
             }
             "CreateContainerConfigError" => symptom(Sign::Config, "Waiting", reason, message),
@@ -128,15 +129,26 @@ fn of_container(
 }
 
 /// The image that the kubelet tried. Right after the image of a bare pod is corrected its status
-/// still tells of the old one: that is no word about the new.
-fn tried_image(pod: &Pod, role: ContainerRole, status: &ContainerStatus) -> Option<String> {
+/// still tells of the old one, in its message or in its image: that is no word about the new.
+fn tried_image(
+    pod: &Pod,
+    role: ContainerRole,
+    status: &ContainerStatus,
+    message: &str,
+) -> Option<String> {
     let container = ContainerRef {
         name: status.name.clone(),
         role,
     };
     let (_, spec) = crate::cluster::find_container(pod.spec.as_ref()?, &container)?;
     let wanted = spec.image.clone()?;
-    (status.image.is_empty() || status.image == wanted).then_some(wanted)
+    let is_of_another = message.contains("image \"")
+        && ImageReference::parse(&wanted).is_some_and(|wanted| {
+            let tag = wanted.tag.as_deref().map(|tag| format!(":{tag}"));
+            !message.contains(&format!("{}{}", wanted.name(), tag.unwrap_or_default()))
+        });
+    let is_old = !status.image.is_empty() && status.image != wanted;
+    (!is_of_another && !is_old).then_some(wanted)
 }
 
 fn sign_of(ended: &ContainerStateTerminated, status: &ContainerStatus, now: Timestamp) -> Sign {

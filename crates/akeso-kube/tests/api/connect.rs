@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 
 use crate::{
     api_server::{ApiServer, Reply, kubeconfig, path_of},
-    session::{connect_to, connected, install_crypto, shop},
+    session::{connect_to, connected, in_time, install_crypto, shop},
 };
 
 /// The error, and what it tells.
@@ -17,7 +17,7 @@ async fn refused(address: std::net::SocketAddr) -> (ConnectError, String) {
         kubeconfig: Some(path),
         context: None,
     };
-    let Err(error) = connect(&connection).await else {
+    let Err(error) = in_time(connect(&connection)).await else {
         panic!("it connects");
     };
     let text = error.to_string();
@@ -84,10 +84,8 @@ async fn somebody_there_who_is_no_api_server_is_told_so() {
 #[tokio::test(start_paused = true)]
 async fn an_api_server_that_stops_answering_while_it_is_asked_what_may_be_read_is_not_waited_for() {
     let server = ApiServer::new(|call| (call.path == path_of(Kind::Job)).then_some(Reply::Never));
-    let error = connected(server.client())
-        .access(&shop())
-        .await
-        .unwrap_err();
+    let connected = connected(server.client());
+    let error = in_time(connected.access(&shop())).await.unwrap_err();
     assert!(
         matches!(error, ConnectError::Unreachable { .. }),
         "{error:?}"
@@ -180,7 +178,7 @@ async fn a_configuration_that_cannot_be_used_is_told_with_where_to_give_one() {
             kubeconfig: Some(path.into()),
             context: context.map(str::to_owned),
         };
-        let Err(error) = connect(&connection).await else {
+        let Err(error) = in_time(connect(&connection)).await else {
             panic!("it connects");
         };
         assert!(matches!(error, ConnectError::Config(_)), "{error:?}");

@@ -17,7 +17,12 @@ use crate::api_server::{ApiServer, kubeconfig};
 
 /// Longer than any patience of the hands, so that a test fails instead of hanging; mostly of the
 /// paused clock.
-pub const FOREVER: Duration = Duration::from_hours(1);
+const FOREVER: Duration = Duration::from_hours(1);
+
+pub async fn in_time<T>(work: impl Future<Output = T>) -> T {
+    let done = tokio::time::timeout(FOREVER, work).await;
+    done.expect("something happens")
+}
 
 pub struct Session {
     hands: Hands,
@@ -36,15 +41,14 @@ impl Session {
     }
 
     pub async fn over(connected: Connected, mirrors: Mirrors) -> Self {
-        let access = connected.access(&shop()).await.unwrap();
+        let access = in_time(connected.access(&shop())).await.unwrap();
         let (hands, events) = Hands::start(connected.client, &shop(), &access, mirrors);
         Self { hands, events }
     }
 
     /// The next event.
     pub async fn next(&mut self) -> Event {
-        let next = tokio::time::timeout(FOREVER, self.events.recv());
-        next.await.expect("something is told").unwrap()
+        in_time(self.events.recv()).await.unwrap()
     }
 
     /// The next thing that is told of pods.
@@ -161,7 +165,7 @@ pub async fn connect_to(server: &ApiServer) -> Connected {
         kubeconfig: Some(path),
         context: None,
     };
-    connect(&connection).await.unwrap()
+    in_time(connect(&connection)).await.unwrap()
 }
 
 /// As `main` does; whether another test was first does not matter.

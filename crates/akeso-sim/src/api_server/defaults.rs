@@ -15,7 +15,7 @@ use k8s_openapi::{
     apimachinery::pkg::util::intstr::IntOrString,
 };
 
-use akeso_core::diagnose::ImageReference;
+use akeso_core::image_reference::ImageReference;
 
 fn quarter() -> IntOrString {
     IntOrString::String("25%".to_owned())
