@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     act::{Action, Change, PatchOp},
     diagnose::Diagnosis,
+    digest::hex,
     gate::Ruling,
     learn::Fingerprint,
     observe::Symptom,
@@ -320,11 +321,10 @@ fn hash(entry: &Entry) -> String {
     if let Some(members) = value.as_object_mut() {
         members.remove("hash");
     }
-    let digest = Sha256::digest(sorted(value).to_string());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(sorted(value).to_string()))
 }
 
-/// Sorted by hand: a dependency that switches on serde_json's `preserve_order` must not change
+/// Sorted by hand: a dependency that switches on `serde_json`'s `preserve_order` must not change
 /// what is hashed.
 fn sorted(value: Value) -> Value {
     match value {

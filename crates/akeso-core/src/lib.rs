@@ -9,6 +9,7 @@
 pub mod act;
 pub mod cluster;
 pub mod diagnose;
+mod digest;
 pub mod engine;
 pub mod evidence;
 pub mod gate;

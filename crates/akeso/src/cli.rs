@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn intervals_are_durations_or_the_articles_seconds() {
         assert_eq!(interval("30"), Ok(std::time::Duration::from_secs(30)));
-        assert_eq!(interval("5m"), Ok(std::time::Duration::from_secs(300)));
+        assert_eq!(interval("5m"), Ok(std::time::Duration::from_mins(5)));
         assert!(interval("0").is_err());
         assert!(interval("soon").unwrap_err().contains("30s"));
     }

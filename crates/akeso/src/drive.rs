@@ -168,7 +168,7 @@ impl Drive {
             for effect in self.write_down(effects, &mut has_entries) {
                 match effect {
                     Effect::Apply { attempt, .. } if !self.unwritten.is_empty() => {
-                        failed.push(attempt)
+                        failed.push(attempt);
                     }
                     effect => self.hands.execute(effect),
                 }

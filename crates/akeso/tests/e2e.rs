@@ -222,7 +222,7 @@ fn run(name: &str) {
     if scenario.then.is_some() {
         wait_for(
             "not healthy before then.yaml",
-            Duration::from_secs(180),
+            Duration::from_mins(3),
             || {
                 let broken = workloads
                     .iter()
@@ -367,7 +367,7 @@ fn the_four_are_healed_beside_controls_that_stay_as_they_are() {
             })
             .count()
     };
-    wait_for("the four are healed", Duration::from_secs(600), || {
+    wait_for("the four are healed", Duration::from_mins(10), || {
         let journal = monitor.journal();
         if healed(&journal) >= FOUR.len() {
             Vec::new()
@@ -376,7 +376,7 @@ fn the_four_are_healed_beside_controls_that_stay_as_they_are() {
         }
     });
     let before = monitor.journal().len();
-    sleep(Duration::from_secs(120));
+    sleep(Duration::from_mins(2));
     for workload in &four {
         assert_eq!(
             unhealthy(workload.kind, namespace.get(workload).as_ref()),
@@ -439,7 +439,7 @@ fn the_demo_on_a_cluster_heals_and_cleans_up_and_refuses_a_namespace_in_use() {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(text.contains("Issues:            4 (4 healed"), "{text}");
-    wait_for("the namespace is gone", Duration::from_secs(120), || {
+    wait_for("the namespace is gone", Duration::from_mins(2), || {
         let left = kubectl(&[
             "get",
             "namespace",

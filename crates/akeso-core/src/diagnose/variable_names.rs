@@ -80,10 +80,9 @@ pub(super) fn missing_in(log: &str) -> Vec<String> {
             .as_ref()
             .and_then(|pattern| pattern.captures(line))
             .and_then(|c| c.get(1))
+            && raised_by_environment(&log[..line_start])
         {
-            if raised_by_environment(&log[..line_start]) {
-                found.push((line_start + name.start(), name.as_str().to_owned()));
-            }
+            found.push((line_start + name.start(), name.as_str().to_owned()));
         }
     }
     found.sort_unstable();

@@ -281,9 +281,9 @@ impl Engine {
             }
             Event::Relisted(kind, objects) => {
                 self.cluster.clear(kind);
-                objects
-                    .into_iter()
-                    .for_each(|object| self.cluster.upsert(object));
+                for object in objects {
+                    self.cluster.upsert(object);
+                }
                 self.look_at_all(now);
             }
             Event::Synced => {
@@ -409,7 +409,9 @@ impl Engine {
     }
 
     fn advance(&mut self, incident: IncidentId, now: Timestamp) {
-        self.turn(incident, now, |turn| turn.advance());
+        self.turn(incident, now, |turn| {
+            turn.advance();
+        });
         let Some(incident) = self.recorder.ledger.get(incident) else {
             return;
         };

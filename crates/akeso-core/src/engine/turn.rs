@@ -141,7 +141,7 @@ impl<'a> Turn<'a> {
         });
     }
 
-    fn escalate(&mut self, incident: &Incident, advice: Advice, until: Option<Timestamp>) {
+    fn escalate(&mut self, incident: &Incident, advice: &Advice, until: Option<Timestamp>) {
         self.record(Fact::Escalated {
             incident: self.id,
             why: advice.why.clone(),
@@ -175,9 +175,10 @@ impl<'a> Turn<'a> {
                 Findings::Ask(questions) => {
                     if self.live.evidence_due.is_some_and(|due| due <= self.now) {
                         let why = "no answer in time".to_owned();
-                        questions.into_iter().for_each(|q| {
-                            self.live.answer(q, Answer::Unknown { why: why.clone() })
-                        });
+                        for question in questions {
+                            self.live
+                                .answer(question, Answer::Unknown { why: why.clone() });
+                        }
                         continue;
                     }
                     for question in questions {
@@ -288,7 +289,7 @@ impl<'a> Turn<'a> {
                     self.live.forget_evidence();
                 }
                 Decision::Refuse | Decision::Execute => {
-                    self.escalate(incident, Advice { why, command }, until)
+                    self.escalate(incident, &Advice { why, command }, until);
                 }
             }
             return Next::Done;
@@ -317,7 +318,7 @@ impl<'a> Turn<'a> {
                 self.live.template = workload.template().cloned();
                 self.escalate(
                     incident,
-                    Advice {
+                    &Advice {
                         why: why.to_string(),
                         command,
                     },
@@ -350,7 +351,7 @@ impl<'a> Turn<'a> {
         ) {
             advice.why = format!("the API server refuses the change: {why}");
         }
-        self.escalate(incident, advice, None);
+        self.escalate(incident, &advice, None);
         Next::Done
     }
 
@@ -419,7 +420,7 @@ impl<'a> Turn<'a> {
                 incident.workload.kubectl()
             );
             let why = format!("the change could not be made {MOST_REFUSALS} times: {why}");
-            self.escalate(incident, Advice { why, command }, None);
+            self.escalate(incident, &Advice { why, command }, None);
         } else {
             self.live.retry_at = self.now.checked_add(RETRY).ok();
         }
@@ -451,7 +452,7 @@ impl<'a> Turn<'a> {
                     incident.workload.namespace,
                     incident.workload.kubectl()
                 );
-                self.escalate(incident, Advice { why, command }, None);
+                self.escalate(incident, &Advice { why, command }, None);
             }
         }
     }

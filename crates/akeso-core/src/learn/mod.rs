@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Container;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::act::Action;
+use crate::{act::Action, digest::hex};
 
 /// What makes two failures the same: the fault, the image, the command and, where it matters, the
 /// detail (which variables are missing). The workload's name is not part of it.
@@ -29,12 +29,7 @@ impl Fingerprint {
             hasher.update(word.as_bytes());
             hasher.update([0]);
         }
-        let command: String = hasher
-            .finalize()
-            .iter()
-            .take(6)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let command = hex(&hasher.finalize()[..6]);
         let image = container.image.as_deref().unwrap_or_default();
         let detail = if detail.is_empty() {
             String::new()
@@ -46,11 +41,7 @@ impl Fingerprint {
 
     /// A short name for people to type: eight hexadecimal digits.
     pub fn id(&self) -> String {
-        Sha256::digest(&self.0)
-            .iter()
-            .take(4)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hex(&Sha256::digest(&self.0)[..4])
     }
 }
 

@@ -53,7 +53,8 @@ fn pods_refused(look: &Look<'_>) -> Option<Symptom> {
             let failure = conditions.iter().find(|c| {
                 c.type_.as_deref() == Some("ReplicaFailure") && c.status.as_deref() == Some("True")
             })?;
-            (failure.reason.as_deref() == Some("FailedCreate")).then(|| failure.message.clone())?
+            let refused = failure.reason.as_deref() == Some("FailedCreate");
+            refused.then(|| failure.message.clone().unwrap_or_default())?
         }
         Controller::StatefulSet(_)
         | Controller::DaemonSet(_)
@@ -61,15 +62,11 @@ fn pods_refused(look: &Look<'_>) -> Option<Symptom> {
         | Controller::CronJob(_) => failed_create_event(look)?,
         Controller::Pod(_) => return None,
     };
-    Some(symptom(
-        Sign::PodsRefused,
-        "FailedCreate",
-        &message.unwrap_or_default(),
-    ))
+    Some(symptom(Sign::PodsRefused, "FailedCreate", &message))
 }
 
 /// The other controllers tell only by events.
-fn failed_create_event(look: &Look<'_>) -> Option<Option<String>> {
+fn failed_create_event(look: &Look<'_>) -> Option<String> {
     let pods = i32::try_from(look.workload.pods.len()).unwrap_or(i32::MAX);
     if pods >= look.workload.desired() {
         return None;
@@ -88,5 +85,5 @@ fn failed_create_event(look: &Look<'_>) -> Option<Option<String>> {
         .events_of(name, kind)
         .filter(|event| event.reason.as_deref() == Some("FailedCreate"))
         .find(|event| last_seen(event).is_some_and(|seen| seen >= oldest))
-        .map(|event| event.message.clone())
+        .map(|event| event.message.clone().unwrap_or_default())
 }

@@ -29,7 +29,7 @@ use crate::{
 /// The namespace of the article.
 pub const NAMESPACE: &str = "agentic-demo";
 /// Two memory kills, their verification, and a slow registry.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// The article's four, as the scenarios have them.
 pub const MANIFESTS: [(&str, &str); 4] = [

@@ -11,7 +11,7 @@ use anyhow::bail;
 use super::store_path;
 use crate::{
     cli::{Format, Global, Incidents},
-    report::state_words,
+    report::{line, state_words},
     store::Store,
 };
 
@@ -48,7 +48,7 @@ fn list(global: &Global, ledger: &Ledger, all: bool) -> anyhow::Result<()> {
             }
         }
         Format::Text if incidents.is_empty() => {
-            writeln!(out, "No incident{}.", if all { "" } else { " is open" })?
+            writeln!(out, "No incident{}.", if all { "" } else { " is open" })?;
         }
         Format::Text => {
             for incident in incidents {
@@ -83,7 +83,6 @@ fn show(global: &Global, ledger: &Ledger, id: IncidentId) -> anyhow::Result<()> 
 }
 
 fn details(incident: &Incident) -> String {
-    use std::fmt::Write as _;
     let mut text = format!(
         "{}: {}\nState:   {}\nOpened:  {}\nUpdated: {}\n",
         incident.id,
@@ -93,21 +92,22 @@ fn details(incident: &Incident) -> String {
         incident.updated
     );
     for symptom in &incident.symptoms {
-        let _ = writeln!(text, "Seen:    {symptom}");
+        line!(text, "Seen:    {symptom}");
     }
     for diagnosis in &incident.diagnoses {
-        let _ = writeln!(
+        line!(
             text,
             "Cause:   {} ({} %)",
-            diagnosis.cause, diagnosis.confidence
+            diagnosis.cause,
+            diagnosis.confidence
         );
         for line in &diagnosis.evidence {
-            let _ = writeln!(text, "         | {line}");
+            line!(text, "         | {line}");
         }
     }
     if let Some(plan) = &incident.plan {
         for (index, step) in plan.steps.iter().enumerate() {
-            let _ = writeln!(
+            line!(
                 text,
                 "Step {}:  {}: {}",
                 index + 1,
@@ -115,17 +115,20 @@ fn details(incident: &Incident) -> String {
                 step.reasoning
             );
         }
-        let _ = writeln!(
+        line!(
             text,
             "Else:    {}\n         {}",
-            plan.advice.why, plan.advice.command
+            plan.advice.why,
+            plan.advice.command
         );
     }
     if let Some(ruling) = &incident.ruling {
-        let _ = writeln!(
+        line!(
             text,
             "Gate:    {:?} by {}: {}",
-            ruling.decision, ruling.rule, ruling.why
+            ruling.decision,
+            ruling.rule,
+            ruling.why
         );
     }
     for attempt in &incident.attempts {
@@ -138,7 +141,7 @@ fn details(incident: &Incident) -> String {
         } else {
             ""
         };
-        let _ = writeln!(
+        line!(
             text,
             "{}: {}: {verdict}{taken_back}",
             attempt.id,

@@ -15,7 +15,7 @@ use super::{find, settings};
 use crate::{
     cli::{Format, Global, Target},
     drive::{Drive, Until},
-    report::Reporter,
+    report::{Reporter, line},
 };
 
 /// A scan shows its findings at the end, not as they come.
@@ -44,7 +44,7 @@ pub async fn run(global: &Global, target: Target) -> anyhow::Result<ExitCode> {
         hands,
         None,
         Box::new(Silent),
-        Duration::from_secs(3600),
+        Duration::from_hours(1),
     );
     drive.run(Until::AtRest).await?;
     let findings: Vec<_> = drive.engine.ledger().open().collect();
@@ -97,24 +97,20 @@ fn finding(incident: &Incident) -> serde_json::Value {
 
 /// One finding, as a colleague would put it.
 fn note(incident: &Incident) -> String {
-    let mut text = match incident.diagnoses.first() {
-        Some(diagnosis) => format!("{}\n", diagnosis.cause),
-        None => {
-            let symptoms: Vec<_> = incident.symptoms.iter().map(ToString::to_string).collect();
-            format!(
-                "{}: {} (seen too seldom so far to say why)\n",
-                incident.workload,
-                symptoms.join(", ")
-            )
+    let mut text = String::new();
+    if let Some(diagnosis) = incident.diagnoses.first() {
+        line!(text, "{}", diagnosis.cause);
+        for line in &diagnosis.evidence {
+            line!(text, "  | {line}");
         }
-    };
-    for line in incident
-        .diagnoses
-        .first()
-        .iter()
-        .flat_map(|diagnosis| &diagnosis.evidence)
-    {
-        text.push_str(&format!("  | {line}\n"));
+    } else {
+        let symptoms: Vec<_> = incident.symptoms.iter().map(ToString::to_string).collect();
+        let symptoms = symptoms.join(", ");
+        line!(
+            text,
+            "{}: {symptoms} (seen too seldom so far to say why)",
+            incident.workload
+        );
     }
     if let Some(plan) = &incident.plan {
         for (index, step) in plan.steps.iter().enumerate() {
@@ -124,17 +120,12 @@ fn note(incident: &Incident) -> String {
             } else {
                 "if that does not help"
             };
-            text.push_str(&format!(
-                "  {first}: {}\n    {}\n",
-                treatment.summary(),
-                treatment.command(&incident.workload)
-            ));
+            line!(text, "  {first}: {}", treatment.summary());
+            line!(text, "    {}", treatment.command(&incident.workload));
         }
         if plan.steps.is_empty() {
-            text.push_str(&format!(
-                "  for a person: {}\n    {}\n",
-                plan.advice.why, plan.advice.command
-            ));
+            line!(text, "  for a person: {}", plan.advice.why);
+            line!(text, "    {}", plan.advice.command);
         }
     }
     text.push('\n');

@@ -1,5 +1,14 @@
 //! What people and programs see of the journal while it is written.
 
+/// Appends a line to a String.
+macro_rules! line {
+    ($text:expr, $($argument:tt)*) => {{
+        $text.push_str(&format!($($argument)*));
+        $text.push('\n');
+    }};
+}
+pub(crate) use line;
+
 mod json;
 mod text;
 

@@ -6,7 +6,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
     io::Write,
 };
 
@@ -93,11 +92,11 @@ impl<W: Write> Text<W> {
             return;
         }
         let mut text = self.header(self.last);
-        let _ = writeln!(text, "Result: Found {} issue(s)", finished.len());
+        line!(text, "Result: Found {} issue(s)", finished.len());
         let count = finished.len();
         for (index, id) in finished.into_iter().enumerate() {
             let rule = "-".repeat(WIDTH);
-            let _ = writeln!(text, "\n{rule}\nISSUE #{} of {count}\n{rule}", index + 1);
+            line!(text, "\n{rule}\nISSUE #{} of {count}\n{rule}", index + 1);
             if let Some(incident) = self.ledger.get(id) {
                 text.push_str(&title(incident));
             }
@@ -116,15 +115,16 @@ fn title(incident: &Incident) -> String {
         .first()
         .map(|diagnosis| &diagnosis.symptom)
         .or_else(|| incident.symptoms.first());
-    let _ = writeln!(text, "Incident:    {} ({})", incident.id, incident.workload);
+    line!(text, "Incident:    {} ({})", incident.id, incident.workload);
     if let Some(symptom) = symptom {
         if let Some(pod) = &symptom.pod {
-            let _ = writeln!(text, "Pod name:    {pod}");
+            line!(text, "Pod name:    {pod}");
         }
-        let _ = writeln!(
+        line!(
             text,
             "Status:      {}\nReason:      {}",
-            symptom.status, symptom.reason
+            symptom.status,
+            symptom.reason
         );
     }
     text
@@ -133,7 +133,7 @@ fn title(incident: &Incident) -> String {
 fn plan_lines(incident: &Incident) -> String {
     let mut text = "\n[PLAN] Creating remediation plan...\n".to_owned();
     if let Some(diagnosis) = incident.diagnoses.first() {
-        let _ = writeln!(
+        line!(
             text,
             "Detection: {} ({} %)\n  {}",
             title_case(&diagnosis.fault),
@@ -141,14 +141,14 @@ fn plan_lines(incident: &Incident) -> String {
             diagnosis.cause
         );
         for line in &diagnosis.evidence {
-            let _ = writeln!(text, "  | {line}");
+            line!(text, "  | {line}");
         }
     }
     let Some(plan) = &incident.plan else {
         return text;
     };
     if plan.steps.is_empty() {
-        let _ = writeln!(
+        line!(
             text,
             "\nRemediation plan: nothing, because {}",
             plan.advice.why
@@ -162,7 +162,7 @@ fn plan_lines(incident: &Incident) -> String {
     };
     if let Some(Action::UpdateEnv(action)) = plan.steps.first().map(|step| &step.action) {
         for variable in &action.variables {
-            let _ = writeln!(
+            line!(
                 text,
                 "  {} = {}{}",
                 variable.name,
@@ -175,13 +175,13 @@ fn plan_lines(incident: &Incident) -> String {
             );
         }
     }
-    let _ = writeln!(text, "\nRemediation plan ({} {plural}):", plan.steps.len());
+    line!(text, "\nRemediation plan ({} {plural}):", plan.steps.len());
     for (index, step) in plan.steps.iter().enumerate() {
         let origin = serde_json::to_value(step.origin)
             .ok()
             .and_then(|v| v.as_str().map(str::to_owned))
             .unwrap_or_default();
-        let _ = writeln!(
+        line!(
             text,
             "  Step {}: {} ({})\n  Reasoning: {} [{origin}]",
             index + 1,
@@ -374,7 +374,7 @@ impl<W: Write + Send> Reporter for Text<W> {
         if open.is_empty() {
             text.push_str("Result: All pods are healthy\n");
         } else {
-            let _ = writeln!(
+            line!(
                 text,
                 "Result: Found {} known issue(s)\n{}",
                 open.len(),
@@ -418,16 +418,16 @@ impl<W: Write + Send> Reporter for Text<W> {
         let mut text = format!("\n{rule}\nSUMMARY\n{rule}\n");
         for incident in &incidents {
             let took = incident.updated.duration_since(incident.opened).as_secs();
-            let _ = writeln!(
+            line!(
                 text,
                 "{:<44} {} ({took} s)",
                 incident.workload.to_string(),
                 state_words(&incident.state)
             );
         }
-        let _ = write!(
+        line!(
             text,
-            "\nIssues:            {} ({healed} healed, {waiting} waiting for a person)\nActions:           {} ({rolled_back} taken back)\nPatterns learned:  {}\n{rule}\n",
+            "\nIssues:            {} ({healed} healed, {waiting} waiting for a person)\nActions:           {} ({rolled_back} taken back)\nPatterns learned:  {}\n{rule}",
             incidents.len(),
             attempts.len(),
             self.ledger.patterns().iter().count()

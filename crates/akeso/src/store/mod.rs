@@ -9,7 +9,6 @@ use akeso_core::journal::{Broken, Entry};
 use rusqlite::{Connection, OpenFlags, params};
 
 mod migrations {
-    #![expect(clippy::ignored_unit_patterns, clippy::pedantic, reason = "generated")]
     refinery::embed_migrations!("src/store/migrations");
 }
 
