@@ -75,7 +75,8 @@ fn ruling(
     change(&mut deployment);
     let cluster = world::cluster(&[deployment]);
     let mut reference = world::web();
-    reference.namespace = cluster.deployments.keys().next().unwrap().namespace.clone();
+    let key = cluster.deployments.keys().next().unwrap();
+    reference.namespace.clone_from(&key.namespace);
     let step = Step {
         action,
         reasoning: String::new(),
@@ -140,7 +141,7 @@ fn nothing_is_changed_in_system_namespaces_however_high_the_autonomy() {
         "akeso-system",
     ] {
         let decision = ruling(image(), &level(Autonomy::Full), &[], |d| {
-            d["metadata"]["namespace"] = json!(namespace)
+            d["metadata"]["namespace"] = json!(namespace);
         });
         assert_eq!(decision, (Decision::Refuse, "protected-namespace".into()));
     }
@@ -151,7 +152,7 @@ fn what_others_reconcile_is_proposed_not_fought_over() {
     let full = level(Autonomy::Full);
     let argo = |d: &mut Value| {
         d["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] =
-            json!("shop:apps/Deployment:shop/web")
+            json!("shop:apps/Deployment:shop/web");
     };
     assert_eq!(
         ruling(image(), &full, &[], argo),
