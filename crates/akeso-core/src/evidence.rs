@@ -94,6 +94,24 @@ pub struct Bounds {
     pub max_limit_to_request: Option<u64>,
 }
 
+impl Bounds {
+    /// What is left of the quota for each of `replicas` pods that have `limit` now: all of them
+    /// grow, and a rollout needs room for one more.
+    #[must_use]
+    pub fn for_each_of(self, replicas: i32, limit: Bytes) -> Self {
+        let replicas = u64::try_from(replicas).unwrap_or(1).max(1);
+        let share = |left: Bytes| {
+            left.min(Bytes::new(
+                limit.get().saturating_add(left.get() / replicas),
+            ))
+        };
+        Self {
+            quota_left: self.quota_left.map(share),
+            ..self
+        }
+    }
+}
+
 /// The answers that one incident has.
 #[derive(Debug, Default)]
 pub struct Evidence {

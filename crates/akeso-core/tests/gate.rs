@@ -6,7 +6,8 @@ mod world;
 
 use akeso_core::{
     act::{
-        Action, EnvValue, FixImageName, IncreaseMemory, RollbackToRevision, UpdateEnv, Variable,
+        Action, EnvValue, FixImageName, Found, IncreaseMemory, RollbackToRevision, UpdateEnv,
+        Variable,
     },
     gate::{Decision, Request, decide},
     plan::{Origin, Proof, Step},
@@ -43,12 +44,12 @@ fn memory(factor: u64) -> Action {
     })
 }
 
-fn env(name: &str, is_placeholder: bool) -> Action {
+fn env(name: &str, found: Found) -> Action {
     let variable = Variable {
         name: name.into(),
         value: EnvValue::Literal("x".into()),
         source: String::new(),
-        is_placeholder,
+        found,
     };
     Action::UpdateEnv(UpdateEnv {
         container: container(),
@@ -61,6 +62,7 @@ fn undo() -> Action {
         revision: 1,
         holder: "web-0".into(),
         images: vec![],
+        template: String::new(),
     })
 }
 
@@ -115,9 +117,21 @@ fn each_level_allows_what_it_says() {
         (image(), Refuse, Execute, Execute, Execute),
         (memory(2), Refuse, Execute, Execute, Execute),
         (memory(4), Refuse, Ask, Execute, Execute),
-        (env("MODE", true), Refuse, Ask, Execute, Execute),
-        (env("DB_PASSWORD", true), Refuse, Ask, Ask, Execute),
-        (env("DB_PASSWORD", false), Refuse, Ask, Execute, Execute),
+        (env("MODE", Found::Nowhere), Refuse, Ask, Execute, Execute),
+        (
+            env("DB_PASSWORD", Found::Nowhere),
+            Refuse,
+            Ask,
+            Ask,
+            Execute,
+        ),
+        (
+            env("DB_PASSWORD", Found::PreviousRevision),
+            Refuse,
+            Ask,
+            Execute,
+            Execute,
+        ),
         (undo(), Refuse, Ask, Execute, Execute),
     ] {
         for (autonomy, expected) in [
@@ -189,7 +203,7 @@ fn three_failures_within_an_hour_close_the_workload_until_it_has_passed() {
 proptest! {
     #[test]
     fn no_more_autonomy_ever_allows_less(which in 0_usize..7) {
-        let action = [image(), memory(2), memory(4), env("MODE", true), env("DB_PASSWORD", true), env("DB_PASSWORD", false), undo()][which].clone();
+        let action = [image(), memory(2), memory(4), env("MODE", Found::Nowhere), env("DB_PASSWORD", Found::Nowhere), env("DB_PASSWORD", Found::PreviousRevision), undo()][which].clone();
         let rank = |autonomy| match ruling(action.clone(), &level(autonomy), &[], |_| {}).0 {
             Decision::Refuse => 0,
             Decision::Ask => 1,

@@ -6,7 +6,9 @@
 mod world;
 
 use akeso_core::{
-    act::{Action, Change, EnvValue, FixImageName, IncreaseMemory, PatchOp, UpdateEnv, Variable},
+    act::{
+        Action, Change, EnvValue, FixImageName, Found, IncreaseMemory, PatchOp, UpdateEnv, Variable,
+    },
     quantity::Bytes,
     workload::{AttemptId, ContainerRef, ContainerRole},
 };
@@ -78,7 +80,11 @@ fn action(spec: &Value, index: usize, which: u8, count: usize, with_request: boo
                         EnvValue::Literal("v".into())
                     },
                     source: String::new(),
-                    is_placeholder: n == 0,
+                    found: if n == 0 {
+                        Found::Nowhere
+                    } else {
+                        Found::Service
+                    },
                 })
                 .collect(),
         }),
@@ -155,7 +161,7 @@ fn only_the_init_container_is_changed_when_it_is_the_one_that_is_broken() {
             name: "MIGRATION_URL".into(),
             value: EnvValue::Literal("x".into()),
             source: String::new(),
-            is_placeholder: false,
+            found: Found::Service,
         }],
     });
     let change = action

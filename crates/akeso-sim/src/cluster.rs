@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use akeso_core::{
-    cluster::Key,
-    engine::{Announcement, Effect, Event},
-    workload::{WorkloadKind, WorkloadRef},
+    act::PatchOp,
+    cluster::{Key, Kind, Object},
+    engine::{Announcement, ChangeRequest, Effect, Event},
+    journal::Outcome,
+    workload::{AttemptId, WorkloadKind, WorkloadRef},
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
@@ -22,9 +24,9 @@ use crate::{
     agenda::Work,
     api_server, behaviour, controllers, kubelet,
     registry::Registry,
-    requests::{ON_THE_WAY, Read, Request, serve},
+    requests::{ON_THE_WAY, Read, Request, change, serve},
     scheduler,
-    store::{OfKind, with_kind},
+    store::{OfEveryKind, OfKind, Stored, with_every_kind, with_kind},
     warnings::{Saying, say},
     world::World,
 };
@@ -72,6 +74,19 @@ pub struct Announced {
     pub note: String,
 }
 
+/// A change that the engine asked for and the API server made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Accepted {
+    /// When.
+    pub at: Timestamp,
+    /// The attempt for which it was asked.
+    pub attempt: AttemptId,
+    /// The workload.
+    pub workload: WorkloadRef,
+    /// What was sent.
+    pub request: ChangeRequest,
+}
+
 /// A simulated cluster on virtual time.
 #[derive(Debug)]
 pub struct SimCluster {
@@ -79,6 +94,7 @@ pub struct SimCluster {
     requests: BTreeMap<u64, Request>,
     last_request: u64,
     announcements: Vec<Announced>,
+    accepted: Vec<Accepted>,
 }
 
 impl SimCluster {
@@ -92,6 +108,7 @@ impl SimCluster {
             requests: BTreeMap::new(),
             last_request: 0,
             announcements: Vec::new(),
+            accepted: Vec::new(),
         };
         cluster.set_node("node1", "2", "24Gi");
         cluster
@@ -196,6 +213,34 @@ impl SimCluster {
         })
     }
 
+    /// Patches a workload as somebody else does, with `kubectl patch --type=json`.
+    pub fn patch(&mut self, workload: &WorkloadRef, operations: &[PatchOp]) -> Outcome {
+        let request = ChangeRequest::Patch(operations.to_vec());
+        change(&mut self.world, workload, &request)
+    }
+
+    /// Forgets every request that has not reached the API server and every answer that has not
+    /// come back, as when the program that sent them dies.
+    pub fn hang_up(&mut self) {
+        self.requests.clear();
+    }
+
+    /// All objects of a watched kind.
+    pub fn list(&self, kind: Kind) -> Vec<Object> {
+        let mut list = List {
+            world: &self.world,
+            kind,
+            objects: Vec::new(),
+        };
+        with_every_kind(&mut list);
+        list.objects
+    }
+
+    /// Every change that the engine asked for and the API server made, in order.
+    pub fn accepted(&self) -> &[Accepted] {
+        &self.accepted
+    }
+
     /// What the engine must be told since it was last asked for, in the order in which it
     /// happened. The first time: everything that there is.
     pub fn poll(&mut self) -> Vec<Event> {
@@ -277,27 +322,6 @@ impl SimCluster {
         .flatten()
     }
 
-    /// All objects of a watched kind as JSON, by name.
-    #[cfg(test)]
-    pub(crate) fn told(&self, kind: akeso_core::cluster::Kind) -> Vec<Value> {
-        struct All<'a>(&'a World, akeso_core::cluster::Kind, Vec<Value>);
-        impl crate::store::OfEveryKind for All<'_> {
-            fn of<T: crate::store::Stored>(&mut self) {
-                if T::WATCHED == Some(self.1) {
-                    self.2.extend(
-                        self.0
-                            .store
-                            .all::<T>()
-                            .map(|object| serde_json::to_value(object).unwrap()),
-                    );
-                }
-            }
-        }
-        let mut all = All(&self.world, kind, Vec::new());
-        crate::store::with_every_kind(&mut all);
-        all.2
-    }
-
     /// Everything that was announced to the owners of workloads.
     pub fn announcements(&self) -> &[Announced] {
         &self.announcements
@@ -315,7 +339,8 @@ impl SimCluster {
             None => {}
             Some(Request::Reply(event)) => self.world.untold.push(event),
             Some(request) => {
-                let reply = serve(&mut self.world, request);
+                let (reply, made) = serve(&mut self.world, request);
+                self.accepted.extend(made);
                 self.send(Request::Reply(reply));
             }
         }
@@ -362,6 +387,21 @@ impl SimCluster {
     /// The virtual time so much from now.
     pub fn after(&self, duration: SignedDuration) -> Timestamp {
         self.world.after(duration)
+    }
+}
+
+struct List<'a> {
+    world: &'a World,
+    kind: Kind,
+    objects: Vec<Object>,
+}
+
+impl OfEveryKind for List<'_> {
+    fn of<T: Stored>(&mut self) {
+        if T::WATCHED == Some(self.kind) {
+            let all = self.world.store.all::<T>();
+            self.objects.extend(all.filter_map(Stored::told));
+        }
     }
 }
 

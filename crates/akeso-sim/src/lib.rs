@@ -19,6 +19,7 @@ mod cluster;
 mod controllers;
 mod kubelet;
 mod names;
+mod network;
 mod registry;
 mod requests;
 mod scheduler;
@@ -32,5 +33,6 @@ mod workbench;
 
 pub mod scenario;
 
-pub use cluster::{Announced, SimCluster, SimError, listed_images};
-pub use simulation::Simulation;
+pub use cluster::{Accepted, Announced, SimCluster, SimError, listed_images};
+pub use network::{Flawless, LateWatches, Network, Passage};
+pub use simulation::{Death, Simulation};

@@ -1,15 +1,29 @@
 //! An engine that looks after a simulated cluster.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use akeso_core::{
+    cluster::Kind,
     engine::{Effect, Engine, Event},
     journal::Entry,
 };
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{SimCluster, world::later};
+use crate::{Flawless, Network, Passage, SimCluster, requests::ON_THE_WAY, world::later};
 
 /// Time must pass between two calls of an engine that always wants to be called now.
 const LEAST_STEP: SignedDuration = SignedDuration::from_millis(1);
+
+/// When the engine's program dies. What it has not done by then is never done, what it has not
+/// been told by then it is never told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Death {
+    /// As soon as the entry of this number is written.
+    Written(u64),
+    /// When the change that the entry of this number announces has reached the API server, and
+    /// before its outcome comes back.
+    Reached(u64),
+}
 
 /// Drives an engine over a simulated cluster, on the cluster's virtual time.
 #[derive(Debug)]
@@ -20,17 +34,40 @@ pub struct Simulation {
     pub engine: Engine,
     /// Everything that the engine has written to its journal since the simulation began.
     pub journal: Vec<Entry>,
+    network: Box<dyn Network>,
+    /// Events on their way to the engine, by when they reach it and the order of their sending.
+    on_the_way: BTreeMap<(Timestamp, u64), Event>,
+    sent: u64,
+    /// When the last event of a kind's watch reaches the engine.
+    told_until: BTreeMap<Kind, Timestamp>,
+    lost_watches: BTreeSet<Kind>,
+    death: Option<Death>,
+    is_down: bool,
     ticked: Option<Timestamp>,
+    idle_ticks: usize,
 }
 
 impl Simulation {
     /// Introduces an engine to a cluster: it is told of everything that is there.
     pub fn new(cluster: SimCluster, engine: Engine) -> Self {
+        Self::over(Box::new(Flawless), cluster, engine)
+    }
+
+    /// Introduces an engine to a cluster with which it speaks over a network.
+    pub fn over(network: Box<dyn Network>, cluster: SimCluster, engine: Engine) -> Self {
         let mut simulation = Self {
             cluster,
             engine,
             journal: Vec::new(),
+            network,
+            on_the_way: BTreeMap::new(),
+            sent: 0,
+            told_until: BTreeMap::new(),
+            lost_watches: BTreeSet::new(),
+            death: None,
+            is_down: false,
             ticked: None,
+            idle_ticks: 0,
         };
         simulation.tell(&mut |_| {});
         simulation.handle(Event::Synced, &mut |_| {});
@@ -58,11 +95,7 @@ impl Simulation {
             let next = self.next_at().filter(|next| *next <= at);
             self.cluster.advance_to(next.unwrap_or(at));
             self.tell(&mut on_entry);
-            let now = self.cluster.now();
-            if self.engine.next_wake().is_some_and(|wake| wake <= now) && self.ticked != Some(now) {
-                self.ticked = Some(now);
-                self.handle(Event::Tick, &mut on_entry);
-            }
+            self.tick(&mut on_entry);
             if next.is_none() {
                 self.tell(&mut on_entry);
                 return stop(self);
@@ -70,47 +103,192 @@ impl Simulation {
         }
     }
 
-    /// When something happens next: in the cluster, or because the engine wants to look again.
+    /// From here on the engine's program dies when `death` comes. The cluster goes on without it.
+    pub fn dies(&mut self, death: Death) {
+        self.death = Some(death);
+    }
+
+    /// Whether the engine's program is dead.
+    pub const fn is_down(&self) -> bool {
+        self.is_down
+    }
+
+    /// The program starts again with an engine that was restored from the journal, which is told
+    /// of everything that is there.
+    pub fn restart(&mut self, engine: Engine) {
+        self.engine = engine;
+        self.is_down = false;
+        self.lost_watches.clear();
+        self.told_until.clear();
+        // what is told now is older than the lists
+        self.cluster.poll();
+        for kind in Kind::ALL {
+            self.list_anew(*kind);
+        }
+        self.handle(Event::Synced, &mut |_| {});
+    }
+
+    /// From here on the engine is told nothing of a kind, as when its watch is broken.
+    pub fn lose_watch(&mut self, kind: Kind) {
+        self.lost_watches.insert(kind);
+    }
+
+    /// A kind is listed anew, and watched from there.
+    pub fn list_anew(&mut self, kind: Kind) {
+        self.tell(&mut |_| {});
+        self.lost_watches.remove(&kind);
+        self.on_the_way
+            .retain(|_, event| watched_kind(event) != Some(kind));
+        if !self.is_down {
+            self.handle(Event::Relisted(kind, self.cluster.list(kind)), &mut |_| {});
+        }
+    }
+
+    /// How often the engine was called at the time that it had named, did nothing, and wanted to
+    /// be called again at once. A program on a real clock would not sleep meanwhile.
+    pub const fn idle_ticks(&self) -> usize {
+        self.idle_ticks
+    }
+
+    /// When something happens next: in the cluster, on the way to the engine, or because the
+    /// engine wants to look again.
     fn next_at(&self) -> Option<Timestamp> {
         let now = self.cluster.now();
-        let wake = self.engine.next_wake().map(|wake| {
+        let wake = self.engine.next_wake().filter(|_| !self.is_down);
+        let wake = wake.map(|wake| {
             if self.ticked == Some(now) {
                 wake.max(later(now, LEAST_STEP))
             } else {
                 wake.max(now)
             }
         });
-        self.cluster.next_at().into_iter().chain(wake).min()
+        let arrival = self.on_the_way.keys().next().map(|(at, _)| (*at).max(now));
+        let happens = self.cluster.next_at();
+        happens.into_iter().chain(arrival).chain(wake).min()
     }
 
-    /// Tells the engine what has happened, until it knows all.
-    fn tell(&mut self, on_entry: &mut impl FnMut(&Entry)) {
-        loop {
-            let events = self.cluster.poll();
-            if events.is_empty() {
-                return;
-            }
-            for event in events {
-                self.handle(event, on_entry);
-            }
+    fn tick(&mut self, on_entry: &mut impl FnMut(&Entry)) {
+        let now = self.cluster.now();
+        let is_due = self.engine.next_wake().is_some_and(|wake| wake <= now);
+        if self.is_down || !is_due || self.ticked == Some(now) {
+            return;
+        }
+        self.ticked = Some(now);
+        let did_something = self.handle(Event::Tick, on_entry);
+        if !did_something && self.engine.next_wake().is_some_and(|wake| wake <= now) {
+            self.idle_ticks += 1;
         }
     }
 
-    fn handle(&mut self, event: Event, on_entry: &mut impl FnMut(&Entry)) {
+    /// Tells the engine what has happened, until it knows all that has reached it by now.
+    fn tell(&mut self, on_entry: &mut impl FnMut(&Entry)) {
+        loop {
+            for event in self.cluster.poll() {
+                self.send(event);
+            }
+            let now = self.cluster.now();
+            let Some(first) = self.on_the_way.first_entry().filter(|it| it.key().0 <= now) else {
+                return;
+            };
+            let event = first.remove();
+            self.handle(event, on_entry);
+        }
+    }
+
+    /// Puts an event on its way to the engine.
+    fn send(&mut self, event: Event) {
+        let kind = watched_kind(&event);
+        if self.is_down || kind.is_some_and(|kind| self.lost_watches.contains(&kind)) {
+            return;
+        }
         let now = self.cluster.now();
-        for effect in self.engine.handle(event, now) {
+        let mut delays = self.network.delays(&event).into_iter();
+        let Some(first) = delays.next() else { return };
+        let again: Vec<_> = delays
+            .filter_map(|delay| Some((delay, same(&event)?)))
+            .collect();
+        for (delay, event) in std::iter::once((first, event)).chain(again) {
+            let mut at = later(now, delay);
+            if let Some(kind) = kind {
+                let last = self.told_until.entry(kind).or_insert(at);
+                at = at.max(*last);
+                *last = at;
+            }
+            self.send_at(at, event);
+        }
+    }
+
+    fn send_at(&mut self, at: Timestamp, event: Event) {
+        self.sent += 1;
+        self.on_the_way.insert((at, self.sent), event);
+    }
+
+    /// Lets the engine decide, and does it. Says whether there was anything to do.
+    fn handle(&mut self, event: Event, on_entry: &mut impl FnMut(&Entry)) -> bool {
+        let effects = self.engine.handle(event, self.cluster.now());
+        let does_something = !effects.is_empty();
+        let mut dies_when_reached = false;
+        for effect in effects {
             match effect {
                 Effect::Journal(entry) => {
                     on_entry(&entry);
+                    let seq = entry.seq;
                     self.journal.push(entry);
+                    if self.death == Some(Death::Written(seq)) {
+                        self.go_down();
+                        return does_something;
+                    }
+                    dies_when_reached |= self.death == Some(Death::Reached(seq));
                 }
-                Effect::Gather { .. }
-                | Effect::Apply { .. }
-                | Effect::Settle { .. }
-                | Effect::Announce { .. } => {
-                    self.cluster.execute(&effect);
+                Effect::Gather { .. } | Effect::Apply { .. } | Effect::Settle { .. } => {
+                    match self.network.passage(&effect, &mut self.cluster) {
+                        Passage::Arrives => self.cluster.execute(&effect),
+                        Passage::Answered(event) => {
+                            let at = self.cluster.after(ON_THE_WAY + ON_THE_WAY);
+                            self.send_at(at, event);
+                        }
+                    }
                 }
+                Effect::Announce { .. } => self.cluster.execute(&effect),
             }
         }
+        if dies_when_reached {
+            self.cluster.advance_to(self.cluster.after(ON_THE_WAY));
+            self.go_down();
+        }
+        does_something
     }
+
+    fn go_down(&mut self) {
+        self.death = None;
+        self.is_down = true;
+        self.on_the_way.clear();
+        self.cluster.hang_up();
+    }
+}
+
+/// The kind whose watch tells of an event.
+const fn watched_kind(event: &Event) -> Option<Kind> {
+    match event {
+        Event::Upserted(object) => Some(object.kind()),
+        Event::Deleted(reference) => Some(reference.kind),
+        Event::Relisted(kind, _) => Some(*kind),
+        Event::Synced | Event::Recheck | Event::Tick | Event::Answered(..) | Event::Outcome(..) => {
+            None
+        }
+    }
+}
+
+/// The same event once more.
+fn same(event: &Event) -> Option<Event> {
+    Some(match event {
+        Event::Upserted(object) => Event::Upserted(object.clone()),
+        Event::Deleted(reference) => Event::Deleted(reference.clone()),
+        Event::Relisted(kind, objects) => Event::Relisted(*kind, objects.clone()),
+        Event::Answered(incident, question, answer) => {
+            Event::Answered(*incident, question.clone(), answer.clone())
+        }
+        Event::Outcome(attempt, outcome) => Event::Outcome(*attempt, outcome.clone()),
+        Event::Synced | Event::Recheck | Event::Tick => return None,
+    })
 }

@@ -93,7 +93,7 @@ impl Workbench {
 
     /// Everything of a kind that the engine would be told of, by name.
     pub(crate) fn all(&self, kind: Kind) -> Vec<Value> {
-        self.cluster.told(kind)
+        self.cluster.list(kind).iter().map(json_of).collect()
     }
 
     /// How a condition of an object stands: `True MinimumReplicasAvailable`.
@@ -214,3 +214,15 @@ spec:
 "
     )
 }
+
+macro_rules! json_of {
+    ($($kind:ident => $field:ident,)*) => {
+        fn json_of(object: &akeso_core::cluster::Object) -> Value {
+            match object {
+                $(akeso_core::cluster::Object::$kind(object) => serde_json::to_value(object),)*
+            }
+            .unwrap()
+        }
+    };
+}
+akeso_core::for_each_kind!(json_of);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use akeso_core::settings::Autonomy;
+use akeso_core::{quantity::Bytes, settings::Autonomy};
 use akeso_kube::Mirrors;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -35,7 +35,7 @@ pub struct Global {
     pub context: Option<String>,
     /// The store: a SQLite file that holds the journal [default: one for each context in the
     /// user's state directory].
-    #[arg(long, global = true, value_name = "FILE", env = "AKESO_STORE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub store: Option<PathBuf>,
     /// Output format.
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Text)]
@@ -118,6 +118,13 @@ pub struct Monitor {
     /// Plan and show, change nothing: the same as --autonomy observe.
     #[arg(long)]
     pub no_auto: bool,
+    /// Never raise a memory limit beyond this.
+    #[arg(long, value_name = "QUANTITY", default_value = "4Gi", value_parser = Bytes::parse)]
+    pub memory_ceiling: Bytes,
+    /// A namespace in which nothing is changed, beside kube-system, kube-public, kube-node-lease
+    /// and Akeso's own; may be given several times.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub protect: Vec<String>,
     /// How often everything is looked at again, beside the watch: `30s`, `5m`, or a number of
     /// seconds.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = interval)]

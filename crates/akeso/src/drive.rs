@@ -1,15 +1,10 @@
 //! The loop around the engine: events in, journal to disk, effects out.
-//!
-//! **Invariant:** no effect is executed before the journal entries in front of it are on disk. If
-//! they cannot be written, nothing is changed: the attempt fails with that reason, the entries are
-//! kept, and writing them is tried again with every event.
 
 use std::time::Duration;
 
 use akeso_core::{
-    engine::{Effect, Engine, Event, State},
-    journal::{Entry, Outcome},
-    workload::AttemptId,
+    engine::{Engine, Event, State},
+    journal::{End, Fact, Outcome},
 };
 use akeso_kube::Hands;
 use jiff::Timestamp;
@@ -18,7 +13,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::{report::Reporter, store::Store};
+use crate::{report::Reporter, write_ahead::WriteAhead};
 
 /// After this long without an entry, what was held back is shown.
 const QUIET: Duration = Duration::from_millis(300);
@@ -49,13 +44,12 @@ pub struct Drive {
     pub hands: Hands,
     /// What happens in the cluster, and what became of effects.
     pub events: UnboundedReceiver<Event>,
-    /// Where the journal goes; a scan keeps none.
-    pub store: Option<Store>,
+    /// Where the journal goes.
+    pub ahead: WriteAhead,
     /// Who is told.
     pub reporter: Box<dyn Reporter>,
     /// How often everything is looked at again.
     pub interval: Duration,
-    unwritten: Vec<Entry>,
     healed: usize,
 }
 
@@ -64,7 +58,7 @@ impl Drive {
     pub fn new(
         engine: Engine,
         (hands, events): (Hands, UnboundedReceiver<Event>),
-        store: Option<Store>,
+        ahead: WriteAhead,
         reporter: Box<dyn Reporter>,
         interval: Duration,
     ) -> Self {
@@ -72,10 +66,9 @@ impl Drive {
             engine,
             hands,
             events,
-            store,
+            ahead,
             reporter,
             interval,
-            unwritten: Vec::new(),
             healed: 0,
         }
     }
@@ -134,6 +127,11 @@ impl Drive {
         Ok(())
     }
 
+    /// How many incidents were healed.
+    pub const fn healed(&self) -> usize {
+        self.healed
+    }
+
     fn is_over(&self, until: Until, start: Instant) -> bool {
         match until {
             Until::Stopped => false,
@@ -164,60 +162,30 @@ impl Drive {
         let mut effects = self.engine.handle(event, Timestamp::now());
         let mut has_entries = false;
         while !effects.is_empty() {
-            let mut failed: Vec<AttemptId> = Vec::new();
-            for effect in self.write_down(effects, &mut has_entries) {
-                match effect {
-                    Effect::Apply { attempt, .. } if !self.unwritten.is_empty() => {
-                        failed.push(attempt);
+            let passed = self.ahead.pass(effects);
+            for entry in &passed.entries {
+                has_entries = true;
+                let is_heal = matches!(
+                    entry.fact,
+                    Fact::Closed {
+                        end: End::Healed,
+                        ..
                     }
-                    effect => self.hands.execute(effect),
-                }
+                );
+                self.healed += usize::from(is_heal);
+                self.reporter.entry(entry);
             }
-            let why = "the store cannot be written, so nothing is changed".to_owned();
-            effects = failed
-                .into_iter()
-                .flat_map(|attempt| {
-                    self.engine.handle(
-                        Event::Outcome(attempt, Outcome::Failed { why: why.clone() }),
-                        Timestamp::now(),
-                    )
-                })
-                .collect();
+            for effect in passed.effects {
+                self.hands.execute(effect);
+            }
+            effects = Vec::new();
+            for attempt in passed.withheld {
+                let why = "the store cannot be written, so nothing is changed".to_owned();
+                let outcome = Event::Outcome(attempt, Outcome::Failed { why });
+                effects.extend(self.engine.handle(outcome, Timestamp::now()));
+            }
         }
         has_entries
-    }
-
-    /// Writes the journal entries among the effects to disk and shows them; returns the others.
-    fn write_down(&mut self, effects: Vec<Effect>, has_entries: &mut bool) -> Vec<Effect> {
-        let mut others = Vec::new();
-        let mut entries = Vec::new();
-        for effect in effects {
-            match effect {
-                Effect::Journal(entry) => entries.push(entry),
-                other => others.push(other),
-            }
-        }
-        *has_entries |= !entries.is_empty();
-        for entry in &entries {
-            if let akeso_core::journal::Fact::Closed {
-                end: akeso_core::journal::End::Healed,
-                ..
-            } = entry.fact
-            {
-                self.healed += 1;
-            }
-            self.reporter.entry(entry);
-        }
-        self.unwritten.append(&mut entries);
-        if let Some(store) = &mut self.store
-            && !self.unwritten.is_empty()
-            && let Err(error) = store.append(&self.unwritten)
-        {
-            eprintln!("akeso: {error}; nothing is changed until it can be");
-            return others;
-        }
-        self.unwritten.clear();
-        others
     }
 }
 

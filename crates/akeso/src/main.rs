@@ -7,6 +7,7 @@ mod commands;
 mod drive;
 mod report;
 mod store;
+mod write_ahead;
 
 use std::process::ExitCode;
 
@@ -71,9 +72,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    // one event at a time is decided on; two threads carry the watches and the requests
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    // one event at a time is decided on, and the rest is waiting: one thread is enough, and small
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
 }

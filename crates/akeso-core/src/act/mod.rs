@@ -16,7 +16,8 @@ pub use increase_memory::IncreaseMemory;
 pub use patch::PatchOp;
 pub use restart_pod::RestartPod;
 pub use rollback_to_revision::RollbackToRevision;
-pub use update_env::{EnvValue, UpdateEnv, Variable};
+pub(crate) use rollback_to_revision::fingerprint as rollback_fingerprint;
+pub use update_env::{EnvValue, Found, UpdateEnv, Variable};
 
 use serde::{Deserialize, Serialize};
 

@@ -153,3 +153,72 @@ pub(super) fn annotation_path(key: &str) -> String {
         key.replace('~', "~0").replace('/', "~1")
     )
 }
+
+/// The smallest patch from one value to another: only what differs is written, and each value
+/// that is replaced or removed is tested first.
+pub(super) fn difference(path: &str, old: &Value, new: &Value) -> Vec<PatchOp> {
+    let below = |key: &str| format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));
+    match (old, new) {
+        _ if old == new => Vec::new(),
+        (Value::Object(before), Value::Object(after)) => {
+            let gone = before.iter().filter(|(key, _)| !after.contains_key(*key));
+            let removed = gone.flat_map(|(key, value)| {
+                [
+                    PatchOp::test(below(key), value.clone()),
+                    PatchOp::remove(below(key)),
+                ]
+            });
+            let written = after.iter().flat_map(|(key, value)| match before.get(key) {
+                Some(old) => difference(&below(key), old, value),
+                None => vec![PatchOp::add(below(key), value.clone())],
+            });
+            removed.chain(written).collect()
+        }
+        (Value::Array(before), Value::Array(after)) if before.len() == after.len() => {
+            let pairs = before.iter().zip(after).enumerate();
+            pairs
+                .flat_map(|(index, (old, new))| difference(&below(&index.to_string()), old, new))
+                .collect()
+        }
+        _ => vec![
+            PatchOp::test(path, old.clone()),
+            PatchOp::replace(path, new.clone()),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Value::from),
+            any::<u8>().prop_map(Value::from),
+            "[a-c/~]{0,2}".prop_map(Value::from)
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::btree_map("[a-c/~]{1,2}", inner, 0..4)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_difference_leads_from_one_value_to_the_other_and_only_from_that(old in any_json(), new in any_json(), third in any_json()) {
+            let path = |value: &Value| json!({"at": value});
+            let patch: json_patch::Patch = serde_json::from_value(serde_json::to_value(difference("/at", &old, &new)).unwrap()).unwrap();
+            let mut value = path(&old);
+            json_patch::patch(&mut value, &patch).unwrap();
+            prop_assert_eq!(value, path(&new));
+            // what somebody else has put there is not overwritten
+            if old != new && !third.is_object() && !third.is_array() && third != old {
+                prop_assert!(json_patch::patch(&mut path(&third), &patch).is_err());
+            }
+        }
+    }
+}

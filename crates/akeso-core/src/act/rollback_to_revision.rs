@@ -1,15 +1,18 @@
 //! `rollback_to_revision`: the pod template of the last good revision is put back, as
-//! `kubectl rollout undo` does.
+//! `kubectl rollout undo` does, but only what differs is written.
 
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::{
-    Change, NotApplicable, PatchOp, Treatment,
-    patch::{annotate, guard},
+    Change, NotApplicable, Treatment,
+    patch::{annotate, difference, guard},
 };
 use crate::{
     cluster::Workload,
+    digest::hex,
     workload::{AttemptId, WorkloadRef},
 };
 
@@ -22,13 +25,20 @@ pub struct RollbackToRevision {
     pub holder: String,
     /// The images that the revision runs, for the reader.
     pub images: Vec<String>,
+    /// The SHA-256 of the revision's template, by which it is recognised later.
+    pub template: String,
 }
 
 const TEMPLATE: &str = "/spec/template";
 
 /// The template as JSON. Serialising plain data cannot fail.
-fn as_json(template: &PodTemplateSpec) -> serde_json::Value {
+fn as_json(template: &PodTemplateSpec) -> Value {
     serde_json::to_value(template).unwrap_or_default()
+}
+
+/// What recognises a template.
+pub(crate) fn fingerprint(template: &PodTemplateSpec) -> String {
+    hex(&Sha256::digest(as_json(template).to_string()))
 }
 
 impl Treatment for RollbackToRevision {
@@ -63,33 +73,18 @@ impl Treatment for RollbackToRevision {
             .ok_or_else(gone)?;
         let old = as_json(workload.template().ok_or_else(gone)?);
         let new = as_json(&good.template);
-        // the whole template is too large, and too full of defaults, for a `test`: the generation
-        // tells as well that nobody has touched the spec since
         let mut forward = guard(workload);
-        forward.push(PatchOp::replace(TEMPLATE, new.clone()));
+        forward.extend(difference(TEMPLATE, &old, &new));
         forward.extend(annotate(workload.metadata(), attempt, &[]));
-        let mut inverse: Vec<_> = (good
-            .template
-            .spec
-            .iter()
-            .flat_map(|spec| &spec.containers)
-            .enumerate())
-        .map(|(index, c)| {
-            let image = c.image.clone().unwrap_or_default();
-            PatchOp::test(format!("{TEMPLATE}/spec/containers/{index}/image"), image)
+        Ok(Change::Patch {
+            forward,
+            inverse: difference(TEMPLATE, &new, &old),
         })
-        .collect();
-        inverse.push(PatchOp::replace(TEMPLATE, old));
-        Ok(Change::Patch { forward, inverse })
     }
 
     fn holds(&self, workload: &Workload<'_>) -> bool {
-        let images = workload.pod_spec().map(|spec| {
-            spec.containers
-                .iter()
-                .map(|c| c.image.clone().unwrap_or_default())
-                .collect::<Vec<_>>()
-        });
-        images.as_ref() == Some(&self.images)
+        workload
+            .template()
+            .is_some_and(|template| fingerprint(template) == self.template)
     }
 }

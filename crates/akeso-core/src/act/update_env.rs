@@ -28,10 +28,26 @@ pub struct Variable {
     pub name: String,
     /// Its value, or where the value is.
     pub value: EnvValue,
-    /// Where the value was found, in words.
+    /// Where the value was found.
+    pub found: Found,
+    /// The same in words.
     pub source: String,
-    /// Whether the value is a guess that only lets the program start.
-    pub is_placeholder: bool,
+}
+
+/// Where a value was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Found {
+    /// The workload itself had it, in a revision that runs well.
+    PreviousRevision,
+    /// Other workloads of the namespace have it.
+    Sibling,
+    /// A ConfigMap or Secret has one key of that name.
+    Key,
+    /// A Service has that name.
+    Service,
+    /// Nowhere: it is a placeholder that only lets the program start.
+    Nowhere,
 }
 
 /// A value, or a reference to one.
@@ -71,32 +87,47 @@ impl EnvValue {
 }
 
 impl Variable {
-    /// Whether it holds a credential, by its name or because its value is a URL with a password.
+    /// Whether the value only lets the program start.
+    pub fn is_placeholder(&self) -> bool {
+        self.found == Found::Nowhere
+    }
+
+    /// Whether it holds a credential: by its name, because it is kept in a Secret, or because its
+    /// value is a URL with a password.
     pub fn is_credential(&self) -> bool {
-        const WORDS: [&str; 8] = [
+        const WORDS: [&str; 14] = [
             "PASSWORD",
             "PASSWD",
+            "PASS",
+            "PWD",
+            "PASSPHRASE",
             "SECRET",
+            "SECRETS",
             "TOKEN",
             "CREDENTIAL",
-            "API_KEY",
+            "CREDENTIALS",
+            "KEY",
             "APIKEY",
-            "PRIVATE_KEY",
+            "SALT",
+            "DSN",
         ];
-        if matches!(&self.value, EnvValue::Literal(value) if value.contains("://") && value.contains('@'))
-        {
-            return true;
-        }
-        let name = self.name.to_uppercase();
-        WORDS.iter().any(|word| name.contains(word))
-            || name.ends_with("_PASS")
-            || name.ends_with("_PWD")
+        let by_value = match &self.value {
+            EnvValue::Literal(value) => value.contains("://") && value.contains('@'),
+            EnvValue::SecretKey { .. } => true,
+            EnvValue::ConfigMapKey { .. } => false,
+        };
+        by_value
+            || self
+                .name
+                .to_uppercase()
+                .split('_')
+                .any(|word| WORDS.contains(&word))
     }
 
     /// The value as it may be shown: a credential only if it is a placeholder or a reference.
     pub fn shown(&self) -> String {
         match &self.value {
-            EnvValue::Literal(_) if self.is_credential() && !self.is_placeholder => {
+            EnvValue::Literal(_) if self.is_credential() && !self.is_placeholder() => {
                 "***".to_owned()
             }
             EnvValue::Literal(value) => value.clone(),
@@ -226,15 +257,31 @@ impl Treatment for UpdateEnv {
             );
             inverse.extend(paths.rev().map(PatchOp::remove));
         }
-        let placeholders: Vec<_> = self
+        let placeholders = self
             .variables
             .iter()
-            .filter(|v| v.is_placeholder)
-            .map(|v| v.name.as_str())
+            .filter(|v| v.is_placeholder())
+            .map(|v| v.name.as_str());
+        let before = workload
+            .metadata()
+            .annotations
+            .as_ref()
+            .and_then(|all| all.get(PLACEHOLDER));
+        let all: Vec<_> = before
+            .map(String::as_str)
+            .into_iter()
+            .chain(placeholders.clone())
             .collect();
-        let mark = (!placeholders.is_empty()).then(|| (PLACEHOLDER, placeholders.join(",")));
-        if mark.is_some() {
-            inverse.push(PatchOp::remove(annotation_path(PLACEHOLDER)));
+        let mark = placeholders
+            .clone()
+            .next()
+            .map(|_| (PLACEHOLDER, all.join(",")));
+        if let Some((name, _)) = mark {
+            let path = annotation_path(name);
+            inverse.push(match before {
+                Some(before) => PatchOp::replace(path, before.clone()),
+                None => PatchOp::remove(path),
+            });
         }
         forward.extend(annotate(workload.metadata(), attempt, mark.as_slice()));
         Ok(Change::Patch { forward, inverse })

@@ -172,10 +172,12 @@ impl Cluster {
     }
 }
 
-/// The foreign controller of a root workload, if it has one.
+/// The owner of a root workload that is no built-in workload. Operators that forget to say that
+/// they control what they own would set it back as well.
 pub(super) fn foreign_owner(metadata: &ObjectMeta) -> Option<ForeignOwner> {
-    let owner = controller_of(metadata)?;
-    workload_kind(owner).is_none().then(|| ForeignOwner {
+    let mut owners = metadata.owner_references.iter().flatten();
+    let owner = owners.find(|owner| workload_kind(owner).is_none())?;
+    Some(ForeignOwner {
         api_version: owner.api_version.clone(),
         kind: owner.kind.clone(),
         name: owner.name.clone(),

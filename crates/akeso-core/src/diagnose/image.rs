@@ -6,7 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Diagnosis, Examination, Remedy, image_unavailable};
+use super::{
+    Diagnosis, Examination, Remedy, image_unavailable,
+    similar_image::{REPOSITORY_TYPOS, TAG_TYPOS, closest_tag, is_slip, official},
+};
 use crate::{
     act::{Action, FixImageName, RestartPod},
     cluster::is_ready,
@@ -16,60 +19,6 @@ use crate::{
     plan::{Advice, Origin, Proof, Step},
     workload::{ContainerRef, WorkloadKind},
 };
-
-/// The article's typos of repository names.
-const REPOSITORY_TYPOS: [(&str, &str); 5] = [
-    ("apline", "alpine"),
-    ("ubunut", "ubuntu"),
-    ("ngnix", "nginx"),
-    ("postgress", "postgres"),
-    ("rediss", "redis"),
-];
-/// The article's typos of tags.
-const TAG_TYPOS: [(&str, &str); 2] = [("latst", "latest"), ("lastest", "latest")];
-/// Official images that are often used, and so often misspelt.
-const WELL_KNOWN: [&str; 40] = [
-    "alpine",
-    "amazonlinux",
-    "bash",
-    "busybox",
-    "caddy",
-    "cassandra",
-    "consul",
-    "couchbase",
-    "debian",
-    "docker",
-    "eclipse-temurin",
-    "elasticsearch",
-    "fedora",
-    "golang",
-    "gradle",
-    "grafana",
-    "haproxy",
-    "httpd",
-    "influxdb",
-    "kibana",
-    "logstash",
-    "mariadb",
-    "maven",
-    "memcached",
-    "mongo",
-    "mysql",
-    "nats",
-    "neo4j",
-    "nginx",
-    "node",
-    "php",
-    "postgres",
-    "python",
-    "rabbitmq",
-    "redis",
-    "ruby",
-    "rust",
-    "tomcat",
-    "traefik",
-    "ubuntu",
-];
 
 pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let Sign::ImagePull { image } = &symptom.sign else {
@@ -125,10 +74,10 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
 }
 
 fn asked<'a>(examination: &Examination<'a>, reference: &str) -> Option<&'a Answer> {
-    let secrets = examination
-        .workload
-        .pod_spec()
-        .and_then(|spec| spec.image_pull_secrets.as_ref());
+    // the pod's own: its ServiceAccount may have added some to those of the template
+    let pod = examination.workload.pods.first();
+    let spec = pod.and_then(|pod| pod.spec.as_ref());
+    let secrets = spec.and_then(|spec| spec.image_pull_secrets.as_ref());
     let pull_secrets = secrets
         .into_iter()
         .flatten()
@@ -148,6 +97,9 @@ fn corrected(
     fixed: &ImageReference,
     proof: String,
 ) -> Diagnosis {
+    // a repository of somebody's own is not in any list: that it exists is only a hint
+    let same_path = ImageReference::parse(image).is_some_and(|typed| typed.path == fixed.path);
+    let is_sure = same_path || fixed.is_official();
     let fixed = fixed.to_string();
     let action = Action::FixImageName(FixImageName {
         container,
@@ -158,7 +110,11 @@ fn corrected(
         action,
         reasoning: proof.clone(),
         origin: Origin::Playbook,
-        proof: Proof::Confirmed,
+        proof: if is_sure {
+            Proof::Confirmed
+        } else {
+            Proof::Bounded
+        },
     }];
     steps.extend(
         image_unavailable::previous_image(examination, symptom)
@@ -252,32 +208,19 @@ fn malformed(
     ))
 }
 
-/// Repositories that could have been meant, the article's typos first.
+/// Repositories that could have been meant: official ones, and those that run in this cluster.
 fn repositories_like(
     examination: &Examination<'_>,
     reference: &ImageReference,
 ) -> Vec<ImageReference> {
-    let name = reference.name();
-    let from_map = REPOSITORY_TYPOS
-        .iter()
-        .filter(|(typo, _)| *typo == name)
-        .map(|(_, right)| reference.with_name(right));
-    let well_known = WELL_KNOWN
-        .iter()
-        .filter(|known| reference.is_official() && is_close(name, known))
-        .map(|known| reference.with_name(known));
     let running = running_images(examination)
         .into_iter()
-        .filter(|running| {
-            running.host == reference.host
-                && running.path != reference.path
-                && is_close(&reference.path, &running.path)
-        })
+        .filter(|running| running.host == reference.host && is_slip(&reference.path, &running.path))
         .map(|running| ImageReference {
             path: running.path,
             ..reference.clone()
         });
-    let mut all: Vec<_> = from_map.chain(well_known).chain(running).collect();
+    let mut all: Vec<_> = official(reference).into_iter().chain(running).collect();
     let mut seen = BTreeSet::new();
     all.retain(|candidate| seen.insert(candidate.clone()));
     all
@@ -319,44 +262,33 @@ fn unconfirmed(
     reference: &ImageReference,
     why: &str,
 ) -> Option<(ImageReference, String)> {
-    let name = REPOSITORY_TYPOS
-        .iter()
-        .find(|(typo, _)| *typo == reference.name())
-        .map(|(_, right)| *right);
-    let tag = TAG_TYPOS
-        .iter()
-        .find(|(typo, _)| *typo == reference.effective_tag())
-        .map(|(_, right)| *right);
+    let right = |typos: &[(&'static str, &'static str)], text: &str| {
+        let typo = typos.iter().find(|(typo, _)| *typo == text);
+        typo.map(|(_, right)| *right)
+    };
+    let name = right(&REPOSITORY_TYPOS, reference.name());
+    let tag = right(&TAG_TYPOS, reference.effective_tag());
     if name.is_some() || tag.is_some() {
         let fixed = name.map_or_else(|| reference.clone(), |name| reference.with_name(name));
         let fixed = tag.map_or_else(|| fixed.clone(), |tag| fixed.with_tag(tag));
-        return Some((
-            fixed,
-            format!("a well-known typo (the registry cannot be asked: {why})"),
-        ));
+        let proof = format!("a well-known typo (the registry cannot be asked: {why})");
+        return Some((fixed, proof));
     }
-    let running: Vec<_> = running_images(examination)
-        .into_iter()
-        .filter(|running| {
-            let same_tag = running.effective_tag() == reference.effective_tag();
-            let same_path = running.path == reference.path;
-            running.host == reference.host
-                && ((same_tag && is_close(&reference.path, &running.path))
-                    || (same_path
-                        && closest_tag(
-                            reference.effective_tag(),
-                            &[running.effective_tag().to_owned()],
-                        )
-                        .is_some()))
-        })
-        .collect();
-    let [fixed] = running.as_slice() else {
-        return None;
-    };
-    Some((
-        fixed.clone(),
-        format!("{fixed} runs in this cluster (the registry cannot be asked: {why})"),
-    ))
+    let mut running = running_images(examination).into_iter().filter(|running| {
+        let same_tag = running.effective_tag() == reference.effective_tag();
+        let tags = [running.effective_tag().to_owned()];
+        let tag_is_close = closest_tag(reference.effective_tag(), &tags).is_some();
+        let is_official = official(reference)
+            .iter()
+            .any(|known| known.path == running.path);
+        let path_is_close = is_official || is_slip(&reference.path, &running.path);
+        let same_path = running.path == reference.path;
+        running.host == reference.host
+            && ((same_tag && path_is_close) || (same_path && tag_is_close))
+    });
+    let fixed = running.next().filter(|_| running.next().is_none())?;
+    let proof = format!("{fixed} runs in this cluster (the registry cannot be asked: {why})");
+    Some((fixed, proof))
 }
 
 /// The images of the ready pods of the cluster.
@@ -373,86 +305,4 @@ fn running_images(examination: &Examination<'_>) -> BTreeSet<ImageReference> {
     containers
         .filter_map(|container| ImageReference::parse(container.image.as_deref()?))
         .collect()
-}
-
-/// Whether one is likely a misspelling of the other: at most two edits, one in a short word, and
-/// no digit changed.
-fn is_close(one: &str, other: &str) -> bool {
-    let allowed = if one.len().min(other.len()) < 6 { 1 } else { 2 };
-    let distance = strsim::damerau_levenshtein(one, other);
-    one.len() >= 3 && distance > 0 && distance <= allowed && digits(one) == digits(other)
-}
-
-fn digits(text: &str) -> String {
-    text.chars().filter(char::is_ascii_digit).collect()
-}
-
-/// The tag that must have been meant: the article's, or the one of `tags` that is closest.
-fn closest_tag<'a>(tag: &str, tags: &'a [String]) -> Option<&'a str> {
-    if let Some((_, right)) = TAG_TYPOS.iter().find(|(typo, _)| *typo == tag) {
-        return tags
-            .iter()
-            .map(String::as_str)
-            .find(|candidate| candidate == right);
-    }
-    let mut close: Vec<_> = tags
-        .iter()
-        .filter(|candidate| is_close(tag, candidate))
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(tag, candidate),
-                candidate.as_str(),
-            )
-        })
-        .collect();
-    close.sort_unstable();
-    match close.as_slice() {
-        [(_, only)] => Some(only),
-        [(best, first), (next, _), ..] if best < next => Some(first),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tags(all: &[&str]) -> Vec<String> {
-        all.iter().map(|tag| (*tag).to_owned()).collect()
-    }
-
-    #[test]
-    fn the_tag_that_was_meant_is_found() {
-        let available = tags(&["latest", "1.27", "1.27-alpine", "stable", "alpine"]);
-        for (typo, meant) in [
-            ("latst", "latest"),
-            ("lastest", "latest"),
-            ("1.27-alpin", "1.27-alpine"),
-            ("stabel", "stable"),
-            ("apline", "alpine"),
-        ] {
-            assert_eq!(closest_tag(typo, &available), Some(meant), "{typo}");
-        }
-    }
-
-    #[test]
-    fn another_version_is_not_a_typo() {
-        let available = tags(&["1.26", "1.27", "v1.28"]);
-        for tag in ["1.25", "1.29", "9.99"] {
-            assert_eq!(closest_tag(tag, &available), None, "{tag}");
-        }
-    }
-
-    #[test]
-    fn of_two_tags_equally_close_none_is_chosen() {
-        assert_eq!(closest_tag("slin", &tags(&["slim", "slit"])), None);
-    }
-
-    #[test]
-    fn short_names_allow_one_edit_only() {
-        assert!(is_close("ngnix", "nginx"));
-        assert!(is_close("noed", "node"));
-        assert!(!is_close("app", "php"));
-        assert!(!is_close("nats", "node"));
-    }
 }

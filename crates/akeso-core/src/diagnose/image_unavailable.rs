@@ -6,6 +6,7 @@ use super::{Diagnosis, Examination, Remedy};
 use crate::{
     act::{Action, FixImageName},
     cluster::find_container,
+    image_reference::ImageReference,
     observe::{Sign, Symptom},
     plan::{Advice, Origin, Proof, Step},
 };
@@ -62,16 +63,22 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
 
 /// Whether the kubelet's words say that the reference leads nowhere: missing, hidden or malformed.
 pub(super) fn is_missing(symptom: &Symptom) -> bool {
-    const SIGNS: [&str; 7] = [
+    const SIGNS: [&str; 5] = [
         "not found",
         "manifest unknown",
         "name unknown",
         "repository does not exist",
-        "pull access denied",
-        "insufficient_scope",
         "invalid reference format",
     ];
     let message = symptom.message.to_lowercase();
+    // Docker Hub says so of official names that do not exist; elsewhere it is about credentials
+    let Sign::ImagePull { image } = &symptom.sign else {
+        return false;
+    };
+    let is_official = ImageReference::parse(image).is_some_and(|image| image.is_official());
+    if is_official && message.contains("pull access denied") {
+        return true;
+    }
     symptom.reason == "InvalidImageName" || SIGNS.iter().any(|sign| message.contains(sign))
 }
 

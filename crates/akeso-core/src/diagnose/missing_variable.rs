@@ -1,18 +1,23 @@
 //! Fault `missing-variable`: the program ends because an environment variable is not set, and its
 //! log names the variable.
 
+use k8s_openapi::api::core::v1::Container;
+
 use super::{Diagnosis, Examination, Remedy, last_lines, variable_names};
 use crate::{
     act::{Action, UpdateEnv, Variable},
-    evidence::{Answer, Question},
+    evidence::{Answer, Keys, Question},
     observe::{Sign, Symptom},
     plan::{Advice, Origin, Proof, Step, values},
 };
 
 pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
-    let Sign::Crash(_) = &symptom.sign else {
+    let Sign::Crash(crash) = &symptom.sign else {
         return None;
     };
+    if symptom.status == "Running" && !crash.repeated {
+        return None; // it runs by now: what it said before its only crash may explain nothing
+    }
     let container = symptom.container.as_ref()?;
     let template = examination.container(symptom)?;
     let log = examination.crash_log(symptom)?;
@@ -24,23 +29,40 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
     if names.is_empty() {
         return None;
     }
-    let keys = match examination.ask(Question::Keys)? {
-        Answer::Keys(keys) => Some(keys),
-        Answer::Unknown { .. } | Answer::Logs(_) | Answer::Image(_) | Answer::Bounds(_) => None,
-    };
-    let variables: Vec<Variable> = names
-        .iter()
-        .map(|name| values::value_for(name, container, examination.workload, keys))
-        .collect();
-    let guessed = variables.iter().any(|variable| variable.is_placeholder);
-    let sources: Vec<_> = variables
-        .iter()
-        .map(|v| format!("{} = {} ({})", v.name, v.shown(), v.source))
-        .collect();
     let says = format!(
         "ends because {} not set, which its log asks for",
         name_list(&names)
     );
+    let person = |why: &str| {
+        let command = examination.describe(symptom);
+        let remedy = Remedy::Person(Advice {
+            why: why.to_owned(),
+            command,
+        });
+        let diagnosis = examination.diagnosis("missing-variable", symptom, &says, 70, remedy);
+        Some(
+            diagnosis
+                .with_detail(&names.join(","))
+                .with_evidence(last_lines(log, 4)),
+        )
+    };
+    let Answer::Keys(keys) = examination.ask(Question::Keys)? else {
+        return person(
+            "the ConfigMaps and Secrets of the namespace cannot be read, so nothing is known of its value",
+        );
+    };
+    if may_come_from_elsewhere(template, keys, &names) {
+        return person("the container's envFrom may set it: what it refers to must be looked at");
+    }
+    let variables: Vec<Variable> = names
+        .iter()
+        .map(|name| values::value_for(name, container, examination.workload, keys))
+        .collect();
+    let guessed = variables.iter().any(Variable::is_placeholder);
+    let sources: Vec<_> = variables
+        .iter()
+        .map(|v| format!("{} = {} ({})", v.name, v.shown(), v.source))
+        .collect();
     let step = Step {
         action: Action::UpdateEnv(UpdateEnv {
             container: container.clone(),
@@ -84,6 +106,30 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
             .with_detail(&names.join(","))
             .with_evidence(last_lines(log, 4)),
     )
+}
+
+/// Whether the container's `envFrom` sets one of the variables, or may do so: what cannot be seen
+/// must not be overridden.
+fn may_come_from_elsewhere(container: &Container, keys: &Keys, names: &[String]) -> bool {
+    container.env_from.iter().flatten().any(|source| {
+        let prefix = source.prefix.as_deref().unwrap_or_default();
+        let map = source
+            .config_map_ref
+            .as_ref()
+            .map(|map| keys.config_maps.get(&map.name));
+        let secret = source
+            .secret_ref
+            .as_ref()
+            .map(|secret| keys.secrets.get(&secret.name));
+        match map.or(secret) {
+            Some(Some(keys)) => names.iter().any(|name| {
+                name.strip_prefix(prefix)
+                    .is_some_and(|key| keys.contains(key))
+            }),
+            Some(None) => true, // it is not there, or of a kind that is not listed
+            None => false,
+        }
+    })
 }
 
 fn name_list(names: &[String]) -> String {

@@ -7,12 +7,14 @@ mod bad_command;
 mod container_config;
 mod image;
 mod image_unavailable;
+mod injected_container;
 mod job_failed;
 mod missing_variable;
 mod out_of_memory;
 mod pods_refused;
 mod probe_failing;
 mod rollout_overdue;
+mod similar_image;
 mod stuck_stateful_set;
 mod undo;
 mod unknown_crash;
@@ -112,6 +114,7 @@ type Fault = fn(&Examination<'_>, &Symptom) -> Option<Diagnosis>;
 /// The faults, the more telling first: the first that recognises a symptom explains it. To add
 /// one, add its file and a line here.
 const FAULTS: &[Fault] = &[
+    injected_container::diagnose,
     stuck_stateful_set::diagnose,
     image::diagnose,
     image_unavailable::diagnose,
@@ -168,7 +171,7 @@ pub fn diagnose(
 impl<'a> Examination<'a> {
     /// The answer to a question. If it has not come yet, it is asked for and the examination is
     /// done again when it has.
-    fn ask(&self, question: Question) -> Option<&'a Answer> {
+    pub fn ask(&self, question: Question) -> Option<&'a Answer> {
         let answer = self.evidence.get(&question);
         if answer.is_none() {
             self.wanted.borrow_mut().insert(question);
@@ -233,11 +236,32 @@ impl<'a> Examination<'a> {
             symptom: symptom.clone(),
             cause: format!("{} {}", self.subject(symptom), says.as_ref()),
             confidence,
-            evidence: Vec::new(),
+            evidence: self.recent_events(symptom),
             detail: String::new(),
             fingerprint: Fingerprint::of(fault, &container, ""),
             remedy,
         }
+    }
+
+    /// The last Warning events of the pod, or of the workload where there is none.
+    fn recent_events(&self, symptom: &Symptom) -> Vec<String> {
+        const MOST: usize = 3;
+        let reference = &self.workload.reference;
+        let (name, kind) = match &symptom.pod {
+            Some(pod) => (pod.as_str(), "Pod"),
+            None => (reference.name.as_str(), reference.kind.as_str()),
+        };
+        let mut events: Vec<_> = self.workload.events_of(name, kind).collect();
+        events.sort_by_key(|event| crate::observe::last_seen(event));
+        let line = |event: &k8s_openapi::api::core::v1::Event| {
+            let (reason, message) = (event.reason.as_deref(), event.message.as_deref());
+            format!(
+                "event: {}: {}",
+                reason.unwrap_or_default(),
+                message.unwrap_or_default()
+            )
+        };
+        events.into_iter().rev().take(MOST).map(line).collect()
     }
 
     /// `kubectl describe` of the pod, or of the workload where there is none.
@@ -255,8 +279,12 @@ impl<'a> Examination<'a> {
 
 impl Diagnosis {
     fn with_evidence(mut self, lines: impl IntoIterator<Item = String>) -> Self {
-        self.evidence
-            .extend(lines.into_iter().filter(|line| !line.is_empty()));
+        let said = |line: &String| self.evidence.iter().any(|known| known.contains(line));
+        let new: Vec<_> = lines
+            .into_iter()
+            .filter(|line| !line.is_empty() && !said(line))
+            .collect();
+        self.evidence.extend(new);
         self
     }
 

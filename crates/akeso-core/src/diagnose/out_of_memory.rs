@@ -17,20 +17,44 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
     };
     let container = examination.container(symptom)?;
     let reference = symptom.container.clone()?;
-    let Some(limit) = memory(container, Which::Limit) else {
-        let advice = Advice {
-            why: "the container has no memory limit, so it was its node that ran out of memory"
-                .to_owned(),
-            command: "kubectl top nodes".to_owned(),
-        };
-        let says = "was killed for its memory, though it has no limit";
-        return Some(examination.diagnosis(
-            "out-of-memory",
-            symptom,
-            says,
-            70,
-            Remedy::Person(advice),
-        ));
+    let limit = match (
+        memory(container, Which::Limit),
+        limit_of_pod(examination, symptom),
+    ) {
+        (Some(limit), Some(of_pod)) if limit == of_pod => limit,
+        (Some(limit), None) => limit,
+        (_, Some(of_pod)) => {
+            let why = "a LimitRange, a VerticalPodAutoscaler or a webhook sets the limit: it is theirs to raise";
+            let advice = Advice {
+                why: why.to_owned(),
+                command: examination.describe(symptom),
+            };
+            let says =
+                format!("was killed at a memory limit of {of_pod} that is not the workload's own");
+            return Some(examination.diagnosis(
+                "out-of-memory",
+                symptom,
+                says,
+                90,
+                Remedy::Person(advice),
+            ));
+        }
+        (None, None) => {
+            let why =
+                "the container has no memory limit, so it was its node that ran out of memory";
+            let advice = Advice {
+                why: why.to_owned(),
+                command: "kubectl top nodes".to_owned(),
+            };
+            let says = "was killed for its memory, though it has no limit";
+            return Some(examination.diagnosis(
+                "out-of-memory",
+                symptom,
+                says,
+                70,
+                Remedy::Person(advice),
+            ));
+        }
     };
     let says = format!("was killed at its memory limit of {limit}{}", after(crash));
     if crash.restarts <= 1
@@ -43,12 +67,19 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
         };
         return Some(examination.diagnosis("out-of-memory", symptom, says, 60, remedy));
     }
-    let bounds = match examination.ask(Question::Bounds)? {
-        Answer::Bounds(bounds) => *bounds,
-        Answer::Unknown { .. } | Answer::Logs(_) | Answer::Image(_) | Answer::Keys(_) => {
-            Bounds::default()
-        }
+    let Answer::Bounds(bounds) = examination.ask(Question::Bounds)? else {
+        let why = "the LimitRanges and ResourceQuotas of the namespace cannot be read, so nothing bounds the limit";
+        let command = format!(
+            "kubectl -n {} get limitranges,resourcequotas",
+            examination.workload.reference.namespace
+        );
+        let remedy = Remedy::Person(Advice {
+            why: why.to_owned(),
+            command,
+        });
+        return Some(examination.diagnosis("out-of-memory", symptom, says, 90, remedy));
     };
+    let bounds = bounds.for_each_of(examination.workload.desired(), limit);
     let node = largest_node(examination);
     let (most, bound) = memory::most(limit, bounds, node, examination.settings.memory_ceiling);
     let known = limits_of_similar(examination, container);
@@ -61,7 +92,7 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
                 container: reference.clone(),
                 from,
                 to,
-                request: request.filter(|_| from == limit),
+                request,
             });
             from = to;
             let reasoning = if known.contains(&to) {
@@ -104,6 +135,15 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
             .diagnosis("out-of-memory", symptom, says, 95, remedy)
             .with_evidence([evidence]),
     )
+}
+
+/// The limit that the killed container really had.
+fn limit_of_pod(examination: &Examination<'_>, symptom: &Symptom) -> Option<Bytes> {
+    let mut pods = examination.workload.pods.iter();
+    let pod = pods.find(|pod| pod.metadata.name == symptom.pod)?;
+    let (_, container) =
+        crate::cluster::find_container(pod.spec.as_ref()?, symptom.container.as_ref()?)?;
+    memory(container, Which::Limit)
 }
 
 fn after(crash: &Crash) -> String {

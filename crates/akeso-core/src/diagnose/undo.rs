@@ -2,16 +2,20 @@
 
 use super::Examination;
 use crate::{
-    act::{Action, RollbackToRevision},
+    act::{Action, RollbackToRevision, rollback_fingerprint},
+    cluster::is_ready,
     plan::{Origin, Proof, Step},
 };
 
 /// The step that puts the last good revision back, if there is one and it differs.
 pub(super) fn step(examination: &Examination<'_>) -> Option<Step> {
     let good = examination.workload.last_good_revision()?;
-    if Some(good.template.as_ref()) == examination.workload.template() {
+    let is_same = Some(good.template.as_ref()) == examination.workload.template();
+    // a revision some of whose pods are well is not bad as a whole
+    if is_same || examination.workload.pods.iter().any(|pod| is_ready(pod)) {
         return None;
     }
+    let template = rollback_fingerprint(&good.template);
     let images = good.template.spec.iter().flat_map(|spec| &spec.containers);
     let images = images
         .map(|container| container.image.clone().unwrap_or_default())
@@ -25,6 +29,7 @@ pub(super) fn step(examination: &Examination<'_>) -> Option<Step> {
             revision: good.number,
             holder: good.name,
             images,
+            template,
         }),
         reasoning,
         origin: Origin::Playbook,

@@ -7,10 +7,24 @@ use crate::{
     plan::Advice,
 };
 
+/// A dependency that starts at the same time may be missed for half a minute: so many restarts
+/// (at 0, 10 and 30 s) are no accident.
+const ENOUGH: i32 = 3;
+
 pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let Sign::Crash(crash) = &symptom.sign else {
         return None;
     };
+    let is_like = |sign: fn(&Sign) -> bool| {
+        let mut others = examination.symptoms.iter();
+        others.any(|other| {
+            sign(&other.sign) && (other.container.is_none() || other.container == symptom.container)
+        })
+    };
+    if is_like(|sign| matches!(sign, Sign::Probe { .. })) {
+        return None; // it is the probe that ends it
+    }
+    let has_given_up = is_like(|sign| matches!(sign, Sign::JobFailed));
     let log = examination.crash_log(symptom)?;
     let last = last_lines(log, 1)
         .pop()
@@ -25,7 +39,7 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
         "ends with exit code {} for a cause that is not known{last}{since}",
         crash.exit_code
     );
-    let remedy = if crash.repeated {
+    let remedy = if has_given_up || crash.restarts >= ENOUGH {
         let namespace = &examination.workload.reference.namespace;
         let pod = symptom.pod.as_deref().unwrap_or_default();
         let container = symptom
@@ -39,7 +53,7 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
         undo::or_person(examination, Advice { why, command })
     } else {
         Remedy::Wait {
-            why: "it has ended only once or twice so far".to_owned(),
+            why: "it has ended only a few times so far".to_owned(),
         }
     };
     Some(

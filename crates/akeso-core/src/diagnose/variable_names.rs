@@ -31,8 +31,9 @@ static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         format!(r"required key {NAME} missing"),
         // Elixir, Rust: `environment variable not found: X`, `could not fetch environment variable "X"`
         format!(
-            r"(?i:environment variable)(?: not found| not set| is not set| missing)?:?\s*{Q}{NAME}\b{Q}(?:\s|$|:|,|\.).*(?i:not (?:set|found|present|defined)|missing|because it is not set)?"
+            r"(?i:environment variable)(?: not found| not set| is not set| missing):\s*{Q}{NAME}\b"
         ),
+        format!(r"(?i:environment variable) {Q}{NAME}\b{Q} because it is not set"),
     ];
     forms
         .iter()
@@ -52,29 +53,34 @@ static SHELL_CHECK: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static KEY_ERROR: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(&format!(r#"KeyError: ['"]{NAME}['"]"#)).ok());
 
+/// A program that ends says why last: so many lines at the end of its log are read.
+const LAST_LINES: usize = 30;
+
 /// The names of the variables that the log says are missing, in the order in which it names them.
 pub(super) fn missing_in(log: &str) -> Vec<String> {
+    let log = tail(log);
     let mut found: Vec<(usize, String)> = Vec::new();
     for line_start in line_starts(log) {
         let line = log[line_start..].lines().next().unwrap_or_default();
+        if is_harmless(line) {
+            continue;
+        }
         for pattern in PATTERNS.iter() {
             found.extend(
                 pattern
                     .captures_iter(line)
                     .filter_map(|captures| captures.get(1))
-                    .filter(|_| says_missing(line))
+                    .filter(|name| says_missing(line) && is_named_as_variable(name.as_str(), line))
                     .map(|name| (line_start + name.start(), name.as_str().to_owned())),
             );
         }
         if let Some(captures) = SHELL_CHECK
             .as_ref()
             .and_then(|pattern| pattern.captures(line))
+            && let (Some(name), Some(message)) = (captures.get(1), captures.get(2))
+            && !is_shells_own(message.as_str())
         {
-            found.extend(
-                captures
-                    .get(1)
-                    .map(|name| (line_start + name.start(), name.as_str().to_owned())),
-            );
+            found.push((line_start + name.start(), name.as_str().to_owned()));
         }
         if let Some(name) = KEY_ERROR
             .as_ref()
@@ -93,6 +99,84 @@ pub(super) fn missing_in(log: &str) -> Vec<String> {
         }
     }
     names
+}
+
+/// What a shell says of a command or file whose name happens to be in capitals.
+fn is_shells_own(message: &str) -> bool {
+    const WORDS: [&str; 9] = [
+        "not found",
+        "command not found",
+        "cannot",
+        "permission denied",
+        "no such file",
+        "syntax error",
+        "bad ",
+        "is a directory",
+        "arithmetic",
+    ];
+    let message = message.trim().to_lowercase();
+    WORDS.iter().any(|word| message.starts_with(word))
+}
+
+fn tail(log: &str) -> &str {
+    let mut starts: Vec<usize> = line_starts(log.trim_end()).collect();
+    let first = starts
+        .split_off(starts.len().saturating_sub(LAST_LINES))
+        .first()
+        .copied();
+    &log[first.unwrap_or_default()..]
+}
+
+/// Lines by which a program says that it goes on, and how.
+fn is_harmless(line: &str) -> bool {
+    const GOES_ON: [&str; 13] = [
+        "using default",
+        "defaulting",
+        "default value",
+        "falling back",
+        "fallback",
+        "disabled",
+        "disabling",
+        "optional",
+        "ignoring",
+        "ignored",
+        "deprecated",
+        "skipping",
+        "will use",
+    ];
+    const LEVELS: [&str; 7] = [
+        "warn",
+        "warning",
+        "info",
+        "debug",
+        "trace",
+        "notice",
+        "deprecation",
+    ];
+    let line = line.to_lowercase();
+    let mut words = line
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty());
+    // the level stands at the beginning, behind a time at most
+    let level =
+        words.find(|word| word.starts_with(|c: char| c.is_ascii_alphabetic()) && word.len() > 1);
+    level.is_some_and(|level| LEVELS.contains(&level))
+        || GOES_ON.iter().any(|word| line.contains(word))
+}
+
+/// A name without an underscore may be any word in capitals: the line must speak of variables.
+fn is_named_as_variable(name: &str, line: &str) -> bool {
+    const SAYS_SO: [&str; 7] = [
+        "env",
+        "variable",
+        "parameter not set",
+        "parameter null",
+        "must be set",
+        "is not set",
+        " is:",
+    ];
+    let line = line.to_lowercase();
+    name.contains('_') || SAYS_SO.iter().any(|word| line.contains(word))
 }
 
 fn line_starts(log: &str) -> impl Iterator<Item = usize> {
@@ -221,6 +305,16 @@ mod tests {
             "Traceback (most recent call last):\n  File \"app.py\", line 3, in <module>\n    prices['EUR']\nKeyError: 'EUR'",
             "GET /health HTTP not found",
             "the server must be set up first",
+            "WARN SENTRY_DSN is not set, error tracking disabled",
+            "2026-01-01T00:00:00Z INFO LOG_LEVEL not set, using default info",
+            "AWS_REGION was not provided; falling back to us-east-1",
+            "relation USERS not found",
+            "GPU is required",
+            "PRIMARY KEY is required",
+            "sh: 1: MYAPP: not found",
+            "sh: 3: OOPS: cannot open /x: No such file",
+            "deprecated: NODE_ENV should be set",
+            "Environment variable HTTP_PROXY overrides the file; the proxy must answer",
             "",
         ] {
             assert_eq!(missing_in(log), [] as [&str; 0], "{log}");

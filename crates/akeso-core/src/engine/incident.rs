@@ -134,6 +134,19 @@ impl Incident {
         self.attempts.iter_mut().find(|attempt| attempt.id == id)
     }
 
+    /// The generation that the workload has by the last change that was taken back.
+    pub(super) fn taken_back_at(&self) -> i64 {
+        let outcomes = self
+            .attempts
+            .iter()
+            .filter_map(|attempt| attempt.rolled_back.as_ref());
+        let generations = outcomes.filter_map(|outcome| match outcome {
+            Outcome::Done { generation } => *generation,
+            Outcome::Conflict { .. } | Outcome::Refused { .. } | Outcome::Failed { .. } => None,
+        });
+        generations.max().unwrap_or_default()
+    }
+
     /// The change whose outcome is not known.
     pub(super) fn unsettled(&self) -> Option<(AttemptId, ChangeRequest)> {
         match &self.state {
@@ -143,7 +156,7 @@ impl Incident {
             )),
             State::RollingBack { attempt } => Some((
                 *attempt,
-                ChangeRequest::Patch(self.attempt(*attempt)?.inverse()?.clone()),
+                ChangeRequest::taking_back(*attempt, self.attempt(*attempt)?.inverse()?),
             )),
             State::Observed
             | State::Planned { .. }

@@ -58,6 +58,9 @@ impl Ledger {
                 verdict,
                 ..
             } => self.count(*incident, *attempt, *verdict, at),
+            Fact::RolledBack {
+                incident, attempt, ..
+            } => self.count_taken_back(*incident, *attempt, at),
             Fact::Learned {
                 fingerprint,
                 action,
@@ -70,7 +73,6 @@ impl Ledger {
             | Fact::Gated { .. }
             | Fact::Applied { .. }
             | Fact::RollbackIntended { .. }
-            | Fact::RolledBack { .. }
             | Fact::Asked { .. }
             | Fact::Escalated { .. } => {}
         }
@@ -91,14 +93,30 @@ impl Ledger {
         match verdict {
             Verdict::NotHealed | Verdict::Worse => {
                 let failures = self.failures.entry(incident.workload.clone()).or_default();
-                failures.retain(|failed| at.duration_since(*failed) < gate::CLOSED_FOR);
-                failures.push(at);
+                add_failure(failures, at);
                 if let Some(attempt) = incident.attempt(attempt) {
                     self.patterns
                         .failed(&attempt.diagnosis.fingerprint, &attempt.step.action, at);
                 }
             }
             Verdict::Healed | Verdict::Partly | Verdict::Superseded => {}
+        }
+    }
+
+    /// A guess that was kept for a while and is taken back was a failed attempt all the same.
+    fn count_taken_back(&mut self, incident: IncidentId, attempt: AttemptId, at: Timestamp) {
+        let Some(incident) = self.incidents.get(&incident) else {
+            return;
+        };
+        match incident
+            .attempt(attempt)
+            .and_then(|attempt| attempt.verdict)
+        {
+            Some(Verdict::NotHealed | Verdict::Worse) => {} // counted when it was judged
+            None | Some(Verdict::Healed | Verdict::Partly | Verdict::Superseded) => {
+                let failures = self.failures.entry(incident.workload.clone()).or_default();
+                add_failure(failures, at);
+            }
         }
     }
 
@@ -150,7 +168,12 @@ impl Ledger {
     }
 
     /// Forgets the incidents that are over; the journal still has them.
-    pub(super) fn drop_closed(&mut self) {
+    pub fn drop_closed(&mut self) {
         self.incidents.retain(|_, incident| !incident.is_closed());
     }
+}
+
+fn add_failure(failures: &mut Vec<Timestamp>, at: Timestamp) {
+    failures.retain(|failed| at.duration_since(*failed) < gate::CLOSED_FOR);
+    failures.push(at);
 }

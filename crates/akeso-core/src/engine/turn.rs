@@ -154,6 +154,7 @@ impl<'a> Turn<'a> {
             format!("{}; begin with: {}", advice.why, advice.command),
         );
         self.live.forget_evidence();
+        self.live.watch = None;
     }
 
     /// Diagnoses what is broken, or asks for the evidence that takes. Nothing if it is not here yet.
@@ -207,6 +208,9 @@ impl<'a> Turn<'a> {
             if workload.is_settled() {
                 self.dismiss("it went away by itself");
             }
+            // nothing to retry and nothing to ask; times that are over would wake it without end
+            self.live.retry_at = self.live.retry_at.filter(|at| *at > self.now);
+            self.live.forget_evidence();
             return Next::Done;
         }
         if self.live.retry_at.is_some_and(|at| at > self.now)
@@ -253,6 +257,9 @@ impl<'a> Turn<'a> {
             self.dismiss("its plan is lost");
             return Next::Done;
         };
+        if workload.generation() < incident.taken_back_at() {
+            return Next::Done; // the watch has not told of our own change yet
+        }
         let Some(step) = plan.steps.get(place) else {
             return self.give_up(incident, plan);
         };
@@ -287,6 +294,7 @@ impl<'a> Turn<'a> {
                         command,
                     });
                     self.live.forget_evidence();
+                    self.live.watch = None;
                 }
                 Decision::Refuse | Decision::Execute => {
                     self.escalate(incident, &Advice { why, command }, until);
@@ -655,6 +663,22 @@ impl<'a> Turn<'a> {
         );
     }
 
+    /// Whether nothing has been broken for as long as the fault may take to show again. Right after
+    /// a change, or between two crashes, there is nothing to see either.
+    fn is_well_again(&mut self, incident: &Incident, workload: &Workload<'a>) -> bool {
+        let now = self.now;
+        let watch = self
+            .live
+            .watch
+            .get_or_insert_with(|| Watch::begin(workload, quiet_time(incident), 0, now));
+        let progress = watch.look(workload, &self.live.symptoms, now);
+        self.live.watch_at = match progress {
+            Progress::Waiting(until) => Some(until),
+            Progress::Healed | Progress::Broken | Progress::Overdue { .. } => None,
+        };
+        progress == Progress::Healed
+    }
+
     /// A person was asked. When the workload is well or another by then, the incident is over.
     fn wait_for_person(&mut self, incident: &Incident, workload: &Workload<'a>) -> Next {
         self.live.forget_evidence();
@@ -662,7 +686,7 @@ impl<'a> Turn<'a> {
             State::Escalated {
                 until: Some(until), ..
             } if *until <= self.now => Some("the time for which it was closed is over"),
-            _ if self.live.symptoms.is_empty() && workload.is_settled() => {
+            _ if self.is_well_again(incident, workload) => {
                 Some("its symptoms went away, and not by Akeso")
             }
             _ => {
@@ -686,6 +710,12 @@ impl<'a> Turn<'a> {
         }
         Next::Done
     }
+}
+
+/// How long a fault must be gone before a person is no longer needed.
+fn quiet_time(incident: &Incident) -> SignedDuration {
+    let diagnosis = incident.diagnoses.first();
+    verify::recurrence(diagnosis.map(|diagnosis| &diagnosis.symptom))
 }
 
 /// The memory limit for which an incident's plan was made: that of its first step.

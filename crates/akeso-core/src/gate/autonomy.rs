@@ -2,7 +2,7 @@
 
 use super::{Decision, Request, Ruling};
 use crate::{
-    act::{Action, UpdateEnv},
+    act::{Action, Found, UpdateEnv, Variable},
     plan::Proof,
     settings::Autonomy,
 };
@@ -32,8 +32,11 @@ pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
             }
         },
         Autonomy::Standard => match &request.step.action {
-            Action::UpdateEnv(action) if guesses_credential(action) => {
-                ask("standard: a placeholder for a credential asks first")
+            Action::UpdateEnv(action) if brings_credential(action) => {
+                ask("standard: a credential that the workload did not have before asks first")
+            }
+            Action::FixImageName(_) if request.step.proof != Proof::Confirmed => {
+                ask("standard: a name that is only alike is no proof")
             }
             Action::UpdateEnv(_)
             | Action::FixImageName(_)
@@ -45,9 +48,10 @@ pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
     }
 }
 
-fn guesses_credential(action: &UpdateEnv) -> bool {
-    action
+fn brings_credential(action: &UpdateEnv) -> bool {
+    let mut new = action
         .variables
         .iter()
-        .any(|variable| variable.is_credential() && variable.is_placeholder)
+        .filter(|variable| variable.found != Found::PreviousRevision);
+    new.any(Variable::is_credential)
 }

@@ -1,7 +1,10 @@
 //! What somebody else reconciles is not fought over: the change would be set back.
 
 use super::{Decision, Request, Ruling};
-use crate::act::Action;
+use crate::{
+    act::Action,
+    cluster::{Controller, Workload},
+};
 
 /// Labels and annotations by which the GitOps tools mark what they manage: Argo CD
 /// (<https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/>) and Flux
@@ -24,6 +27,9 @@ pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
         );
         return Some(Ruling::new(Decision::Ask, "owned", why));
     }
+    if let Some(why) = pods_stay(request.workload) {
+        return Some(Ruling::new(Decision::Ask, "update-strategy", why));
+    }
     let (_, tool) = MARKS
         .iter()
         .find(|(mark, _)| request.workload.mark(mark).is_some())?;
@@ -32,4 +38,29 @@ pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
         "gitops",
         format!("{tool} manages it and would set the change back: change it in the source"),
     ))
+}
+
+/// Why the workload's controller would not replace its pods after a change.
+fn pods_stay(workload: &Workload<'_>) -> Option<&'static str> {
+    let (strategy, partition) = match workload.controller {
+        Controller::StatefulSet(set) => {
+            let strategy = set.spec.update_strategy.as_ref()?;
+            let partition = strategy
+                .rolling_update
+                .as_ref()
+                .and_then(|update| update.partition);
+            (strategy.type_.as_deref(), partition)
+        }
+        Controller::DaemonSet(set) => (set.spec.update_strategy.as_ref()?.type_.as_deref(), None),
+        Controller::Deployment(_)
+        | Controller::ReplicaSet(_)
+        | Controller::CronJob(_)
+        | Controller::Job(_)
+        | Controller::Pod(_) => return None,
+    };
+    if strategy == Some("OnDelete") {
+        return Some("its update strategy is OnDelete: somebody wants to replace its pods by hand");
+    }
+    (partition.unwrap_or(0) > 0)
+        .then_some("its rollout is held back by a partition: somebody steers it by hand")
 }

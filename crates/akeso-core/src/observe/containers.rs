@@ -10,6 +10,8 @@ use crate::{
     workload::{ContainerRef, ContainerRole},
 };
 
+/// A ConfigMap or Secret may come so much later than the pod that wants it.
+const CONFIG_GRACE: SignedDuration = SignedDuration::from_secs(30);
 /// From this many restarts on a crash is no accident.
 const REPEATED: i32 = 2;
 
@@ -88,7 +90,19 @@ fn of_container(
                 let image = tried_image(pod, role, status, message)?;
                 symptom(Sign::ImagePull { image }, "Waiting", reason, message)
             }
-            "CreateContainerConfigError" => symptom(Sign::Config, "Waiting", reason, message),
+            "CreateContainerConfigError" => {
+                // what is applied together may come seconds later
+                let made = pod.metadata.creation_timestamp.as_ref()?.0;
+                let is_time = look.has_come(made.checked_add(CONFIG_GRACE).ok()?);
+                is_time.then(|| symptom(Sign::Config, "Waiting", reason, message))?
+            }
+            // the runtime is slow or busy: it tries again by itself
+            "CreateContainerError"
+                if message.contains("deadline exceeded")
+                    || message.contains("failed to reserve") =>
+            {
+                None
+            }
             "RunContainerError" | "CreateContainerError" => {
                 symptom(Sign::Start, "Waiting", reason, message)
             }
@@ -147,7 +161,10 @@ fn tried_image(
             let tag = wanted.tag.as_deref().map(|tag| format!(":{tag}"));
             !message.contains(&format!("{}{}", wanted.name(), tag.unwrap_or_default()))
         });
-    let is_old = !status.image.is_empty() && status.image != wanted;
+    // only a bare pod's image can change under its status; for others the runtime's spelling of the
+    // image may differ from the spec's
+    let is_bare = pod.metadata.owner_references.is_none();
+    let is_old = is_bare && !status.image.is_empty() && status.image != wanted;
     (!is_of_another && !is_old).then_some(wanted)
 }
 
@@ -189,8 +206,13 @@ fn stuck_on_old_pod(look: &Look<'_>) -> Option<Symptom> {
         .as_ref()
         .and_then(|s| s.type_.as_deref())
         == Some("OnDelete");
+    let partition = set
+        .spec
+        .update_strategy
+        .as_ref()
+        .and_then(|strategy| strategy.rolling_update.as_ref()?.partition);
     let parallel = set.spec.pod_management_policy.as_deref() == Some("Parallel");
-    if on_delete || parallel {
+    if on_delete || parallel || partition.unwrap_or(0) > 0 {
         return None;
     }
     let stuck = look

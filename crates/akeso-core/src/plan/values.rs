@@ -1,7 +1,7 @@
 //! Where the value of a missing variable comes from: the cluster before the defaults.
 
 use crate::{
-    act::{EnvValue, Variable},
+    act::{EnvValue, Found, Variable},
     cluster::{Controller, Workload, in_namespace},
     evidence::Keys,
     workload::ContainerRef,
@@ -15,42 +15,48 @@ pub fn value_for(
     name: &str,
     container: &ContainerRef,
     workload: &Workload<'_>,
-    keys: Option<&Keys>,
+    keys: &Keys,
 ) -> Variable {
-    let found = from_previous_revision(name, container, workload)
-        .or_else(|| from_siblings(name, workload))
-        .or_else(|| from_keys(name, keys?))
-        .or_else(|| from_service(name, workload));
-    match found {
-        Some((value, source)) => Variable {
-            name: name.to_owned(),
-            value,
+    let from =
+        |found: Found, value: Option<Hit>| value.map(|(value, source)| (value, source, found));
+    let known = from(
+        Found::PreviousRevision,
+        from_previous_revision(name, container, workload),
+    )
+    .or_else(|| from(Found::Sibling, from_siblings(name, workload)))
+    .or_else(|| from(Found::Key, from_keys(name, keys)))
+    .or_else(|| from(Found::Service, from_service(name, workload)));
+    let (value, source, found) = known.unwrap_or_else(|| {
+        let source = "nothing in the cluster tells it: a placeholder".to_owned();
+        (
+            EnvValue::Literal(default_for(name).to_owned()),
             source,
-            is_placeholder: false,
-        },
-        None => Variable {
-            name: name.to_owned(),
-            value: EnvValue::Literal(default_for(name).to_owned()),
-            source: "nothing in the cluster tells it: a placeholder".to_owned(),
-            is_placeholder: true,
-        },
+            Found::Nowhere,
+        )
+    });
+    Variable {
+        name: name.to_owned(),
+        value,
+        found,
+        source,
     }
 }
 
-/// The article's defaults.
+/// The article's defaults, by the words of the name: `SUPPORT_EMAIL` is no port.
 fn default_for(name: &str) -> &'static str {
+    let has = |wanted: &str| name.split('_').any(|word| word == wanted);
     if name.contains("PASSWORD") {
         "password123"
-    } else if name.contains("HOST") {
+    } else if has("HOST") || has("HOSTNAME") {
         "localhost"
-    } else if name.contains("PORT") {
+    } else if has("PORT") {
         "3306"
     } else {
         "default"
     }
 }
 
-type Found = (EnvValue, String);
+type Hit = (EnvValue, String);
 
 fn value_of(env: &EnvVar) -> Option<EnvValue> {
     let from = env.value_from.as_ref();
@@ -87,7 +93,7 @@ fn from_previous_revision(
     name: &str,
     container: &ContainerRef,
     workload: &Workload<'_>,
-) -> Option<Found> {
+) -> Option<Hit> {
     let revision = workload.last_good_revision()?;
     let (_, before) = crate::cluster::find_container(revision.template.spec.as_ref()?, container)?;
     let env = before.env.as_ref()?.iter().find(|env| env.name == name)?;
@@ -98,8 +104,15 @@ fn from_previous_revision(
 }
 
 /// Other workloads of the namespace, if they all agree. A credential is taken over only as a
-/// reference: what is a secret is not copied from manifest to manifest.
-fn from_siblings(name: &str, workload: &Workload<'_>) -> Option<Found> {
+/// reference: what is a secret is not copied from manifest to manifest. What tells a workload
+/// from its siblings (its name, its port, the queue or group that it consumes) is its own.
+fn from_siblings(name: &str, workload: &Workload<'_>) -> Option<Hit> {
+    const OWN: [&str; 8] = [
+        "NAME", "ID", "PORT", "GROUP", "QUEUE", "TOPIC", "ROLE", "MODE",
+    ];
+    if name.split('_').any(|word| OWN.contains(&word)) {
+        return None;
+    }
     let cluster = workload.cluster();
     let here = &workload.reference;
     let others = cluster
@@ -131,15 +144,15 @@ fn from_siblings(name: &str, workload: &Workload<'_>) -> Option<Found> {
     let variable = Variable {
         name: name.to_owned(),
         value: value.clone(),
+        found: Found::Sibling,
         source: source.clone(),
-        is_placeholder: false,
     };
     let copied_secret = variable.is_credential() && matches!(value, EnvValue::Literal(_));
     (agreed && !copied_secret).then_some((value, source))
 }
 
 /// The one key of the namespace's ConfigMaps and Secrets that has the variable's name.
-fn from_keys(name: &str, keys: &Keys) -> Option<Found> {
+fn from_keys(name: &str, keys: &Keys) -> Option<Hit> {
     let plain = |text: &str| text.to_uppercase().replace(['-', '.'], "_");
     let matches = |all: &std::collections::BTreeMap<String, std::collections::BTreeSet<String>>| {
         let mut hits = Vec::new();
@@ -180,7 +193,7 @@ fn from_keys(name: &str, keys: &Keys) -> Option<Found> {
 }
 
 /// `REDIS_HOST` and `REDIS_PORT` from a Service `redis`.
-fn from_service(name: &str, workload: &Workload<'_>) -> Option<Found> {
+fn from_service(name: &str, workload: &Workload<'_>) -> Option<Hit> {
     let (stem, wants_port) = match (name.strip_suffix("_HOST"), name.strip_suffix("_PORT")) {
         (Some(stem), _) => (stem, false),
         (_, Some(stem)) => (stem, true),
@@ -264,5 +277,7 @@ mod tests {
         assert_eq!(default_for("MYSQL_HOST"), "localhost");
         assert_eq!(default_for("MYSQL_PORT"), "3306");
         assert_eq!(default_for("MODE"), "default");
+        assert_eq!(default_for("SUPPORT_EMAIL"), "default");
+        assert_eq!(default_for("GHOST_MODE"), "default");
     }
 }

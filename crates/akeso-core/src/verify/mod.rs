@@ -63,7 +63,27 @@ pub enum Progress {
 /// How long the workload must stay well after `action` against `symptom`, which showed when the
 /// memory limit was `killed_at`.
 pub fn window(symptom: &Symptom, action: &Action, killed_at: Option<Bytes>) -> SignedDuration {
-    let took = match &symptom.sign {
+    // with more memory, filling it takes longer in proportion
+    let (more, less) = match action {
+        Action::IncreaseMemory(action) => (action.to, killed_at.unwrap_or(action.from)),
+        Action::FixImageName(_)
+        | Action::UpdateEnv(_)
+        | Action::RestartPod(_)
+        | Action::RollbackToRevision(_) => (Bytes::new(1), Bytes::new(1)),
+    };
+    scaled(took(symptom), more, less)
+}
+
+/// How long a fault that showed as `symptom` must be gone to be over, when nothing was changed
+/// that could make it slower to show.
+pub fn recurrence(symptom: Option<&Symptom>) -> SignedDuration {
+    let took = symptom.map_or(SignedDuration::ZERO, took);
+    scaled(took, Bytes::new(1), Bytes::new(1))
+}
+
+/// How long the fault took to show.
+fn took(symptom: &Symptom) -> SignedDuration {
+    match &symptom.sign {
         Sign::Crash(crash) | Sign::OutOfMemory(crash) => lifetime(crash),
         Sign::ImagePull { .. }
         | Sign::Config
@@ -74,15 +94,10 @@ pub fn window(symptom: &Symptom, action: &Action, killed_at: Option<Bytes>) -> S
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed => SignedDuration::ZERO,
-    };
-    // with more memory, filling it takes longer in proportion
-    let (more, less) = match action {
-        Action::IncreaseMemory(action) => (action.to, killed_at.unwrap_or(action.from)),
-        Action::FixImageName(_)
-        | Action::UpdateEnv(_)
-        | Action::RestartPod(_)
-        | Action::RollbackToRevision(_) => (Bytes::new(1), Bytes::new(1)),
-    };
+    }
+}
+
+fn scaled(took: SignedDuration, more: Bytes, less: Bytes) -> SignedDuration {
     let took_millis = u128::try_from(took.as_millis()).unwrap_or_default();
     let scaled = took_millis * u128::from(more.get()) * u128::from(MARGIN_PERCENT)
         / u128::from(less.get().max(1))

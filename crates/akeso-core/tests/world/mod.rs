@@ -42,6 +42,7 @@ pub fn pod(statuses: &Value) -> Value {
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {
             "name": "web-1-abcde", "namespace": "shop", "uid": "pod-uid",
+            "creationTimestamp": "2026-01-01T11:00:00Z",
             "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-1", "uid": "web-1-uid", "controller": true}]
         },
         "spec": {"containers": [{"name": "app", "image": "nginx:1.27"}]},

@@ -1,7 +1,11 @@
 //! Changes that the engine makes, and the settling of those whose outcome nobody has told.
 
 use akeso_core::{
-    act::PatchOp, cluster::Key, engine::ChangeRequest, journal::Outcome, workload::WorkloadRef,
+    act::{LAST_ATTEMPT, PatchOp},
+    cluster::Key,
+    engine::ChangeRequest,
+    journal::Outcome,
+    workload::WorkloadRef,
 };
 use json_patch::{Patch, PatchErrorKind};
 use k8s_openapi::api::core::v1::Pod;
@@ -13,7 +17,8 @@ use crate::{
     world::World,
 };
 
-pub(super) fn change(
+/// Makes a change.
+pub(crate) fn change(
     world: &mut World,
     workload: &WorkloadRef,
     request: &ChangeRequest,
@@ -97,11 +102,20 @@ impl OfKind for PatchWorkload<'_> {
     }
 }
 
-/// Whether a change was made before anybody could tell: the object has what it would have written.
-pub(super) fn settle(world: &World, workload: &WorkloadRef, request: &ChangeRequest) -> Outcome {
-    let not_made = || Outcome::Failed {
-        why: "the change was not made".to_owned(),
-    };
+/// What is told of a change that never arrived.
+pub(super) fn not_made() -> Outcome {
+    Outcome::Failed {
+        why: "the program ended before the change was made".to_owned(),
+    }
+}
+
+/// Done, if a change was made before anybody could tell: the object bears its mark, or the pod of
+/// the eviction is gone.
+pub(super) fn has_arrived(
+    world: &World,
+    workload: &WorkloadRef,
+    request: &ChangeRequest,
+) -> Option<Outcome> {
     match request {
         ChangeRequest::Evict { pod, uid } => {
             let found = world.store.get::<Pod>(&Key::new(&workload.namespace, pod));
@@ -109,41 +123,19 @@ pub(super) fn settle(world: &World, workload: &WorkloadRef, request: &ChangeRequ
                 found.metadata.uid.as_deref() == Some(uid)
                     && found.metadata.deletion_timestamp.is_none()
             });
-            if is_there {
-                not_made()
-            } else {
-                Outcome::Done { generation: None }
-            }
+            (!is_there).then_some(Outcome::Done { generation: None })
         }
-        ChangeRequest::Patch(operations) => {
+        ChangeRequest::Patch(_) => {
             let key = Key::new(&workload.namespace, &workload.name);
-            let Some(object) = with_kind(workload.kind.as_str(), Read { world, key }).flatten()
-            else {
-                return not_made();
-            };
-            if operations
-                .iter()
-                .all(|operation| is_made(&object, operation))
-            {
-                Outcome::Done {
-                    generation: object
-                        .pointer("/metadata/generation")
-                        .and_then(Value::as_i64),
-                }
-            } else {
-                not_made()
-            }
+            let object = with_kind(workload.kind.as_str(), Read { world, key }).flatten()?;
+            let annotations = object.pointer("/metadata/annotations")?;
+            let mark = annotations.get(LAST_ATTEMPT)?.as_str()?;
+            (request.mark() == Some(mark)).then(|| Outcome::Done {
+                generation: object
+                    .pointer("/metadata/generation")
+                    .and_then(Value::as_i64),
+            })
         }
-    }
-}
-
-fn is_made(object: &Value, operation: &PatchOp) -> bool {
-    match operation {
-        PatchOp::Test { .. } => true,
-        PatchOp::Add { path, value } | PatchOp::Replace { path, value } => {
-            object.pointer(path) == Some(value)
-        }
-        PatchOp::Remove { path } => object.pointer(path).is_none(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Requests and what comes back.
 
 use akeso_core::{
+    act::LAST_ATTEMPT,
     evidence::{Answer, Bounds},
     journal::Outcome,
     quantity::Bytes,
@@ -59,26 +60,52 @@ fn a_patch_whose_test_fails_is_a_conflict_and_changes_nothing() {
     assert_eq!(bench.field("Deployment", "web", image), "nginx:latest");
 }
 
+/// What becomes of a change whose outcome was lost, and whether it is made now.
+fn settle(bench: &mut Workbench, mark: &str) -> Outcome {
+    let image = "/spec/template/spec/containers/0/image";
+    let request = json!([
+        {"op": "replace", "path": image, "value": "nginx:latest"},
+        {"op": "add", "path": "/metadata/annotations", "value": {LAST_ATTEMPT: mark}},
+    ]);
+    bench.cluster.execute(&Effect::Settle {
+        attempt: AttemptId(1),
+        workload: web(),
+        request: ChangeRequest::Patch(serde_json::from_value(request).unwrap()),
+    });
+    bench.pass(1);
+    match bench.replies.pop() {
+        Some(Event::Outcome(_, outcome)) => outcome,
+        other => panic!("no outcome but {other:?}"),
+    }
+}
+
 #[test]
-fn a_change_is_settled_by_what_the_object_holds() {
+fn a_change_is_settled_by_its_mark_and_never_made_late() {
     let mut bench = Workbench::with(&deployment("web", 1, "nginx:1.27", ""));
-    for (value, made) in [("nginx:1.27", true), ("nginx:latest", false)] {
-        let operations = json!([{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": value}]);
-        let request = ChangeRequest::Patch(serde_json::from_value(operations).unwrap());
-        bench.cluster.execute(&Effect::Settle {
-            attempt: AttemptId(1),
-            workload: web(),
-            request,
-        });
-        bench.pass(1);
-        let Some(Event::Outcome(_, outcome)) = bench.replies.pop() else {
-            panic!("no outcome")
-        };
-        assert_eq!(
-            matches!(outcome, Outcome::Done { .. }),
-            made,
-            "{value}: {outcome:?}"
-        );
+    assert!(matches!(
+        settle(&mut bench, "attempt-1"),
+        Outcome::Failed { .. }
+    ));
+    assert_eq!(bench.field("Deployment", "web", "/metadata/generation"), 1);
+    let mark = json!([{"op": "add", "path": "/metadata/annotations", "value": {LAST_ATTEMPT: "attempt-1"}}]);
+    bench.patch(web(), mark);
+    assert_eq!(
+        settle(&mut bench, "attempt-1"),
+        Outcome::Done {
+            generation: Some(1)
+        }
+    );
+}
+
+#[test]
+fn taking_a_change_back_is_completed_once() {
+    let mut bench = Workbench::with(&deployment("web", 1, "nginx:1.27", ""));
+    let done = Outcome::Done {
+        generation: Some(2),
+    };
+    for _ in 0..2 {
+        assert_eq!(settle(&mut bench, "attempt-1-taken-back"), done);
+        assert_eq!(bench.cluster.accepted().len(), 1);
     }
 }
 

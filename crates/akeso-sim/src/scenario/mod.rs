@@ -22,7 +22,7 @@ use serde_json::Value;
 pub use check::{check, facts};
 pub use health::unhealthy;
 
-use crate::{SimCluster, SimError, Simulation};
+use crate::{Flawless, Network, SimCluster, SimError, Simulation};
 
 /// How long what `manifest.yaml` describes may take to become healthy before `then.yaml` follows.
 pub const HEALTHY_WITHIN: SignedDuration = SignedDuration::from_secs(120);
@@ -187,41 +187,62 @@ impl Scenario {
     /// Runs it on a simulated cluster whose registry has `images`, in a namespace named after it,
     /// until `within` is over.
     pub fn run(&self, images: &[String]) -> Result<Simulation, ScenarioError> {
+        let mut simulation = self.prepare(images, Box::new(Flawless))?;
+        self.play(&mut simulation)?;
+        let end = simulation.cluster.after(self.expect.within);
+        simulation.run_until(end, |_| {});
+        Ok(simulation)
+    }
+
+    /// The settings under which it is run.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            autonomy: self.expect.autonomy,
+            ..Settings::default()
+        }
+    }
+
+    /// An empty simulated cluster whose registry has `images`, and an engine that speaks with it
+    /// over a network.
+    pub fn prepare(
+        &self,
+        images: &[String],
+        network: Box<dyn Network>,
+    ) -> Result<Simulation, ScenarioError> {
         let mut cluster = SimCluster::new(images.iter().cloned());
         if let Some(behaviour) = &self.behaviour {
             cluster.behave_yaml(behaviour)?;
         }
-        let settings = Settings {
-            autonomy: self.expect.autonomy,
-            ..Settings::default()
-        };
-        let mut simulation = Simulation::new(cluster, Engine::new(settings));
+        let engine = Engine::new(self.settings());
+        Ok(Simulation::over(network, cluster, engine))
+    }
+
+    /// Applies what is to be applied, in a namespace named after it. From here on `within` counts.
+    pub fn play(&self, simulation: &mut Simulation) -> Result<(), ScenarioError> {
         simulation.cluster.apply_yaml(&self.name, &self.manifest)?;
-        if let Some(then) = &self.then {
-            let workloads = self.workloads(&self.name)?;
-            let broken = |cluster: &SimCluster| {
-                workloads.iter().find_map(|(workload, _)| {
-                    let object =
-                        cluster.object(workload.kind.as_str(), &workload.namespace, &workload.name);
-                    unhealthy(workload.kind, object.as_ref())
-                        .map(|why| format!("{workload}: {why}"))
-                })
-            };
-            let latest = simulation.cluster.after(HEALTHY_WITHIN);
-            if !simulation.run_until_or(
-                latest,
-                |_| {},
-                |simulation| broken(&simulation.cluster).is_none(),
-            ) {
-                return Err(ScenarioError::NeverHealthy(
-                    broken(&simulation.cluster).unwrap_or_default(),
-                ));
-            }
-            simulation.cluster.apply_yaml(&self.name, then)?;
+        let Some(then) = &self.then else {
+            return Ok(());
+        };
+        let workloads = self.workloads(&self.name)?;
+        let broken = |cluster: &SimCluster| {
+            workloads.iter().find_map(|(workload, _)| {
+                let object =
+                    cluster.object(workload.kind.as_str(), &workload.namespace, &workload.name);
+                unhealthy(workload.kind, object.as_ref()).map(|why| format!("{workload}: {why}"))
+            })
+        };
+        let latest = simulation.cluster.after(HEALTHY_WITHIN);
+        if !simulation.run_until_or(
+            latest,
+            |_| {},
+            |simulation| broken(&simulation.cluster).is_none(),
+        ) {
+            return Err(ScenarioError::NeverHealthy(
+                broken(&simulation.cluster).unwrap_or_default(),
+            ));
         }
-        let end = simulation.cluster.after(self.expect.within);
-        simulation.run_until(end, |_| {});
-        Ok(simulation)
+        simulation.cluster.apply_yaml(&self.name, then)?;
+        Ok(())
     }
 
     /// Everything that did not come out as it must, a line each.

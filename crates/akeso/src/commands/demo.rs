@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::demo_on_cluster::{MANIFESTS, NAMESPACE};
 use crate::{
-    cli::{Demo, Global},
+    cli::{Demo, Format, Global},
     report::{Reporter, reporter},
     store::Store,
 };
@@ -50,13 +50,23 @@ pub fn run(global: &Global, arguments: &Demo) -> anyhow::Result<ExitCode> {
     };
     let mut simulation = Simulation::new(cluster, Engine::restore(settings, &journal)?);
 
+    if global.output == Format::Text {
+        println!(
+            "A simulated cluster in virtual time: four workloads were deployed, and all are broken."
+        );
+    }
     let pause = match (arguments.realtime, std::io::stdout().is_terminal()) {
         (true, _) => Duration::MAX,
         (false, true) => GLANCE,
         (false, false) => Duration::ZERO,
     };
     let mut show = Show::new(
-        reporter(global.output, Duration::from_secs(30), std::io::stdout()),
+        reporter(
+            global.output,
+            Duration::from_secs(30),
+            std::io::stdout(),
+            &journal,
+        ),
         pause,
         simulation.cluster.now(),
     );
@@ -76,6 +86,10 @@ pub fn run(global: &Global, arguments: &Demo) -> anyhow::Result<ExitCode> {
     );
     show.reporter.close();
     failed.map_or(Ok(()), Err)?;
+    let healed = healed(&simulation);
+    if healed < MANIFESTS.len() {
+        anyhow::bail!("{healed} of {} workloads were healed", MANIFESTS.len());
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -10,12 +10,14 @@ use akeso_core::{engine::Engine, settings::Autonomy};
 use akeso_kube::{Hands, Scope};
 use anyhow::{Context, bail};
 use k8s_openapi::api::{
-    apps::v1::Deployment,
-    core::v1::{ConfigMap, Namespace, Pod},
+    apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
+    batch::v1::{CronJob, Job},
+    core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Pod, Secret, Service},
 };
 use kube::{
     Api, Client,
-    api::{DeleteParams, ListParams, PostParams},
+    api::{DeleteParams, DynamicObject, ListParams, PostParams},
+    core::ApiResource,
 };
 
 use super::{connection, settings};
@@ -24,6 +26,7 @@ use crate::{
     drive::{Drive, Until},
     report::reporter,
     store::Store,
+    write_ahead::WriteAhead,
 };
 
 /// The namespace of the article.
@@ -55,7 +58,7 @@ pub const MANIFESTS: [(&str, &str); 4] = [
 pub async fn run(global: &Global, arguments: Demo) -> anyhow::Result<ExitCode> {
     let connected = akeso_kube::connect(&connection(global)).await?;
     let client = connected.client.clone();
-    let is_ours = prepare(&client).await?;
+    let existed = exists_empty(&client).await?;
     let context = akeso_kube::context_name(&connection(global));
     let question = format!(
         "Deploy four broken workloads into the namespace {NAMESPACE} of {context} and heal them there?"
@@ -64,7 +67,7 @@ pub async fn run(global: &Global, arguments: Demo) -> anyhow::Result<ExitCode> {
         writeln!(std::io::stdout(), "Nothing was changed.")?;
         return Ok(ExitCode::SUCCESS);
     }
-    if !is_ours {
+    if !existed {
         let mut namespace = Namespace::default();
         namespace.metadata.name = Some(NAMESPACE.to_owned());
         Api::<Namespace>::all(client.clone())
@@ -83,10 +86,13 @@ pub async fn run(global: &Global, arguments: Demo) -> anyhow::Result<ExitCode> {
     let mirrors = arguments.registry_mirror.into_iter().collect();
     let hands = Hands::start(client.clone(), &scope, &access, mirrors);
 
-    let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
+    let resource = ApiResource::erase::<Deployment>(&());
+    let deployments: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), NAMESPACE, &resource);
     for (name, manifest) in MANIFESTS {
-        let deployment: Deployment =
+        let deployment: serde_json::Value =
             serde_saphyr::from_str(manifest).with_context(|| format!("the manifest of {name}"))?;
+        let deployment: DynamicObject = serde_json::from_value(deployment)?;
         deployments
             .create(&PostParams::default(), &deployment)
             .await?;
@@ -95,8 +101,8 @@ pub async fn run(global: &Global, arguments: Demo) -> anyhow::Result<ExitCode> {
     let mut drive = Drive::new(
         engine,
         hands,
-        store,
-        reporter(global.output, interval, std::io::stdout()),
+        WriteAhead::new(store),
+        reporter(global.output, interval, std::io::stdout(), &journal),
         interval,
     );
     drive
@@ -106,49 +112,58 @@ pub async fn run(global: &Global, arguments: Demo) -> anyhow::Result<ExitCode> {
         })
         .await?;
 
-    if arguments.yes || confirm(&format!("Delete the namespace {NAMESPACE} again?"))? {
-        Api::<Namespace>::all(client)
-            .delete(NAMESPACE, &DeleteParams::default())
-            .await?;
-        writeln!(
-            std::io::stdout(),
-            "The namespace {NAMESPACE} is being deleted."
-        )?;
+    let healed = drive.healed();
+    if arguments.yes || confirm("Delete what was deployed again?")? {
+        if existed {
+            for (name, _) in MANIFESTS {
+                deployments.delete(name, &DeleteParams::default()).await?;
+            }
+        } else {
+            Api::<Namespace>::all(client)
+                .delete(NAMESPACE, &DeleteParams::default())
+                .await?;
+        }
+        writeln!(std::io::stdout(), "What was deployed is being deleted.")?;
+    }
+    if healed < MANIFESTS.len() {
+        bail!("{healed} of {} workloads were healed", MANIFESTS.len());
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Whether the namespace is there; if it is, it must hold nothing.
-async fn prepare(client: &Client) -> anyhow::Result<bool> {
-    if Api::<Namespace>::all(client.clone())
-        .get_opt(NAMESPACE)
-        .await?
-        .is_none()
-    {
+async fn exists_empty(client: &Client) -> anyhow::Result<bool> {
+    let namespaces = Api::<Namespace>::all(client.clone());
+    if namespaces.get_metadata_opt(NAMESPACE).await?.is_none() {
         return Ok(false);
     }
-    let any = ListParams::default().limit(2);
-    let deployments = Api::<Deployment>::namespaced(client.clone(), NAMESPACE)
-        .list(&any)
-        .await?
-        .items
-        .len();
-    let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE)
-        .list(&any)
-        .await?
-        .items
-        .len();
-    let maps = Api::<ConfigMap>::namespaced(client.clone(), NAMESPACE)
-        .list(&any)
-        .await?;
-    let maps = maps
-        .iter()
-        .filter(|map| map.metadata.name.as_deref() != Some("kube-root-ca.crt"))
-        .count();
-    if deployments + pods + maps > 0 {
-        bail!(
-            "the namespace {NAMESPACE} already holds something; look at it with `kubectl -n {NAMESPACE} get all`, and delete it if it may go"
-        );
+    let kinds = [
+        ApiResource::erase::<Pod>(&()),
+        ApiResource::erase::<Deployment>(&()),
+        ApiResource::erase::<StatefulSet>(&()),
+        ApiResource::erase::<DaemonSet>(&()),
+        ApiResource::erase::<ReplicaSet>(&()),
+        ApiResource::erase::<Job>(&()),
+        ApiResource::erase::<CronJob>(&()),
+        ApiResource::erase::<Service>(&()),
+        ApiResource::erase::<Secret>(&()),
+        ApiResource::erase::<ConfigMap>(&()),
+        ApiResource::erase::<PersistentVolumeClaim>(&()),
+    ];
+    for kind in kinds {
+        let objects: Api<DynamicObject> = Api::namespaced_with(client.clone(), NAMESPACE, &kind);
+        let found = objects.list_metadata(&ListParams::default()).await?;
+        // every namespace has this one
+        let mut theirs = found
+            .iter()
+            .filter(|object| object.metadata.name.as_deref() != Some("kube-root-ca.crt"));
+        if let Some(object) = theirs.next() {
+            let name = object.metadata.name.as_deref().unwrap_or_default();
+            bail!(
+                "the namespace {NAMESPACE} already holds something ({} {name}); look at it with `kubectl -n {NAMESPACE} get all`, and delete it if it may go",
+                kind.kind
+            );
+        }
     }
     Ok(true)
 }

@@ -62,14 +62,21 @@ async fn find(global: &Global, target: Target) -> anyhow::Result<Place> {
     })
 }
 
+/// Where the namespace of the pod that a program runs in is told
+/// (<https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/>).
+const OWN_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
 fn settings(autonomy: Autonomy, scope: &Scope) -> Settings {
-    let namespace = match scope {
-        Scope::Namespace(name) => Some(name.clone()),
-        Scope::Cluster => None,
-    };
-    Settings {
+    let mut settings = Settings {
         autonomy,
-        namespace,
         ..Settings::default()
+    };
+    if let Scope::Namespace(name) = scope {
+        settings.namespace = Some(name.clone());
     }
+    // nothing is changed where Akeso itself runs
+    settings
+        .protected_namespaces
+        .extend(std::fs::read_to_string(OWN_NAMESPACE).ok());
+    settings
 }

@@ -12,6 +12,7 @@ use crate::{
     drive::{Drive, Until},
     report::reporter,
     store::Store,
+    write_ahead::WriteAhead,
 };
 
 /// Watches a cluster and heals what can be proven.
@@ -24,8 +25,10 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
     } else {
         arguments.autonomy.into()
     };
-    let mut engine = Engine::restore(settings(autonomy, &place.scope), &journal)?;
-    drop(journal);
+    let mut settings = settings(autonomy, &place.scope);
+    settings.memory_ceiling = arguments.memory_ceiling;
+    settings.protected_namespaces.extend(arguments.protect);
+    let mut engine = Engine::restore(settings, &journal)?;
     if arguments.fresh {
         forget_everything(&mut engine, &mut store)?;
     }
@@ -35,15 +38,27 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
         &place.access,
         place.mirrors,
     );
-    let reporter = reporter(global.output, arguments.interval, std::io::stdout());
+    let reporter = reporter(
+        global.output,
+        arguments.interval,
+        std::io::stdout(),
+        &journal,
+    );
+    drop(journal);
     let until = if arguments.once {
         Until::AtRest
     } else {
         Until::Stopped
     };
-    Drive::new(engine, hands, Some(store), reporter, arguments.interval)
-        .run(until)
-        .await?;
+    Drive::new(
+        engine,
+        hands,
+        WriteAhead::new(Some(store)),
+        reporter,
+        arguments.interval,
+    )
+    .run(until)
+    .await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -16,6 +16,7 @@ use crate::{
     cli::{Format, Global, Target},
     drive::{Drive, Until},
     report::{Reporter, line},
+    write_ahead::WriteAhead,
 };
 
 /// A scan shows its findings at the end, not as they come.
@@ -42,7 +43,7 @@ pub async fn run(global: &Global, target: Target) -> anyhow::Result<ExitCode> {
     let mut drive = Drive::new(
         engine,
         hands,
-        None,
+        WriteAhead::new(None),
         Box::new(Silent),
         Duration::from_hours(1),
     );

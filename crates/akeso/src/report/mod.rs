@@ -30,14 +30,16 @@ pub trait Reporter: Send {
     fn close(&mut self);
 }
 
-/// The reporter of a format, writing to `out`; `interval` is shown as the time to the next check.
+/// The reporter of a format, writing to `out`. `interval` is shown as the time to the next check;
+/// `journal` is what was written before.
 pub fn reporter(
     format: crate::cli::Format,
     interval: std::time::Duration,
     out: impl std::io::Write + Send + 'static,
+    journal: &[Entry],
 ) -> Box<dyn Reporter> {
     match format {
-        crate::cli::Format::Text => Box::new(Text::new(out, interval)),
+        crate::cli::Format::Text => Box::new(Text::new(out, interval, journal)),
         crate::cli::Format::Json => Box::new(Json::new(out)),
     }
 }

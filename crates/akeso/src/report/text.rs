@@ -33,17 +33,25 @@ pub struct Text<W> {
     iteration: u32,
     blocks: BTreeMap<IncidentId, String>,
     last: Timestamp,
+    /// How many patterns were known at the start.
+    known: usize,
     /// Blocks whose end has not come yet are not shown.
     unfinished: BTreeSet<IncidentId>,
 }
 
 impl<W: Write> Text<W> {
     /// A reporter that writes to `out`.
-    pub fn new(out: W, interval: std::time::Duration) -> Self {
+    pub fn new(out: W, interval: std::time::Duration, journal: &[Entry]) -> Self {
+        let mut ledger = Ledger::default();
+        for entry in journal {
+            ledger.fold(entry);
+        }
+        ledger.drop_closed();
         Self {
+            known: ledger.patterns().iter().count(),
             out,
             interval,
-            ledger: Ledger::default(),
+            ledger,
             iteration: 0,
             blocks: BTreeMap::new(),
             last: Timestamp::UNIX_EPOCH,
@@ -167,7 +175,7 @@ fn plan_lines(incident: &Incident) -> String {
                 "  {} = {}{}",
                 variable.name,
                 variable.shown(),
-                if variable.is_placeholder {
+                if variable.is_placeholder() {
                     " (placeholder)"
                 } else {
                     ""
@@ -360,7 +368,6 @@ impl<W: Write + Send> Reporter for Text<W> {
         let open: Vec<String> = self
             .ledger
             .open()
-            .filter(|incident| incident.plan.is_some())
             .map(|incident| {
                 format!(
                     "  {} {}: {}",
@@ -430,7 +437,11 @@ impl<W: Write + Send> Reporter for Text<W> {
             "\nIssues:            {} ({healed} healed, {waiting} waiting for a person)\nActions:           {} ({rolled_back} taken back)\nPatterns learned:  {}\n{rule}",
             incidents.len(),
             attempts.len(),
-            self.ledger.patterns().iter().count()
+            self.ledger
+                .patterns()
+                .iter()
+                .count()
+                .saturating_sub(self.known)
         );
         self.print(&text);
     }

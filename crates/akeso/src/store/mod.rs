@@ -64,6 +64,7 @@ impl Store {
         {
             std::fs::create_dir_all(folder).map_err(|e| unusable(&e))?;
         }
+        check_is_ours(path)?;
         let lock = lock(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
@@ -136,6 +137,14 @@ impl Store {
         Ok(entries)
     }
 
+    /// Has every write fail, as a full disk does.
+    #[cfg(test)]
+    pub fn refuse_writes(&self, refuse: bool) {
+        self.connection
+            .pragma_update(None, "query_only", refuse)
+            .unwrap();
+    }
+
     /// Appends entries; they are on disk when this returns.
     pub fn append(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
         let transaction = self.connection.transaction()?;
@@ -163,6 +172,27 @@ impl Store {
         transaction.commit()?;
         Ok(())
     }
+}
+
+/// Refuses a file that is there and is something else, before anything of it is touched.
+fn check_is_ours(path: &Path) -> Result<(), StoreError> {
+    let corrupt = |why: String| StoreError::Corrupt {
+        path: path.to_owned(),
+        why,
+    };
+    if std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let tables: i64 = Connection::open_with_flags(path, flags)
+            .and_then(|connection| {
+                let ours = "SELECT count(*) FROM sqlite_master WHERE name = 'journal'";
+                connection.query_row(ours, [], |row| row.get(0))
+            })
+            .map_err(|error| corrupt(error.to_string()))?;
+        if tables == 0 {
+            return Err(corrupt("it has no journal".to_owned()));
+        }
+    }
+    Ok(())
 }
 
 fn lock(path: &Path) -> Result<File, StoreError> {
@@ -259,6 +289,22 @@ mod tests {
             "these are my notes, and they are long enough to be read as a header",
         )
         .unwrap();
+        let before = std::fs::read(&path).unwrap();
+        assert!(matches!(
+            Store::open(&path),
+            Err(StoreError::Corrupt { .. })
+        ));
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn another_programs_database_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("theirs.db");
+        Connection::open(&path)
+            .unwrap()
+            .execute("CREATE TABLE theirs (id INTEGER)", [])
+            .unwrap();
         let before = std::fs::read(&path).unwrap();
         assert!(matches!(
             Store::open(&path),

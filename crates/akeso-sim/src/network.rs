@@ -1,0 +1,56 @@
+//! What lies between the engine and the cluster, and what goes wrong there.
+
+use std::fmt;
+
+use akeso_core::engine::{Effect, Event};
+use jiff::SignedDuration;
+
+use crate::SimCluster;
+
+/// What becomes of a request of the engine.
+#[derive(Debug)]
+pub enum Passage {
+    /// It reaches the cluster.
+    Arrives,
+    /// It never does, and this is what the engine is told in the time that an answer takes.
+    Answered(Event),
+}
+
+/// The way of events to the engine and of requests to the cluster. As it is given here, nothing
+/// goes wrong on it.
+pub trait Network: fmt::Debug {
+    /// How late an event reaches the engine, once for each time that it does. The events of one
+    /// kind of objects stay in their order, as those of one watch do.
+    fn delays(&mut self, _: &Event) -> Vec<SignedDuration> {
+        vec![SignedDuration::ZERO]
+    }
+
+    /// What becomes of a request ([`Effect::Gather`], [`Effect::Apply`] or [`Effect::Settle`]).
+    /// What is done to the cluster here happens between the decision and the request's arrival.
+    fn passage(&mut self, _: &Effect, _: &mut SimCluster) -> Passage {
+        Passage::Arrives
+    }
+}
+
+/// A network on which nothing goes wrong.
+#[derive(Debug, Default)]
+pub struct Flawless;
+
+impl Network for Flawless {}
+
+/// A network on which what the watches tell comes so much later than the answers to requests.
+#[derive(Debug)]
+pub struct LateWatches(pub SignedDuration);
+
+impl Network for LateWatches {
+    fn delays(&mut self, event: &Event) -> Vec<SignedDuration> {
+        match event {
+            Event::Upserted(_) | Event::Deleted(_) | Event::Relisted(..) => vec![self.0],
+            Event::Synced
+            | Event::Recheck
+            | Event::Tick
+            | Event::Answered(..)
+            | Event::Outcome(..) => vec![SignedDuration::ZERO],
+        }
+    }
+}

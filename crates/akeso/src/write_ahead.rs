@@ -1,0 +1,137 @@
+//! The journal before the deed: entries go to disk before the effects behind them are let through.
+//!
+//! **Invariant:** if the entries cannot be written, no change is let through. They are kept, and
+//! writing them is tried again with whatever comes next.
+
+use akeso_core::{engine::Effect, journal::Entry, workload::AttemptId};
+
+use crate::store::Store;
+
+/// Writes entries, and holds changes back that must not be made without them.
+pub struct WriteAhead {
+    store: Option<Store>,
+    unwritten: Vec<Entry>,
+}
+
+/// What became of a list of effects.
+#[derive(Debug, Default)]
+pub struct Passed {
+    /// The entries among them.
+    pub entries: Vec<Entry>,
+    /// The effects that may be executed.
+    pub effects: Vec<Effect>,
+    /// The changes that may not be made.
+    pub withheld: Vec<AttemptId>,
+}
+
+impl WriteAhead {
+    /// Writes to `store`; a scan, which changes nothing, keeps none.
+    pub const fn new(store: Option<Store>) -> Self {
+        Self {
+            store,
+            unwritten: Vec::new(),
+        }
+    }
+
+    /// Writes the journal entries among effects to disk, and says which of the others may be
+    /// executed.
+    pub fn pass(&mut self, effects: Vec<Effect>) -> Passed {
+        let mut passed = Passed::default();
+        let mut others = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Journal(entry) => passed.entries.push(entry),
+                other => others.push(other),
+            }
+        }
+        self.unwritten.extend(passed.entries.iter().cloned());
+        let is_written = self.write();
+        for effect in others {
+            match effect {
+                Effect::Apply { attempt, .. } | Effect::Settle { attempt, .. } if !is_written => {
+                    passed.withheld.push(attempt);
+                }
+                other => passed.effects.push(other),
+            }
+        }
+        passed
+    }
+
+    fn write(&mut self) -> bool {
+        if self.unwritten.is_empty() {
+            return true;
+        }
+        if let Some(store) = &mut self.store
+            && let Err(error) = store.append(&self.unwritten)
+        {
+            eprintln!("akeso: {error}; nothing is changed until it can be");
+            return false;
+        }
+        self.unwritten.clear();
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use akeso_core::{
+        engine::ChangeRequest,
+        journal::{Chain, End, Fact},
+        workload::{IncidentId, WorkloadKind, WorkloadRef},
+    };
+
+    fn effects(chain: &mut Chain) -> Vec<Effect> {
+        let fact = Fact::Closed {
+            incident: IncidentId(1),
+            end: End::Healed,
+        };
+        let workload = WorkloadRef {
+            kind: WorkloadKind::Deployment,
+            namespace: "shop".into(),
+            name: "web".into(),
+        };
+        vec![
+            Effect::Journal(chain.append(fact, jiff::Timestamp::UNIX_EPOCH)),
+            Effect::Apply {
+                attempt: AttemptId(1),
+                workload,
+                request: ChangeRequest::Patch(Vec::new()),
+            },
+        ]
+    }
+
+    #[test]
+    fn a_change_is_let_through_when_its_intent_is_on_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("akeso.db");
+        let mut ahead = WriteAhead::new(Some(Store::open(&path).unwrap()));
+        let passed = ahead.pass(effects(&mut Chain::default()));
+        assert_eq!((passed.effects.len(), passed.withheld.len()), (1, 0));
+        assert_eq!(
+            Store::read(&path).unwrap().entries().unwrap(),
+            passed.entries
+        );
+    }
+
+    #[test]
+    fn while_the_store_cannot_be_written_no_change_is_made_and_no_entry_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("akeso.db");
+        let store = Store::open(&path).unwrap();
+        store.refuse_writes(true);
+        let mut ahead = WriteAhead::new(Some(store));
+        let mut chain = Chain::default();
+        let passed = ahead.pass(effects(&mut chain));
+        assert_eq!(
+            (passed.effects.len(), passed.withheld),
+            (0, vec![AttemptId(1)])
+        );
+        assert_eq!(Store::read(&path).unwrap().entries().unwrap(), []);
+
+        ahead.store.as_ref().unwrap().refuse_writes(false);
+        let passed = ahead.pass(effects(&mut chain));
+        assert_eq!((passed.effects.len(), passed.withheld.len()), (1, 0));
+        assert_eq!(Store::read(&path).unwrap().entries().unwrap().len(), 2);
+    }
+}
