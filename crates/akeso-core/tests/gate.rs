@@ -91,6 +91,7 @@ fn ruling(
         workload: &workload,
         settings,
         failures,
+        set_back: None,
         now: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(5),
     };
     let (ruling, approved) = decide(&request);

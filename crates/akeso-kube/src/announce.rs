@@ -28,7 +28,13 @@ impl Announcer {
     }
 
     /// Publishes an Event. That it cannot be published stops nothing.
-    pub(crate) async fn announce(&self, workload: &WorkloadRef, reason: Announcement, note: &str) {
+    pub(crate) async fn announce(
+        &self,
+        workload: &WorkloadRef,
+        uid: Option<String>,
+        reason: Announcement,
+        note: &str,
+    ) {
         let event = Event {
             type_: match reason {
                 Announcement::Remediating | Announcement::Remediated => EventType::Normal,
@@ -44,6 +50,7 @@ impl Announcer {
             kind: Some(workload.kind.as_str().to_owned()),
             namespace: Some(workload.namespace.clone()),
             name: Some(workload.name.clone()),
+            uid,
             ..ObjectReference::default()
         };
         if let Err(error) = self.recorder.publish(&event, &about).await {

@@ -90,10 +90,14 @@ impl Hands {
                 )),
                 Effect::Announce {
                     workload,
+                    uid,
                     reason,
                     note,
                 } => {
-                    hands.announcer.announce(&workload, reason, &note).await;
+                    hands
+                        .announcer
+                        .announce(&workload, uid, reason, &note)
+                        .await;
                     None
                 }
             };

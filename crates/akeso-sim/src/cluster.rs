@@ -302,6 +302,7 @@ impl SimCluster {
                 workload,
                 reason,
                 note,
+                uid: _,
             } => {
                 self.announce(workload, reason, note);
                 return;

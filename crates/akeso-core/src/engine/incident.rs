@@ -33,6 +33,8 @@ pub struct Incident {
     pub plan: Option<Plan>,
     /// The gate's last decision.
     pub ruling: Option<Ruling>,
+    /// The step that it was about, from 0.
+    pub gated: usize,
     /// What was tried, in order.
     pub attempts: Vec<Attempt>,
     /// How it stands.
@@ -176,7 +178,10 @@ impl Incident {
                 self.plan = Some(plan.clone());
                 self.state = State::Planned { step: 0 };
             }
-            Fact::Gated { ruling, .. } => self.ruling = Some(ruling.clone()),
+            Fact::Gated { ruling, step, .. } => {
+                self.ruling = Some(ruling.clone());
+                self.gated = *step;
+            }
             Fact::Intended {
                 attempt,
                 step,

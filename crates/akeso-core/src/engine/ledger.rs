@@ -18,6 +18,7 @@ pub struct Ledger {
     incidents: BTreeMap<IncidentId, Incident>,
     open: BTreeMap<WorkloadRef, IncidentId>,
     failures: BTreeMap<WorkloadRef, Vec<Timestamp>>,
+    set_back: BTreeMap<WorkloadRef, Timestamp>,
     patterns: Patterns,
     last_incident: u64,
     last_attempt: u64,
@@ -46,6 +47,7 @@ impl Ledger {
                         diagnoses: Vec::new(),
                         plan: None,
                         ruling: None,
+                        gated: 0,
                         attempts: Vec::new(),
                         state: State::Observed,
                     },
@@ -99,7 +101,10 @@ impl Ledger {
                         .failed(&attempt.diagnosis.fingerprint, &attempt.step.action, at);
                 }
             }
-            Verdict::Healed | Verdict::Partly | Verdict::Superseded => {}
+            Verdict::Superseded => {
+                self.set_back.insert(incident.workload.clone(), at);
+            }
+            Verdict::Healed | Verdict::Partly => {}
         }
     }
 
@@ -151,6 +156,11 @@ impl Ledger {
             .get(workload)
             .map(Vec::as_slice)
             .unwrap_or_default()
+    }
+
+    /// When somebody else last set back what Akeso had changed on a workload.
+    pub fn set_back(&self, workload: &WorkloadRef) -> Option<Timestamp> {
+        self.set_back.get(workload).copied()
     }
 
     pub(super) fn incident_of(&self, attempt: AttemptId) -> Option<IncidentId> {

@@ -25,7 +25,7 @@ use crate::{
     evidence::{Answer, Question},
     journal::{Broken, Chain, Entry, Fact, Outcome},
     observe::observe,
-    settings::Settings,
+    settings::{Autonomy, Settings},
     workload::{AttemptId, IncidentId, WorkloadRef},
 };
 use turn::{Live, Turn};
@@ -88,6 +88,8 @@ pub enum Effect {
     Announce {
         /// The workload.
         workload: WorkloadRef,
+        /// Its uid, by which `kubectl describe` finds the Event.
+        uid: Option<String>,
         /// What about.
         reason: Announcement,
         /// In a sentence.
@@ -232,7 +234,7 @@ impl Engine {
     /// Whether every open incident waits for a person, or for nothing but time.
     pub fn is_at_rest(&self) -> bool {
         self.is_synced
-            && self.recorder.ledger.open().all(|incident| {
+            && self.watched().all(|incident| {
                 matches!(
                     incident.state,
                     State::AwaitingApproval { .. } | State::Escalated { .. }
@@ -314,7 +316,12 @@ impl Engine {
         let open: Vec<_> = self.watched().cloned().collect();
         for incident in open {
             self.live.entry(incident.id).or_default();
-            if let Some((attempt, request)) = incident.unsettled() {
+            let unsettled = incident.unsettled();
+            // to complete a take-back is a change as well
+            let is_allowed = self.settings.autonomy != Autonomy::Observe;
+            if let Some((attempt, request)) =
+                unsettled.filter(|(_, request)| is_allowed || !request.takes_back())
+            {
                 let workload = incident.workload.clone();
                 self.recorder.effects.push(Effect::Settle {
                     attempt,
@@ -360,11 +367,7 @@ impl Engine {
     }
 
     fn look_at_all(&mut self, now: Timestamp) {
-        let open = self
-            .recorder
-            .ledger
-            .open()
-            .map(|incident| incident.workload.clone());
+        let open = self.watched().map(|incident| incident.workload.clone());
         let mut all: Vec<_> = self.cluster.roots().into_iter().chain(open).collect();
         all.sort_unstable();
         all.dedup();

@@ -13,9 +13,9 @@ use crate::{
     evidence::{Answer, Evidence, Question},
     gate::{self, Decision},
     journal::{End, Fact, Outcome, Verdict},
-    observe::{Observation, Symptom},
+    observe::{Observation, Symptom, is_left_alone},
     plan::{Advice, Plan, Proof, plan},
-    settings::Settings,
+    settings::{Autonomy, Settings},
     verify::{self, Progress, Watch},
     workload::{AttemptId, IncidentId},
 };
@@ -68,8 +68,11 @@ impl Live {
         self.again = observation.again;
     }
 
+    /// Takes in an answer. One that comes after its question has been dropped tells of the past.
     pub(super) fn answer(&mut self, question: Question, answer: Answer) {
-        self.evidence.insert(question, answer);
+        if self.asked.contains(&question) {
+            self.evidence.insert(question, answer);
+        }
     }
 
     fn forget_evidence(&mut self) {
@@ -125,8 +128,13 @@ impl<'a> Turn<'a> {
     }
 
     fn announce(&mut self, incident: &Incident, reason: Announcement, note: String) {
+        if self.settings.autonomy == Autonomy::Observe {
+            return; // an Event would be a change as well
+        }
+        let workload = self.cluster.workload(&incident.workload);
         self.recorder.effects.push(Effect::Announce {
             workload: incident.workload.clone(),
+            uid: workload.and_then(|workload| workload.metadata().uid.clone()),
             reason,
             note,
         });
@@ -177,8 +185,8 @@ impl<'a> Turn<'a> {
                     if self.live.evidence_due.is_some_and(|due| due <= self.now) {
                         let why = "no answer in time".to_owned();
                         for question in questions {
-                            self.live
-                                .answer(question, Answer::Unknown { why: why.clone() });
+                            let answer = Answer::Unknown { why: why.clone() };
+                            self.live.evidence.insert(question, answer);
                         }
                         continue;
                     }
@@ -202,10 +210,13 @@ impl<'a> Turn<'a> {
     }
 
     /// `Observed` → a plan, or a person, or nothing yet.
-    fn explain(&mut self, incident: &Incident, workload: &Workload<'_>) -> Next {
+    fn explain(&mut self, incident: &Incident, workload: &Workload<'a>) -> Next {
         if self.live.symptoms.is_empty() {
             // right after a change or a start, "nothing is broken" may only mean "not seen yet"
-            if workload.is_settled() {
+            let has_changes = incident.attempts.iter().any(Attempt::is_kept);
+            if has_changes && self.is_well_again(incident, workload) {
+                self.healed(incident, workload, quiet_time(incident));
+            } else if !has_changes && workload.is_settled() {
                 self.dismiss("it went away by itself");
             }
             // nothing to retry and nothing to ask; times that are over would wake it without end
@@ -269,6 +280,7 @@ impl<'a> Turn<'a> {
             workload,
             settings: self.settings,
             failures: &failures,
+            set_back: self.recorder.ledger.set_back(&incident.workload),
             now: self.now,
         };
         let (ruling, approved) = gate::decide(&request);
@@ -345,7 +357,7 @@ impl<'a> Turn<'a> {
                 && attempt.verdict != Some(Verdict::Healed)
         });
         if let Some(attempt) = guess.filter(|attempt| attempt.inverse().is_some()) {
-            self.take_back(&attempt.clone());
+            self.take_back(incident, attempt);
             return Next::Done;
         }
         self.live.template = self
@@ -363,18 +375,30 @@ impl<'a> Turn<'a> {
         Next::Done
     }
 
-    fn take_back(&mut self, attempt: &Attempt) {
-        let Some(inverse) = attempt.inverse().cloned() else {
+    /// Takes a change back, if the gate allows changes there by now; else a person is told.
+    fn take_back(&mut self, incident: &Incident, attempt: &Attempt) {
+        let (Some(inverse), Some(workload)) = (
+            attempt.inverse().cloned(),
+            self.cluster.workload(&incident.workload),
+        ) else {
             return;
         };
-        let Some(workload) = self
-            .recorder
-            .ledger
-            .get(self.id)
-            .map(|incident| incident.workload.clone())
-        else {
+        if let Some(ruling) = gate::forbids_any_change(&workload, self.settings) {
+            let summary = attempt.step.action.treatment().summary();
+            let advice = Advice {
+                why: format!(
+                    "it did not help to {summary}, and it is not taken back: {}",
+                    ruling.why
+                ),
+                command: format!(
+                    "akeso incidents show {} -o json   # its attempts hold the patch that takes it back",
+                    incident.id
+                ),
+            };
+            self.live.template = workload.template().cloned();
+            self.escalate(incident, &advice, None);
             return;
-        };
+        }
         self.record(Fact::RollbackIntended {
             incident: self.id,
             attempt: attempt.id,
@@ -383,7 +407,7 @@ impl<'a> Turn<'a> {
         let request = ChangeRequest::taking_back(attempt.id, &inverse);
         self.recorder.effects.push(Effect::Apply {
             attempt: attempt.id,
-            workload,
+            workload: incident.workload.clone(),
             request,
         });
     }
@@ -479,8 +503,14 @@ impl<'a> Turn<'a> {
         if workload.generation() < written || !treatment.is_seen(workload) {
             return Next::Done; // the watch has not told of our own change yet
         }
-        if !treatment.holds(workload) {
-            let why = "somebody else has changed the same fields since".to_owned();
+        let superseded = if is_left_alone(workload) {
+            Some("somebody has put it to sleep or marked it since")
+        } else {
+            (!treatment.holds(workload))
+                .then_some("somebody else has changed the same fields since")
+        };
+        if let Some(why) = superseded {
+            let why = why.to_owned();
             self.record(Fact::Judged {
                 incident: self.id,
                 attempt: id,
@@ -509,7 +539,7 @@ impl<'a> Turn<'a> {
                 Next::Done
             }
             Progress::Healed => {
-                self.healed(incident, window);
+                self.healed(incident, workload, window);
                 Next::Done
             }
             Progress::Overdue { why, is_worse } => {
@@ -612,11 +642,11 @@ impl<'a> Turn<'a> {
         if goes_on_from_here && verdict == Verdict::NotHealed || attempt.inverse().is_none() {
             return Next::Again;
         }
-        self.take_back(attempt);
+        self.take_back(incident, attempt);
         Next::Done
     }
 
-    fn healed(&mut self, incident: &Incident, window: SignedDuration) {
+    fn healed(&mut self, incident: &Incident, workload: &Workload<'a>, window: SignedDuration) {
         let kept: Vec<_> = incident
             .attempts
             .iter()
@@ -627,9 +657,11 @@ impl<'a> Turn<'a> {
             "rolled out, ready and without a restart for {} s",
             window.as_secs()
         );
-        // what an attempt on the way did not bring about is not called its heal
+        // what an attempt on the way did not bring about, or what is not there any more, is not
+        // called its heal
         let helped = kept.iter().filter(|attempt| {
-            !matches!(attempt.verdict, Some(Verdict::NotHealed | Verdict::Worse))
+            let failed = matches!(attempt.verdict, Some(Verdict::NotHealed | Verdict::Worse));
+            !failed && attempt.step.action.treatment().holds(workload)
         });
         let mut summaries = Vec::new();
         for attempt in helped {
@@ -679,6 +711,33 @@ impl<'a> Turn<'a> {
         progress == Progress::Healed
     }
 
+    /// Whether the autonomy level that stopped the plan is another now.
+    fn would_be_decided_otherwise(&self, incident: &Incident, workload: &Workload<'a>) -> bool {
+        let stopped = incident
+            .ruling
+            .as_ref()
+            .filter(|ruling| ruling.rule == "autonomy");
+        let step = incident
+            .plan
+            .as_ref()
+            .and_then(|plan| plan.steps.get(incident.gated));
+        let (Some(ruling), Some(step)) = (stopped, step) else {
+            return false;
+        };
+        if ruling.decision == Decision::Execute {
+            return false; // it was not the gate that stopped it
+        }
+        let request = gate::Request {
+            step,
+            workload,
+            settings: self.settings,
+            failures: self.recorder.ledger.failures(&incident.workload),
+            set_back: self.recorder.ledger.set_back(&incident.workload),
+            now: self.now,
+        };
+        gate::decide(&request).0.decision != ruling.decision
+    }
+
     /// A person was asked. When the workload is well or another by then, the incident is over.
     fn wait_for_person(&mut self, incident: &Incident, workload: &Workload<'a>) -> Next {
         self.live.forget_evidence();
@@ -688,6 +747,9 @@ impl<'a> Turn<'a> {
             } if *until <= self.now => Some("the time for which it was closed is over"),
             _ if self.is_well_again(incident, workload) => {
                 Some("its symptoms went away, and not by Akeso")
+            }
+            _ if self.would_be_decided_otherwise(incident, workload) => {
+                Some("it is decided anew, for the settings are others now")
             }
             _ => {
                 let template = workload.template().cloned();

@@ -10,6 +10,14 @@ pub const MOST_FAILURES: usize = 3;
 pub const CLOSED_FOR: SignedDuration = SignedDuration::from_hours(1);
 
 pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
+    let is_fought_over = request
+        .set_back
+        .is_some_and(|at| request.now.duration_since(at) < CLOSED_FOR);
+    if is_fought_over {
+        let why =
+            "somebody has set a change of Akeso's back within the last hour: it is not fought over";
+        return Some(Ruling::new(Decision::Ask, "set-back", why));
+    }
     let recent: Vec<_> = request
         .failures
         .iter()

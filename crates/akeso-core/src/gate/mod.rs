@@ -15,7 +15,7 @@ use crate::{
     act::{Change, NotApplicable},
     cluster::Workload,
     plan::Step,
-    settings::Settings,
+    settings::{Autonomy, Settings},
     workload::AttemptId,
 };
 
@@ -67,6 +67,8 @@ pub struct Request<'a> {
     pub workload: &'a Workload<'a>,
     /// The operator's settings.
     pub settings: &'a Settings,
+    /// When somebody else last set back what Akeso had changed on this workload.
+    pub set_back: Option<Timestamp>,
     /// When attempts on this workload failed.
     pub failures: &'a [Timestamp],
     /// The time.
@@ -96,6 +98,19 @@ impl Approved<'_> {
     ) -> Result<Change, NotApplicable> {
         self.0.action.treatment().change(workload, attempt)
     }
+}
+
+/// Why nothing at all may be changed on a workload, not even taken back.
+pub fn forbids_any_change(workload: &Workload<'_>, settings: &Settings) -> Option<Ruling> {
+    let observes = settings.autonomy == Autonomy::Observe;
+    let ruling = || {
+        Ruling::new(
+            Decision::Refuse,
+            "autonomy",
+            "observe only: nothing is changed",
+        )
+    };
+    protection::protects(workload, settings).or_else(|| observes.then(ruling))
 }
 
 /// Decides on a step; there is an [`Approved`] step exactly when the decision is to execute.

@@ -1,15 +1,23 @@
 //! System namespaces, and what is marked `akeso.dev/ignore: "true"`.
 
 use super::{Decision, Request, Ruling};
-use crate::observe::{IGNORE, is_ignored};
+use crate::{
+    cluster::Workload,
+    observe::{IGNORE, is_ignored},
+    settings::Settings,
+};
 
 pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
-    let namespace = &request.workload.reference.namespace;
-    if request.settings.protected_namespaces.contains(namespace) {
+    protects(request.workload, request.settings)
+}
+
+pub(super) fn protects(workload: &Workload<'_>, settings: &Settings) -> Option<Ruling> {
+    let namespace = &workload.reference.namespace;
+    if settings.protected_namespaces.contains(namespace) {
         let why = format!("nothing is changed in the namespace {namespace}");
         return Some(Ruling::new(Decision::Refuse, "protected-namespace", why));
     }
-    is_ignored(request.workload).then(|| {
+    is_ignored(workload).then(|| {
         Ruling::new(
             Decision::Refuse,
             "ignored",

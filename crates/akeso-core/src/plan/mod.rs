@@ -7,7 +7,7 @@ pub mod values;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    act::{Action, FixImageName},
+    act::Action,
     diagnose::{Diagnosis, Remedy},
     learn::{Pattern, Patterns},
     quantity::Bytes,
@@ -121,27 +121,20 @@ fn recall(pattern: &Pattern, steps: &mut Vec<Step>) {
             steps.append(&mut rest);
         }
         (Action::FixImageName(known), first) => {
-            let same_container = match first {
-                Some(Action::FixImageName(first)) => Some(first),
-                _ => None,
-            };
-            let Some(first) = same_container.filter(|first| first.from == known.from) else {
-                return;
-            };
-            let action = Action::FixImageName(FixImageName {
-                to: known.to.clone(),
-                ..first.clone()
-            });
-            steps.retain(|step| step.action != action);
-            steps.insert(
-                0,
-                Step {
-                    action,
-                    reasoning,
-                    origin: Origin::Memory,
-                    proof: Proof::Confirmed,
-                },
-            );
+            // only what the diagnosis proposes as well: what was right for one workload may be
+            // wrong for another
+            let is_it = |step: &Step| matches!(&step.action, Action::FixImageName(fix) if fix.to == known.to);
+            if let (Some(_), Some(place)) = (first, steps.iter().position(is_it)) {
+                let step = steps.remove(place);
+                steps.insert(
+                    0,
+                    Step {
+                        reasoning: format!("{}; {reasoning}", step.reasoning),
+                        origin: Origin::Memory,
+                        ..step
+                    },
+                );
+            }
         }
         (Action::UpdateEnv(_), Some(Action::UpdateEnv(_))) => {
             // their values are this workload's own; the pattern says that the way is right

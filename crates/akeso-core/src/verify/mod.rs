@@ -15,15 +15,14 @@ use crate::{
 /// No fault is called healed sooner than this.
 const LEAST_WINDOW: SignedDuration = SignedDuration::from_secs(10);
 /// No fault is watched longer than this.
-const LONGEST_WINDOW: SignedDuration = SignedDuration::from_mins(30);
+const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 /// A fault may take a little longer to show than it did last time: the window is so many percent
 /// of that.
 const MARGIN_PERCENT: u64 = 125;
-/// A Deployment gives a rollout this long unless it says otherwise
-/// (<https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#progress-deadline-seconds>).
-const PROGRESS_DEADLINE: SignedDuration = SignedDuration::from_secs(600);
-/// A CronJob is verified by its next run; most run at least once a day.
-const NEXT_RUN: SignedDuration = SignedDuration::from_hours(26);
+/// What a Deployment gives a rollout unless it says otherwise
+/// (<https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#progress-deadline-seconds>)
+/// is given to each pod of what has no deadline of its own.
+const TIME_FOR_A_POD: SignedDuration = SignedDuration::from_secs(600);
 
 /// A verification that is under way.
 #[derive(Debug, Clone)]
@@ -121,23 +120,22 @@ impl Watch {
         ready_before: usize,
         now: Timestamp,
     ) -> Self {
-        let allowed = match workload.controller {
-            Controller::Deployment(o) => o
-                .spec
-                .progress_deadline_seconds
-                .map_or(PROGRESS_DEADLINE, |seconds| {
-                    SignedDuration::from_secs(seconds.into())
-                }),
-            Controller::CronJob(_) => NEXT_RUN,
+        let deadline = match workload.controller {
+            // a rollout that makes no progress is told of by its own condition, and a CronJob is
+            // verified by its next run, whenever that is
+            Controller::Deployment(_) | Controller::CronJob(_) => Timestamp::MAX,
             Controller::StatefulSet(_)
             | Controller::DaemonSet(_)
             | Controller::ReplicaSet(_)
             | Controller::Job(_)
-            | Controller::Pod(_) => PROGRESS_DEADLINE,
+            | Controller::Pod(_) => {
+                // they are rolled out pod by pod
+                let pods = workload.desired().max(1);
+                let allowed = TIME_FOR_A_POD.saturating_mul(pods);
+                now.checked_add(allowed.saturating_add(window))
+                    .unwrap_or(Timestamp::MAX)
+            }
         };
-        let deadline = now
-            .checked_add(allowed.saturating_add(window))
-            .unwrap_or(Timestamp::MAX);
         Self {
             window,
             deadline,

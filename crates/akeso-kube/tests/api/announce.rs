@@ -19,6 +19,7 @@ const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/shop/events";
 fn effect(reason: Announcement, note: &str) -> Effect {
     Effect::Announce {
         workload: web(),
+        uid: Some("web-uid".to_owned()),
         reason,
         note: note.to_owned(),
     }
@@ -55,6 +56,7 @@ async fn what_akeso_does_is_an_event_on_the_workload_in_its_own_name() {
         };
         assert_eq!(event["reason"], format!("{reason:?}"));
         assert_eq!(event["type"], kind);
+        assert_eq!(event["regarding"]["uid"], "web-uid");
         assert_eq!(event["note"], "set the image");
         assert_eq!(event["reportingController"], "akeso");
         assert_eq!(event["regarding"]["kind"], "Deployment");
