@@ -112,6 +112,11 @@ impl Attempt {
         matches!(self.outcome, Some(Outcome::Done { .. })) && self.rolled_back.is_none()
     }
 
+    /// Whether its change has been taken back.
+    pub const fn is_taken_back(&self) -> bool {
+        matches!(self.rolled_back, Some(Outcome::Done { .. }))
+    }
+
     /// The patch that takes it back, if it can be taken back.
     pub fn inverse(&self) -> Option<&Vec<PatchOp>> {
         match &self.change {

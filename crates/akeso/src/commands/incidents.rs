@@ -136,7 +136,7 @@ fn details(incident: &Incident) -> String {
             || "not judged yet".to_owned(),
             |verdict| format!("{verdict:?}"),
         );
-        let taken_back = if attempt.rolled_back.is_some() {
+        let taken_back = if attempt.is_taken_back() {
             ", taken back"
         } else {
             ""

@@ -419,7 +419,7 @@ impl<W: Write + Send> Reporter for Text<W> {
             .collect();
         let rolled_back = attempts
             .iter()
-            .filter(|attempt| attempt.rolled_back.is_some())
+            .filter(|attempt| attempt.is_taken_back())
             .count();
         let rule = "=".repeat(WIDTH);
         let mut text = format!("\n{rule}\nSUMMARY\n{rule}\n");

@@ -1,0 +1,114 @@
+//! `Observed`: evidence is gathered, the cause is named, a plan is made.
+
+use super::{Next, Turn, person::quiet_time};
+use crate::{
+    cluster::Workload,
+    diagnose::{Diagnosis, Findings, diagnose},
+    engine::{Effect, Incident, incident::Attempt},
+    evidence::Answer,
+    journal::Fact,
+    plan::plan,
+};
+use jiff::SignedDuration;
+
+/// A question that has not been answered by then counts as unanswerable.
+const EVIDENCE_TIME: SignedDuration = SignedDuration::from_secs(15);
+
+impl<'a> Turn<'a> {
+    /// Diagnoses what is broken, or asks for the evidence that takes. Nothing if it is not here yet.
+    pub(super) fn diagnoses(
+        &mut self,
+        incident: &Incident,
+        workload: &Workload<'_>,
+    ) -> Option<Vec<Diagnosis>> {
+        let symptoms = self.live.symptoms.clone();
+        loop {
+            match diagnose(
+                workload,
+                &symptoms,
+                &self.live.evidence,
+                self.settings,
+                self.now,
+            ) {
+                Findings::Diagnosed(diagnoses) => return Some(diagnoses),
+                Findings::Ask(questions) => {
+                    if self.live.evidence_due.is_some_and(|due| due <= self.now) {
+                        let why = "no answer in time".to_owned();
+                        for question in questions {
+                            let answer = Answer::Unknown { why: why.clone() };
+                            self.live.evidence.insert(question, answer);
+                        }
+                        continue;
+                    }
+                    for question in questions {
+                        if self.live.asked.insert(question.clone()) {
+                            let namespace = incident.workload.namespace.clone();
+                            self.recorder.effects.push(Effect::Gather {
+                                incident: self.id,
+                                namespace,
+                                question,
+                            });
+                        }
+                    }
+                    if self.live.evidence_due.is_none() {
+                        self.live.evidence_due = self.now.checked_add(EVIDENCE_TIME).ok();
+                    }
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// `Observed` → a plan, or a person, or nothing yet.
+    pub(super) fn explain(&mut self, incident: &Incident, workload: &Workload<'a>) -> Next {
+        if self.live.symptoms.is_empty() {
+            // right after a change or a start, "nothing is broken" may only mean "not seen yet"
+            let has_changes = incident.attempts.iter().any(Attempt::is_kept);
+            if has_changes && self.is_well_again(incident, workload) {
+                self.healed(incident, workload, quiet_time(incident));
+            } else if !has_changes && workload.is_settled() {
+                self.dismiss("it went away by itself");
+            }
+            // nothing to retry and nothing to ask; times that are over would wake it without end
+            self.live.retry_at = self.live.retry_at.filter(|at| *at > self.now);
+            self.live.forget_evidence();
+            return Next::Done;
+        }
+        if self.live.retry_at.is_some_and(|at| at > self.now)
+            || self.live.waited_on.as_ref() == Some(&self.live.symptoms)
+        {
+            return Next::Done;
+        }
+        self.live.retry_at = None;
+        self.live.waited_on = None;
+        let Some(mut diagnoses) = self.diagnoses(incident, workload) else {
+            return Next::Done;
+        };
+        self.live.forget_evidence();
+        let plans: Vec<_> = diagnoses
+            .iter()
+            .map(|d| plan(d, self.recorder.ledger.patterns()))
+            .collect();
+        // what can be healed first, then what a person must know; what needs time waits
+        let chosen = plans
+            .iter()
+            .position(|plan| plan.as_ref().is_some_and(|plan| !plan.steps.is_empty()))
+            .or_else(|| plans.iter().position(Option::is_some));
+        let Some((index, plan)) =
+            chosen.and_then(|index| Some((index, plans.into_iter().nth(index)??)))
+        else {
+            self.live.waited_on = Some(self.live.symptoms.clone());
+            return Next::Done;
+        };
+        diagnoses.swap(0, index);
+        self.record(Fact::Diagnosed {
+            incident: self.id,
+            diagnoses,
+        });
+        self.record(Fact::Planned {
+            incident: self.id,
+            plan,
+        });
+        Next::Again
+    }
+}

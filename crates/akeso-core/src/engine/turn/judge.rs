@@ -1,0 +1,246 @@
+//! `Verifying`: did it help? Then it is learned from; else the next step, or the change is taken back.
+
+use super::{Next, Turn};
+use crate::{
+    act::Action,
+    cluster::Workload,
+    engine::{Announcement, Incident, incident::Attempt},
+    journal::{End, Fact, Outcome, Verdict},
+    observe::is_left_alone,
+    quantity::Bytes,
+    verify::{self, Progress, Watch},
+    workload::AttemptId,
+};
+use jiff::SignedDuration;
+
+/// So many faults may come to light one after another in one incident.
+const MOST_LAYERS: u8 = 5;
+
+impl<'a> Turn<'a> {
+    /// `Verifying` → a verdict, or more time.
+    pub(super) fn verify(
+        &mut self,
+        incident: &Incident,
+        workload: &Workload<'a>,
+        id: AttemptId,
+    ) -> Next {
+        let Some(attempt) = incident.attempt(id).cloned() else {
+            self.dismiss("its attempt is lost");
+            return Next::Done;
+        };
+        let written = match attempt.outcome {
+            Some(Outcome::Done { generation }) => generation.unwrap_or_default(),
+            _ => 0,
+        };
+        let treatment = attempt.step.action.treatment();
+        if workload.generation() < written || !treatment.is_seen(workload) {
+            return Next::Done; // the watch has not told of our own change yet
+        }
+        let superseded = if is_left_alone(workload) {
+            Some("somebody has put it to sleep or marked it since")
+        } else {
+            (!treatment.holds(workload))
+                .then_some("somebody else has changed the same fields since")
+        };
+        if let Some(why) = superseded {
+            let why = why.to_owned();
+            self.record(Fact::Judged {
+                incident: self.id,
+                attempt: id,
+                verdict: Verdict::Superseded,
+                why: why.clone(),
+            });
+            self.dismiss(&why);
+            return Next::Done;
+        }
+        let window = verify::window(
+            &attempt.diagnosis.symptom,
+            &attempt.step.action,
+            killed_at(incident),
+        );
+        let (now, ready_before) = (self.now, self.live.ready_before);
+        let watch = self
+            .live
+            .watch
+            .get_or_insert_with(|| Watch::begin(workload, window, ready_before, now));
+        let progress = watch.look(workload, &self.live.symptoms, now);
+        self.live.watch_at = None;
+        match progress {
+            Progress::Waiting(until) => {
+                self.live.watch_at = Some(until);
+                self.live.forget_evidence();
+                Next::Done
+            }
+            Progress::Healed => {
+                self.healed(incident, workload, window);
+                Next::Done
+            }
+            Progress::Overdue { why, is_worse } => {
+                let verdict = if is_worse {
+                    Verdict::Worse
+                } else {
+                    Verdict::NotHealed
+                };
+                self.not_healed(
+                    incident,
+                    &attempt,
+                    verdict,
+                    format!("it did not become well in time: {why}"),
+                )
+            }
+            Progress::Broken => self.judge_broken(incident, workload, &attempt),
+        }
+    }
+
+    /// Something is broken after the change: the same thing, or what lay behind it?
+    fn judge_broken(
+        &mut self,
+        incident: &Incident,
+        workload: &Workload<'a>,
+        attempt: &Attempt,
+    ) -> Next {
+        let Some(diagnoses) = self.diagnoses(incident, workload) else {
+            return Next::Done;
+        };
+        self.live.forget_evidence();
+        if let Some(same) = diagnoses
+            .iter()
+            .find(|diagnosis| diagnosis.is_same_as(&attempt.diagnosis))
+        {
+            let why = format!("it is still broken: {}", same.cause);
+            return self.not_healed(incident, attempt, Verdict::NotHealed, why);
+        }
+        let worse = workload.ready_pods() < self.live.ready_before;
+        let Some(other) = diagnoses
+            .first()
+            .filter(|_| !worse && self.live.layers < MOST_LAYERS)
+        else {
+            let verdict = if worse {
+                Verdict::Worse
+            } else {
+                Verdict::NotHealed
+            };
+            let what = self
+                .live
+                .symptoms
+                .first()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            return self.not_healed(
+                incident,
+                attempt,
+                verdict,
+                format!("something else is broken since: {what}"),
+            );
+        };
+        self.live.layers += 1;
+        self.live.watch = None;
+        let why = format!(
+            "what it was for is gone, and another fault has come to light: {}",
+            other.cause
+        );
+        self.record(Fact::Judged {
+            incident: self.id,
+            attempt: attempt.id,
+            verdict: Verdict::Partly,
+            why,
+        });
+        Next::Again
+    }
+
+    fn not_healed(
+        &mut self,
+        incident: &Incident,
+        attempt: &Attempt,
+        verdict: Verdict,
+        why: String,
+    ) -> Next {
+        self.live.watch = None;
+        self.record(Fact::Judged {
+            incident: self.id,
+            attempt: attempt.id,
+            verdict,
+            why,
+        });
+        let next = incident
+            .plan
+            .as_ref()
+            .and_then(|plan| plan.steps.get(attempt.place + 1));
+        let goes_on_from_here = match (&attempt.step.action, next.map(|step| &step.action)) {
+            (Action::IncreaseMemory(this), Some(Action::IncreaseMemory(next))) => {
+                next.from == this.to
+            }
+            _ => false,
+        };
+        if goes_on_from_here && verdict == Verdict::NotHealed || attempt.inverse().is_none() {
+            return Next::Again;
+        }
+        self.take_back(incident, attempt);
+        Next::Done
+    }
+
+    pub(super) fn healed(
+        &mut self,
+        incident: &Incident,
+        workload: &Workload<'a>,
+        window: SignedDuration,
+    ) {
+        let kept: Vec<_> = incident
+            .attempts
+            .iter()
+            .filter(|attempt| attempt.is_kept())
+            .cloned()
+            .collect();
+        let why = format!(
+            "rolled out, ready and without a restart for {} s",
+            window.as_secs()
+        );
+        // what an attempt on the way did not bring about, or what is not there any more, is not
+        // called its heal
+        let helped = kept.iter().filter(|attempt| {
+            let failed = matches!(attempt.verdict, Some(Verdict::NotHealed | Verdict::Worse));
+            !failed && attempt.step.action.treatment().holds(workload)
+        });
+        let mut summaries = Vec::new();
+        for attempt in helped {
+            self.record(Fact::Judged {
+                incident: self.id,
+                attempt: attempt.id,
+                verdict: Verdict::Healed,
+                why: why.clone(),
+            });
+            let (fingerprint, action) = (
+                attempt.diagnosis.fingerprint.clone(),
+                attempt.step.action.clone(),
+            );
+            if action.is_transferable() {
+                self.record(Fact::Learned {
+                    incident: self.id,
+                    fingerprint,
+                    action,
+                });
+            }
+            summaries.push(attempt.step.action.treatment().summary());
+        }
+        self.record(Fact::Closed {
+            incident: self.id,
+            end: End::Healed,
+        });
+        self.announce(
+            incident,
+            Announcement::Remediated,
+            format!("{why}: {}", summaries.join("; ")),
+        );
+    }
+}
+
+/// The memory limit for which an incident's plan was made: that of its first step.
+fn killed_at(incident: &Incident) -> Option<Bytes> {
+    match &incident.plan.as_ref()?.steps.first()?.action {
+        Action::IncreaseMemory(first) => Some(first.from),
+        Action::FixImageName(_)
+        | Action::UpdateEnv(_)
+        | Action::RestartPod(_)
+        | Action::RollbackToRevision(_) => None,
+    }
+}
