@@ -45,7 +45,8 @@ pub struct Global {
         long,
         global = true,
         value_name = "FILTER",
-        default_value = "warn",
+        // kube's client says in its own words what our errors say in a sentence
+        default_value = "warn,kube_client::client::builder=off",
         env = "AKESO_LOG"
     )]
     pub log: String,
@@ -95,6 +96,9 @@ pub struct Target {
     /// Watch all namespaces.
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
+    /// How much Akeso does by itself; a scan, which does nothing, says what it would do.
+    #[arg(long, value_enum, default_value_t = Level::Standard, env = "AKESO_AUTONOMY")]
+    pub autonomy: Level,
     /// Ask a mirror instead of a registry, for instance docker.io=http://127.0.0.1:5000; may be
     /// given several times.
     #[arg(
@@ -112,9 +116,6 @@ pub struct Monitor {
     /// Where to look.
     #[command(flatten)]
     pub target: Target,
-    /// How much Akeso does by itself.
-    #[arg(long, value_enum, default_value_t = Level::Standard, env = "AKESO_AUTONOMY")]
-    pub autonomy: Level,
     /// Plan and show, change nothing: the same as --autonomy observe.
     #[arg(long)]
     pub no_auto: bool,

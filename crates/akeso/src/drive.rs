@@ -80,6 +80,7 @@ impl Drive {
         let start = Instant::now();
         let mut recheck = start + self.interval;
         let mut quiet_at: Option<Instant> = None;
+        let mut has_begun = false;
         while !self.is_over(until, start) {
             let tick = self
                 .engine
@@ -105,6 +106,9 @@ impl Drive {
                 }
             }
             let now = Instant::now();
+            if self.engine.is_synced() && !std::mem::replace(&mut has_begun, true) {
+                self.reporter.begun(Timestamp::now());
+            }
             if tick.is_some_and(|at| at <= now) && self.handle(Event::Tick) {
                 quiet_at = Some(now + QUIET);
             }

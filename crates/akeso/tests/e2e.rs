@@ -298,6 +298,7 @@ scenarios! {
     env_from_secret: "env-from-secret",
     env_from_service: "env-from-service",
     env_removed: "env-removed",
+    failed_job: "failed-job",
     healthy: "healthy",
     healthy_sidecar: "healthy-sidecar",
     ignored: "ignored",

@@ -125,15 +125,6 @@ pub enum Action {
 }
 
 impl Action {
-    /// The names of all actions.
-    pub const NAMES: [&'static str; 5] = [
-        "fix_image_name",
-        "update_env",
-        "increase_memory",
-        "restart_pod",
-        "rollback_to_revision",
-    ];
-
     /// The action as the one thing that all have in common.
     pub fn treatment(&self) -> &dyn Treatment {
         match self {

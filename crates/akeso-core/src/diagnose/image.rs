@@ -106,20 +106,24 @@ fn corrected(
         from: image.to_owned(),
         to: fixed.clone(),
     });
-    let mut steps = vec![Step {
+    let proof_of_name = if is_sure {
+        Proof::Confirmed
+    } else {
+        Proof::Bounded
+    };
+    let correction = Step {
         action,
         reasoning: proof.clone(),
         origin: Origin::Playbook,
-        proof: if is_sure {
-            Proof::Confirmed
-        } else {
-            Proof::Bounded
-        },
-    }];
-    steps.extend(
-        image_unavailable::previous_image(examination, symptom)
-            .filter(|step| step.action != steps[0].action),
-    );
+        proof: proof_of_name,
+    };
+    let previous = image_unavailable::previous_image(examination, symptom);
+    let mut steps: Vec<_> = previous
+        .into_iter()
+        .filter(|step| step.action != correction.action)
+        .collect();
+    // what was meant comes before what was there before, if it is sure
+    steps.insert(if is_sure { 0 } else { steps.len() }, correction);
     let otherwise = Advice {
         why: format!("{fixed} does not work either"),
         command: examination.describe(symptom),

@@ -47,7 +47,12 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
             .as_ref()
             .map(|container| container.name.as_str())
             .unwrap_or_default();
-        let command = format!("kubectl -n {namespace} logs {pod} -c {container} --previous");
+        let life = if crash.restarts > 0 {
+            " --previous"
+        } else {
+            ""
+        };
+        let command = format!("kubectl -n {namespace} logs {pod} -c {container}{life}");
         let why =
             "no change to the workload is known to help; its log is the place to look".to_owned();
         undo::or_person(examination, Advice { why, command })

@@ -231,6 +231,11 @@ impl Engine {
             .min()
     }
 
+    /// Whether everything has been listed, so that what the engine sees is judged.
+    pub const fn is_synced(&self) -> bool {
+        self.is_synced
+    }
+
     /// Whether every open incident waits for a person, or for nothing but time.
     pub fn is_at_rest(&self) -> bool {
         self.is_synced

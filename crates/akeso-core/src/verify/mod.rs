@@ -145,11 +145,6 @@ impl Watch {
         }
     }
 
-    /// How long the workload must stay well.
-    pub const fn window(&self) -> SignedDuration {
-        self.window
-    }
-
     /// Looks at the workload again. `symptoms` are what is broken about it now.
     pub fn look(
         &mut self,

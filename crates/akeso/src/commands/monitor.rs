@@ -19,12 +19,12 @@ use crate::{
 pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode> {
     let mut store = Store::open(&store_path(global))?;
     let journal = store.entries()?;
-    let place = find(global, arguments.target).await?;
     let autonomy = if arguments.no_auto {
         Autonomy::Observe
     } else {
-        arguments.autonomy.into()
+        arguments.target.autonomy.into()
     };
+    let place = find(global, arguments.target).await?;
     let mut settings = settings(autonomy, &place.scope);
     settings.memory_ceiling = arguments.memory_ceiling;
     settings.protected_namespaces.extend(arguments.protect);

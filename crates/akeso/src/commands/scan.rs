@@ -4,8 +4,9 @@ use std::{io::Write, process::ExitCode, time::Duration};
 
 use akeso_core::{
     engine::{Engine, Incident},
+    gate::{self, Decision, Ruling},
     journal::Entry,
-    settings::Autonomy,
+    settings::{Autonomy, Settings},
 };
 use akeso_kube::Hands;
 use jiff::Timestamp;
@@ -24,6 +25,7 @@ struct Silent;
 
 impl Reporter for Silent {
     fn entry(&mut self, _: &Entry) {}
+    fn begun(&mut self, _: Timestamp) {}
     fn quiet(&mut self) {}
     fn rechecked(&mut self, _: Timestamp) {}
     fn close(&mut self) {}
@@ -31,7 +33,9 @@ impl Reporter for Silent {
 
 /// Looks at everything once. Exit code 0: nothing is broken, 1: something is.
 pub async fn run(global: &Global, target: Target) -> anyhow::Result<ExitCode> {
+    let level = target.autonomy.into();
     let place = find(global, target).await?;
+    let would = settings(level, &place.scope);
     // observe: the engine cannot even ask for a change
     let engine = Engine::new(settings(Autonomy::Observe, &place.scope));
     let hands = Hands::start(
@@ -48,16 +52,20 @@ pub async fn run(global: &Global, target: Target) -> anyhow::Result<ExitCode> {
         Duration::from_hours(1),
     );
     drive.run(Until::AtRest).await?;
-    let findings: Vec<_> = drive.engine.ledger().open().collect();
+    let findings = drive.engine.ledger().open().map(|incident| {
+        let ruling = would_be_ruled(&drive.engine, incident, &would);
+        (incident, ruling)
+    });
+    let findings: Vec<_> = findings.collect();
     let mut out = std::io::stdout().lock();
     match global.output {
-        Format::Json => findings
-            .iter()
-            .try_for_each(|incident| writeln!(out, "{}", finding(incident)))?,
+        Format::Json => findings.iter().try_for_each(|(incident, ruling)| {
+            writeln!(out, "{}", finding(incident, ruling.as_ref()))
+        })?,
         Format::Text => {
-            findings
-                .iter()
-                .try_for_each(|incident| write!(out, "{}", note(incident)))?;
+            findings.iter().try_for_each(|(incident, ruling)| {
+                write!(out, "{}", note(incident, ruling.as_ref()))
+            })?;
             let count = findings.len();
             writeln!(
                 out,
@@ -77,8 +85,22 @@ pub async fn run(global: &Global, target: Target) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// What the gate would say of the first step, were this no scan.
+fn would_be_ruled(engine: &Engine, incident: &Incident, settings: &Settings) -> Option<Ruling> {
+    let workload = engine.cluster().workload(&incident.workload)?;
+    let request = gate::Request {
+        step: incident.plan.as_ref()?.steps.first()?,
+        workload: &workload,
+        settings,
+        set_back: None,
+        failures: &[],
+        now: Timestamp::now(),
+    };
+    Some(gate::decide(&request).0)
+}
+
 /// One finding, as a JSON object (docs/output.md).
-fn finding(incident: &Incident) -> serde_json::Value {
+fn finding(incident: &Incident, ruling: Option<&Ruling>) -> serde_json::Value {
     let diagnosis = incident.diagnoses.first();
     json!({
         "id": incident.id,
@@ -92,12 +114,12 @@ fn finding(incident: &Incident) -> serde_json::Value {
         "evidence": diagnosis.map(|d| &d.evidence),
         "symptoms": incident.symptoms,
         "plan": incident.plan,
-        "gate": incident.ruling,
+        "gate": ruling,
     })
 }
 
 /// One finding, as a colleague would put it.
-fn note(incident: &Incident) -> String {
+fn note(incident: &Incident, ruling: Option<&Ruling>) -> String {
     let mut text = String::new();
     if let Some(diagnosis) = incident.diagnoses.first() {
         line!(text, "{}", diagnosis.cause);
@@ -123,6 +145,14 @@ fn note(incident: &Incident) -> String {
             };
             line!(text, "  {first}: {}", treatment.summary());
             line!(text, "    {}", treatment.command(&incident.workload));
+        }
+        if let Some(ruling) = ruling {
+            let would = match ruling.decision {
+                Decision::Execute => "would do it by itself",
+                Decision::Ask => "would ask first",
+                Decision::Refuse => "would not do it",
+            };
+            line!(text, "  akeso monitor {would}: {}", ruling.why);
         }
         if plan.steps.is_empty() {
             line!(text, "  for a person: {}", plan.advice.why);

@@ -27,6 +27,8 @@ impl<W: Write + Send> Reporter for Json<W> {
         }
     }
 
+    fn begun(&mut self, _: Timestamp) {}
+
     fn quiet(&mut self) {}
 
     fn rechecked(&mut self, _: Timestamp) {}

@@ -22,6 +22,8 @@ pub use text::{Text, state_words};
 pub trait Reporter: Send {
     /// Something happened.
     fn entry(&mut self, entry: &Entry);
+    /// Everything has been looked at for the first time.
+    fn begun(&mut self, at: Timestamp);
     /// Nothing has happened for a moment: what was held back to be shown together is shown.
     fn quiet(&mut self);
     /// Everything was looked at again.

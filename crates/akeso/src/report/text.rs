@@ -359,6 +359,13 @@ impl<W: Write + Send> Reporter for Text<W> {
         }
     }
 
+    fn begun(&mut self, at: Timestamp) {
+        // what is broken is told of as soon as its cause is known
+        if self.ledger.open().next().is_none() {
+            self.rechecked(at);
+        }
+    }
+
     fn quiet(&mut self) {
         self.flush();
     }

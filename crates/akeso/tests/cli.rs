@@ -1,0 +1,195 @@
+//! The program as a user types it: what it prints, where, and its exit code.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+use akeso_core::journal::{Chain, Entry, Fact};
+
+fn akeso(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_akeso"));
+    command
+        .env_remove("KUBECONFIG")
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// An error is one line on stderr, and exit code 2.
+fn sentence(output: &Output) -> String {
+    let errors = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert_eq!(errors.trim_end().lines().count(), 1, "{errors}");
+    assert!(out(output).is_empty());
+    errors
+}
+
+fn kubeconfig(folder: &Path, server: &str) -> String {
+    let path = folder.join("kubeconfig");
+    let text = format!(
+        "apiVersion: v1\nkind: Config\nclusters: [{{name: c, cluster: {{server: '{server}'}}}}]\n\
+         users: [{{name: u, user: {{token: t}}}}]\ncontexts: [{{name: x, context: {{cluster: c, user: u}}}}]\ncurrent-context: x\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_demo_heals_the_four_and_says_so_in_the_articles_layout() {
+    let output = akeso(&["demo"]);
+    let text = out(&output);
+    assert!(output.status.success());
+    let rule = "=".repeat(70);
+    assert!(
+        text.contains(&format!("\n{rule}\nITERATION #1 - ")),
+        "{text}"
+    );
+    for line in [
+        "[OBSERVE] Checking pod status...",
+        "Reason:      ErrImagePull",
+        "[PLAN] Creating remediation plan...",
+        "  MYSQL_ROOT_PASSWORD = password123 (placeholder)",
+        "Remediation plan (2 steps):",
+        "  Executing step 2/2: INCREASE_MEMORY",
+        "   SUCCESS: Updated deployment mysql-client",
+        "   Added environment variables: MYSQL_HOST, MYSQL_ROOT_PASSWORD",
+        "[LEARN] Storing results in memory...",
+        "Stored: update_env attempt (success=True)",
+        "Stored: increase_memory attempt (success=False)",
+        "Issues:            4 (4 healed, 0 waiting for a person)",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+}
+
+#[test]
+fn a_demos_store_tells_its_incidents_and_patterns_and_forgets_on_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("demo.db");
+    let store = store.to_str().unwrap();
+    let journal = akeso(&["demo", "-o", "json", "--store", store]);
+    let mut chain = Chain::default();
+    for line in out(&journal).lines() {
+        chain
+            .follow(&serde_json::from_str::<Entry>(line).unwrap())
+            .unwrap();
+    }
+
+    let incidents = out(&akeso(&["incidents", "list", "--all", "--store", store]));
+    assert_eq!(
+        incidents
+            .lines()
+            .filter(|line| line.contains(" healed "))
+            .count(),
+        4,
+        "{incidents}"
+    );
+    let shown = out(&akeso(&[
+        "incidents",
+        "show",
+        "incident-4",
+        "--store",
+        store,
+    ]));
+    assert!(
+        shown.contains("NotHealed") && shown.contains("Healed"),
+        "{shown}"
+    );
+
+    let patterns = out(&akeso(&["memory", "list", "-o", "json", "--store", store]));
+    assert_eq!(patterns.lines().count(), 4, "{patterns}");
+    let first: serde_json::Value = serde_json::from_str(patterns.lines().next().unwrap()).unwrap();
+    let id = first["id"].as_str().unwrap();
+    assert!(
+        akeso(&["memory", "forget", id, "--store", store])
+            .status
+            .success()
+    );
+    assert_eq!(
+        out(&akeso(&["memory", "list", "-o", "json", "--store", store]))
+            .lines()
+            .count(),
+        3
+    );
+    assert!(
+        sentence(&akeso(&["memory", "show", id, "--store", store])).contains("akeso memory list")
+    );
+}
+
+#[test]
+fn two_demos_write_the_same_journal_to_the_byte() {
+    let journal = || out(&akeso(&["demo", "-o", "json"]));
+    let first = journal();
+    assert_eq!(first, journal());
+    let entries = first
+        .lines()
+        .map(|line| serde_json::from_str::<Entry>(line).unwrap());
+    assert_eq!(
+        entries
+            .filter(|entry| matches!(entry.fact, Fact::Learned { .. }))
+            .count(),
+        4
+    );
+}
+
+#[test]
+fn whatever_is_wrong_is_one_sentence_that_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let nobody = kubeconfig(folder.path(), "http://127.0.0.1:1");
+    std::fs::write(
+        path("notes.txt"),
+        "not a store, but long enough to be one at first sight",
+    )
+    .unwrap();
+
+    let unreachable = sentence(&akeso(&["scan", "--kubeconfig", &nobody]));
+    assert!(
+        unreachable.contains("cannot be reached") && unreachable.contains("check that"),
+        "{unreachable}"
+    );
+    let no_config = sentence(&akeso(&["scan", "--kubeconfig", &path("none")]));
+    assert!(no_config.contains("give --kubeconfig FILE"), "{no_config}");
+    let no_context = sentence(&akeso(&["scan", "--kubeconfig", &nobody, "--context", "y"]));
+    assert!(no_context.contains('y'), "{no_context}");
+    let corrupt = sentence(&akeso(&[
+        "monitor",
+        "--kubeconfig",
+        &nobody,
+        "--store",
+        &path("notes.txt"),
+    ]));
+    assert!(corrupt.contains("left as it is"), "{corrupt}");
+    let missing = sentence(&akeso(&["incidents", "list", "--store", &path("none.db")]));
+    assert!(missing.contains("there is no store"), "{missing}");
+    assert!(sentence(&akeso(&["demo", "--log", "a=b=c"])).contains("--log"));
+}
+
+#[test]
+fn a_wrong_flag_is_told_with_what_would_be_right() {
+    for (arguments, advice) in [
+        (&["monitor", "--interval", "soon"][..], "30s"),
+        (&["monitor", "--registry-mirror", "docker.io"], "HOST=URL"),
+        (&["monitor", "--autonomy", "ful"], "full"),
+        (&["monitor", "--memory-ceiling", "much"], "Gi"),
+        (&["incidents", "show", "seven"], "incident-1"),
+        (&["scna"], "scan"),
+    ] {
+        let output = akeso(arguments);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(errors.contains(advice), "{arguments:?}: {errors}");
+    }
+}
+
+#[test]
+fn completions_and_the_manual_page_are_printed() {
+    assert!(out(&akeso(&["completions", "bash"])).contains("_akeso"));
+    assert!(out(&akeso(&["man"])).contains(".TH akeso"));
+}
