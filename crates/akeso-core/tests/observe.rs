@@ -4,7 +4,7 @@
 
 mod world;
 
-use akeso_core::observe::{Observation, Sign, observe};
+use akeso_core::observe::{Observation, Probe, Sign, observe};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -188,4 +188,66 @@ fn a_status_that_still_tells_of_another_image_is_no_word_about_this_one() {
     };
     assert_eq!(seen("nginx:1.27"), 1);
     assert_eq!(seen("nginx:latst"), 0);
+}
+
+fn look_with_warning(status: &Value, message: &str, at: &str) -> Vec<Sign> {
+    let objects = [
+        world::deployment(&json!({"containers": [{"name": "app", "image": "nginx:1.27"}]})),
+        world::replica_set(),
+        world::pod(&json!([status])),
+        world::warning("Unhealthy", message, at),
+    ];
+    let probes = look_at(&objects)
+        .symptoms
+        .into_iter()
+        .map(|symptom| symptom.sign);
+    probes
+        .filter(|sign| matches!(sign, Sign::Probe { .. }))
+        .collect()
+}
+
+#[test]
+fn a_container_killed_by_its_liveness_probe_is_told_by_the_event_not_by_its_exit_code() {
+    let running = json!({"running": {"startedAt": "2026-01-01T11:59:00Z"}});
+    let message = "Liveness probe failed: connection refused";
+    let liveness = [Sign::Probe {
+        probe: Probe::Liveness,
+    }];
+    for (reason, code) in [("Error", 137), ("Error", 143), ("Completed", 0)] {
+        let killed = status(
+            &running,
+            &terminated(reason, code, "2026-01-01T11:59:00Z"),
+            2,
+        );
+        assert_eq!(
+            look_with_warning(&killed, message, "2026-01-01T11:58:58Z"),
+            liveness,
+            "{code}"
+        );
+        // a warning of an hour ago is no symptom
+        assert_eq!(
+            look_with_warning(&killed, message, "2026-01-01T10:58:58Z"),
+            []
+        );
+    }
+    // a program that ends by itself is not the probe's
+    let ended = status(&running, &terminated("Error", 3, "2026-01-01T11:59:00Z"), 2);
+    assert_eq!(
+        look_with_warning(&ended, message, "2026-01-01T11:58:58Z"),
+        []
+    );
+}
+
+#[test]
+fn a_readiness_probe_is_a_symptom_only_when_its_time_is_over() {
+    let since = |started: &str| status(&json!({"running": {"startedAt": started}}), &json!({}), 0);
+    let message = "Readiness probe failed: HTTP probe failed with statuscode: 503";
+    let seen = |started| look_with_warning(&since(started), message, "2026-01-01T11:59:58Z");
+    assert_eq!(seen("2026-01-01T11:59:30Z"), [], "it is starting");
+    assert_eq!(
+        seen("2026-01-01T11:50:00Z"),
+        [Sign::Probe {
+            probe: Probe::Readiness
+        }]
+    );
 }

@@ -50,6 +50,18 @@ pub fn pod(statuses: &Value) -> Value {
     })
 }
 
+/// A Warning about that pod's container, seen at `at`.
+pub fn warning(reason: &str, message: &str, at: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Event", "type": "Warning",
+        "metadata": {"name": "web-1-abcde.1", "namespace": "shop"},
+        "involvedObject": {
+            "kind": "Pod", "namespace": "shop", "name": "web-1-abcde", "fieldPath": "spec.containers{app}"
+        },
+        "reason": reason, "message": message, "lastTimestamp": at
+    })
+}
+
 /// The cluster of these objects.
 pub fn cluster(objects: &[Value]) -> Cluster {
     let mut cluster = Cluster::default();
@@ -61,6 +73,11 @@ pub fn cluster(objects: &[Value]) -> Cluster {
                 .into(),
             Some("ReplicaSet") => {
                 serde_json::from_value::<k8s_openapi::api::apps::v1::ReplicaSet>(read(object))
+                    .unwrap()
+                    .into()
+            }
+            Some("Event") => {
+                serde_json::from_value::<k8s_openapi::api::core::v1::Event>(read(object))
                     .unwrap()
                     .into()
             }
