@@ -52,8 +52,10 @@ pub enum Scope {
     Cluster,
 }
 
-/// How a kind's API is addressed: by its namespace, or for the whole cluster.
-trait Addressed: Resource<DynamicType = ()> + Sized {
+/// A kind that is watched, and how its API is addressed: by its namespace, or for the whole cluster.
+trait Addressed:
+    Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Into<Object> + 'static
+{
     fn api(client: Client, scope: &Scope) -> Api<Self>;
 }
 
@@ -133,16 +135,7 @@ pub(crate) fn start(
     }
 }
 
-async fn watch<K>(kind: Kind, api: Api<K>, sync: Sync)
-where
-    K: Resource<DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + 'static
-        + Into<Object>,
-{
+async fn watch<K: Addressed>(kind: Kind, api: Api<K>, sync: Sync) {
     let mut is_first = true;
     while watch_until_gone(kind, api.clone(), &sync, &mut is_first).await == Ended::Gone {
         tokio::time::sleep(RELIST_PAUSE).await;
@@ -158,16 +151,12 @@ enum Ended {
     Unheard,
 }
 
-async fn watch_until_gone<K>(kind: Kind, api: Api<K>, sync: &Sync, is_first: &mut bool) -> Ended
-where
-    K: Resource<DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + 'static
-        + Into<Object>,
-{
+async fn watch_until_gone<K: Addressed>(
+    kind: Kind,
+    api: Api<K>,
+    sync: &Sync,
+    is_first: &mut bool,
+) -> Ended {
     let mut stream = pin!(watcher(api, configuration(kind)).default_backoff());
     let mut listing = Vec::new();
     while let Some(item) = stream.next().await {

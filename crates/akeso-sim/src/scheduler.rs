@@ -168,7 +168,7 @@ fn matches_selector(node: &Node, pod: &Pod) -> bool {
 }
 
 /// The node that a DaemonSet made the pod for.
-fn wanted_node(pod: &Pod) -> Option<&str> {
+pub(crate) fn wanted_node(pod: &Pod) -> Option<&str> {
     let affinity = pod
         .spec
         .as_ref()?

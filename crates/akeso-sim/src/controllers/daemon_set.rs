@@ -13,7 +13,7 @@ use k8s_openapi::{
 };
 
 use super::{pods, revisions};
-use crate::{agenda::Work, world::World};
+use crate::{agenda::Work, scheduler::wanted_node, world::World};
 
 const CONTROLLER: &str = "daemonset-controller";
 const POD_HASH: &str = "controller-revision-hash";
@@ -35,7 +35,7 @@ pub(super) fn reconcile(world: &mut World, key: &Key) {
     for node in &nodes {
         let of_node: Vec<_> = pods_of(world, &set)
             .into_iter()
-            .filter(|pod| node_of(pod) == Some(node))
+            .filter(|pod| wanted_node(pod) == Some(node))
             .collect();
         pods::delete(
             world,
@@ -60,29 +60,6 @@ fn pods_of(world: &World, set: &DaemonSet) -> Vec<Pod> {
         .controlled_by::<Pod>(&set.metadata)
         .cloned()
         .collect()
-}
-
-/// The node that a pod was made for.
-fn node_of(pod: &Pod) -> Option<&String> {
-    let affinity = pod
-        .spec
-        .as_ref()?
-        .affinity
-        .as_ref()?
-        .node_affinity
-        .as_ref()?;
-    let required = affinity
-        .required_during_scheduling_ignored_during_execution
-        .as_ref()?;
-    required
-        .node_selector_terms
-        .first()?
-        .match_fields
-        .as_ref()?
-        .first()?
-        .values
-        .as_ref()?
-        .first()
 }
 
 fn create(world: &mut World, set: &DaemonSet, node: &str, hash: &str) -> bool {
