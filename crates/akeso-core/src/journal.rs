@@ -4,6 +4,8 @@
 //! state twice. Each entry's hash is SHA-256 over the hash before it and the entry's JSON with its
 //! keys in order, so that an entry which is changed, removed or moved breaks the chain.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -48,6 +50,41 @@ pub enum Fact {
         workload: WorkloadRef,
         /// What was seen.
         symptoms: Vec<Symptom>,
+        /// Whether the workload was well before, and Akeso saw it.
+        was_well: bool,
+    },
+    /// Much breaks at once, or a node does: actions on what it concerns pause until this incident,
+    /// which the others share, is over.
+    SharedOpened {
+        /// The incident that they share.
+        incident: IncidentId,
+        /// What they have in common.
+        cause: SharedCause,
+    },
+    /// An incident waits for another one with the same cause.
+    Joined {
+        /// The incident.
+        incident: IncidentId,
+        /// The one that it waits for.
+        into: IncidentId,
+        /// What they have in common, for people.
+        why: String,
+    },
+    /// What was planned is dropped, and the workload is looked at anew.
+    Reconsidered {
+        /// The incident.
+        incident: IncidentId,
+        /// Why, for people.
+        why: String,
+    },
+    /// What an attempt had healed is broken again: its incident is open again.
+    Reopened {
+        /// The incident.
+        incident: IncidentId,
+        /// The attempt that had healed it.
+        attempt: AttemptId,
+        /// Why, for people.
+        why: String,
     },
     /// The causes were found.
     Diagnosed {
@@ -82,6 +119,8 @@ pub enum Fact {
         step: usize,
         /// The exact change and how it is taken back.
         change: Change,
+        /// How many pods were ready before it.
+        ready_before: usize,
     },
     /// The API server's answer to an attempt.
     Applied {
@@ -102,6 +141,9 @@ pub enum Fact {
         verdict: Verdict,
         /// Why, for people.
         why: String,
+        /// Who has changed the same fields, if somebody has.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// A change will be taken back; it is only after this entry is on disk.
     RollbackIntended {
@@ -109,7 +151,7 @@ pub enum Fact {
         incident: IncidentId,
         /// The attempt that is taken back.
         attempt: AttemptId,
-        /// The patch that takes it back.
+        /// The patch that takes it back; none for a trial, whose pod is removed.
         patch: Vec<PatchOp>,
     },
     /// The API server's answer to taking a change back.
@@ -139,10 +181,35 @@ pub enum Fact {
     Asked {
         /// The incident.
         incident: IncidentId,
-        /// The step.
-        step: Step,
-        /// The command that does the same by hand.
-        command: String,
+        /// The question.
+        question: Box<Proposal>,
+    },
+    /// A person has consented to a step.
+    Consented {
+        /// The incident.
+        incident: IncidentId,
+        /// The attempt that was proposed.
+        attempt: AttemptId,
+        /// Who.
+        by: String,
+    },
+    /// A person has declined a step.
+    Declined {
+        /// The incident.
+        incident: IncidentId,
+        /// The attempt that was proposed.
+        attempt: AttemptId,
+        /// Who.
+        by: String,
+    },
+    /// A person wants an attempt taken back.
+    Recalled {
+        /// The incident.
+        incident: IncidentId,
+        /// The attempt.
+        attempt: AttemptId,
+        /// Who.
+        by: String,
     },
     /// A person must act.
     Escalated {
@@ -163,6 +230,73 @@ pub enum Fact {
         /// How it ended.
         end: End,
     },
+}
+
+/// What several incidents have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "kebab-case")]
+pub enum SharedCause {
+    /// Many workloads that were well have broken within minutes.
+    Storm {
+        /// So many.
+        broken: usize,
+        /// Of so many.
+        of: usize,
+    },
+    /// A node is not ready.
+    Node {
+        /// Its name.
+        name: String,
+        /// What its condition says.
+        why: String,
+    },
+}
+
+impl fmt::Display for SharedCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Storm { broken, of } => write!(
+                f,
+                "{broken} of {of} workloads have broken within minutes: look for what they have in common"
+            ),
+            Self::Node { name, why } => write!(f, "the node {name} is not ready: {why}"),
+        }
+    }
+}
+
+impl SharedCause {
+    /// The command to begin with.
+    pub fn command(&self) -> String {
+        match self {
+            Self::Storm { .. } => {
+                "kubectl get nodes; kubectl get events -A --sort-by=.lastTimestamp | tail -50"
+                    .to_owned()
+            }
+            Self::Node { name, .. } => format!("kubectl describe node {name}"),
+        }
+    }
+}
+
+/// A step that a person is asked about: what is executed is exactly this.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// The attempt that it becomes; `akeso approve` takes it.
+    pub attempt: AttemptId,
+    /// The step's place in the plan, from 0.
+    pub place: usize,
+    /// The step.
+    pub step: Step,
+    /// The exact change.
+    pub change: Change,
+    /// The change in lines for people: `spec.replicas: 2 -> 3`.
+    pub diff: Vec<String>,
+    /// The command that does the same by hand.
+    pub command: String,
+    /// Where to change it instead, if somebody else would set it back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instead: Option<String>,
+    /// Until when it can be answered.
+    pub expires: Timestamp,
 }
 
 /// The API server's answer to a change.
@@ -205,6 +339,8 @@ pub enum Verdict {
     Worse,
     /// Somebody else changed the same fields.
     Superseded,
+    /// A trial pod with the change became ready and stayed so: the workload may follow.
+    Passed,
 }
 
 /// How an incident ended.
@@ -234,7 +370,14 @@ impl Fact {
             | Self::RollbackIntended { incident, .. }
             | Self::RolledBack { incident, .. }
             | Self::Learned { incident, .. }
+            | Self::SharedOpened { incident, .. }
+            | Self::Joined { incident, .. }
+            | Self::Reconsidered { incident, .. }
+            | Self::Reopened { incident, .. }
             | Self::Asked { incident, .. }
+            | Self::Consented { incident, .. }
+            | Self::Declined { incident, .. }
+            | Self::Recalled { incident, .. }
             | Self::Escalated { incident, .. }
             | Self::Closed { incident, .. } => Some(*incident),
             Self::Forgotten { .. } => None,

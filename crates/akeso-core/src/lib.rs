@@ -18,8 +18,11 @@ pub mod journal;
 pub mod learn;
 pub mod observe;
 pub mod plan;
+pub mod policy;
 pub mod quantity;
-pub mod settings;
 pub mod similar;
 pub mod verify;
 pub mod workload;
+
+/// The field manager of every change (<https://kubernetes.io/docs/reference/using-api/server-side-apply/#managers>).
+pub const FIELD_MANAGER: &str = "akeso";

@@ -14,7 +14,10 @@ use serde::{Deserialize, Serialize};
 pub struct Bytes(u64);
 
 /// An amount of CPU in thousandths of a core; never negative.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(try_from = "String", into = "String")]
 pub struct MilliCpu(u64);
 
 /// Why a text is not a quantity.
@@ -152,6 +155,30 @@ impl MilliCpu {
     /// Parses a quantity of cores: `2` is 2000, `250m` is 250.
     pub fn parse(text: &str) -> Result<Self, InvalidQuantity> {
         thousandths(text).map(Self)
+    }
+}
+
+impl fmt::Display for MilliCpu {
+    /// As people write it in manifests: `2`, `250m`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 % 1_000 {
+            0 => write!(f, "{}", self.0 / 1_000),
+            _ => write!(f, "{}m", self.0),
+        }
+    }
+}
+
+impl TryFrom<String> for MilliCpu {
+    type Error = InvalidQuantity;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text)
+    }
+}
+
+impl From<MilliCpu> for String {
+    fn from(cpu: MilliCpu) -> Self {
+        cpu.to_string()
     }
 }
 

@@ -6,13 +6,13 @@ mod world;
 
 use akeso_core::{
     act::{
-        Action, EnvValue, FixImageName, Found, IncreaseMemory, RollbackToRevision, UpdateEnv,
-        Variable,
+        Action, Change, EnvValue, FixImageName, Found, IncreaseMemory, RollbackToRevision,
+        UpdateEnv, Variable,
     },
-    gate::{Decision, Request, decide},
+    gate::{Closure, Consented, Decision, Request, Spent, decide},
     plan::{Origin, Proof, Step},
+    policy::{Autonomy, Settings},
     quantity::Bytes,
-    settings::{Autonomy, Settings},
     workload::{ContainerRef, ContainerRole},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -86,12 +86,26 @@ fn ruling(
         proof: Proof::Confirmed,
     };
     let workload = cluster.workload(&reference).unwrap();
+    let mut closed = Closure::default();
+    for failed in failures {
+        closed.failed(*failed, &settings.policy.budgets.workload);
+    }
+    let spent = Spent {
+        closed: Some(closed),
+        ..Spent::default()
+    };
+    let change = Change::Patch {
+        forward: Vec::new(),
+        inverse: Vec::new(),
+    };
     let request = Request {
         step: &step,
+        change: &change,
         workload: &workload,
         settings,
-        failures,
-        set_back: None,
+        spent: &spent,
+        shared_cause: None,
+        consent: Consented::No,
         now: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(5),
     };
     let (ruling, approved) = decide(&request);
@@ -104,10 +118,7 @@ fn ruling(
 }
 
 fn level(autonomy: Autonomy) -> Settings {
-    Settings {
-        autonomy,
-        ..Settings::default()
-    }
+    Settings::at(autonomy)
 }
 
 #[test]
@@ -196,7 +207,7 @@ fn three_failures_within_an_hour_close_the_workload_until_it_has_passed() {
         (Decision::Refuse, "attempt-budget".into())
     );
     assert_eq!(
-        ruling(image(), &full, &[ago(61), ago(20), ago(10)], |_| {}).0,
+        ruling(image(), &full, &[ago(75), ago(20), ago(10)], |_| {}).0,
         Decision::Execute
     );
 }
@@ -208,7 +219,8 @@ proptest! {
         let rank = |autonomy| match ruling(action.clone(), &level(autonomy), &[], |_| {}).0 {
             Decision::Refuse => 0,
             Decision::Ask => 1,
-            Decision::Execute => 2,
+            Decision::Wait => 2,
+            Decision::Execute => 3,
         };
         let ranks = [Autonomy::Observe, Autonomy::Cautious, Autonomy::Standard, Autonomy::Full].map(rank);
         prop_assert!(ranks.is_sorted(), "{:?}", ranks);

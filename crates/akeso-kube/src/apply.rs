@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use akeso_core::{
-    act::PatchOp,
+    act::{PatchOp, TRIAL},
     engine::ChangeRequest,
     journal::Outcome,
-    workload::{WorkloadKind, WorkloadRef},
+    workload::{AttemptId, WorkloadKind, WorkloadRef},
 };
 use k8s_openapi::{
     api::{core::v1::Pod, policy::v1::Eviction},
@@ -14,7 +14,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client,
-    api::{Patch, PatchParams, PostParams},
+    api::{DeleteParams, Patch, PatchParams, PostParams},
     core::{DynamicObject, Status},
 };
 
@@ -40,6 +40,10 @@ pub(crate) async fn apply(
     let outcome = match request {
         ChangeRequest::Patch(operations) => patch(client, workload, request, operations).await,
         ChangeRequest::Evict { pod, uid } => evict(client, workload, request, pod, uid).await,
+        ChangeRequest::Create { pod, .. } => create(client, workload, request, pod).await,
+        ChangeRequest::Remove { name, trial } => {
+            remove(client, workload, request, name, *trial).await
+        }
     };
     tracing::info!(%workload, ?outcome, "change");
     outcome
@@ -167,6 +171,76 @@ async fn evict(
         Sent::Refused(status) => refusal(&status),
         Sent::Lost(why) => found(client, workload, request, Outcome::Failed { why }).await,
     }
+}
+
+/// Makes a trial pod, dry-run first.
+async fn create(
+    client: &Client,
+    workload: &WorkloadRef,
+    request: &ChangeRequest,
+    pod: &serde_json::Value,
+) -> Outcome {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &workload.namespace);
+    let pod: Pod = match serde_json::from_value(pod.clone()) {
+        Ok(pod) => pod,
+        Err(error) => return not_tried(format!("the trial pod cannot be written: {error}")),
+    };
+    let parameters = |dry_run| PostParams {
+        dry_run,
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+    };
+    let (dry, real) = (parameters(true), parameters(false));
+    match send(|| pods.create(&dry, &pod)).await {
+        Sent::Answered(_) => {}
+        Sent::Refused(status) => return refusal(&status),
+        Sent::Lost(why) => return not_tried(why),
+    }
+    match send(|| pods.create(&real, &pod)).await {
+        Sent::Answered(_) => Outcome::Done { generation: None },
+        Sent::Refused(status) => match refusal(&status) {
+            conflict @ Outcome::Conflict { .. } => found(client, workload, request, conflict).await,
+            refused => refused,
+        },
+        Sent::Lost(why) => found(client, workload, request, Outcome::Failed { why }).await,
+    }
+}
+
+/// Removes the trial pod of an attempt, and no other pod of its name.
+async fn remove(
+    client: &Client,
+    workload: &WorkloadRef,
+    request: &ChangeRequest,
+    name: &str,
+    trial: AttemptId,
+) -> Outcome {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &workload.namespace);
+    let done = Outcome::Done { generation: None };
+    let uid = match send(|| pods.get_metadata_opt(name)).await {
+        Sent::Answered(found) => match found.filter(|pod| is_trial_of(&pod.metadata, trial)) {
+            Some(pod) => pod.metadata.uid,
+            None => return done,
+        },
+        Sent::Refused(status) => return refusal(&status),
+        Sent::Lost(why) => return not_tried(why),
+    };
+    let parameters = DeleteParams {
+        preconditions: Some(kube::api::Preconditions {
+            uid,
+            resource_version: None,
+        }),
+        ..DeleteParams::default()
+    };
+    match send(|| pods.delete(name, &parameters)).await {
+        Sent::Answered(_) => done,
+        Sent::Refused(status) if is_gone(&status) => done,
+        Sent::Refused(status) => refusal(&status),
+        Sent::Lost(why) => found(client, workload, request, Outcome::Failed { why }).await,
+    }
+}
+
+fn is_trial_of(metadata: &ObjectMeta, trial: AttemptId) -> bool {
+    let label = metadata.labels.as_ref().and_then(|all| all.get(TRIAL));
+    label.is_some_and(|label| *label == trial.to_string())
 }
 
 /// What became of a request.
@@ -320,6 +394,15 @@ async fn read_mark(
                 pod.metadata.uid.as_ref() == Some(uid) && pod.metadata.deletion_timestamp.is_none()
             });
             Ok((!there).then_some(Outcome::Done { generation: None }))
+        }
+        ChangeRequest::Create { name, trial, .. } | ChangeRequest::Remove { name, trial } => {
+            let pods: Api<Pod> = Api::namespaced(client.clone(), &workload.namespace);
+            let found = pods.get_metadata_opt(name).await?;
+            let there = found.is_some_and(|pod| {
+                is_trial_of(&pod.metadata, *trial) && pod.metadata.deletion_timestamp.is_none()
+            });
+            let has_arrived = there != request.takes_back();
+            Ok(has_arrived.then_some(Outcome::Done { generation: None }))
         }
     }
 }

@@ -23,8 +23,7 @@ pub use connect::{Access, ConnectError, Connected, Connection, connect, context_
 pub use registry::{InvalidMirror, Mirrors};
 pub use watch::Scope;
 
-/// The field manager of every change (<https://kubernetes.io/docs/reference/using-api/server-side-apply/#managers>).
-pub const FIELD_MANAGER: &str = "akeso";
+pub use akeso_core::FIELD_MANAGER;
 
 /// Executes effects; their outcomes come back as events.
 #[derive(Clone)]

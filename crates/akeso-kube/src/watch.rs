@@ -22,6 +22,7 @@ use akeso_core::{
 use futures::StreamExt;
 use k8s_openapi::api::{
     apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
+    autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::{CronJob, Job},
     core::v1::{Event as KubeEvent, Namespace, Node, Pod, Service},
 };
@@ -79,7 +80,7 @@ macro_rules! addressed {
         }
     };
 }
-addressed!(namespaced: Pod, Deployment, ReplicaSet, StatefulSet, DaemonSet, ControllerRevision, Job, CronJob, Service, KubeEvent);
+addressed!(namespaced: Pod, Deployment, ReplicaSet, StatefulSet, DaemonSet, ControllerRevision, Job, CronJob, Service, HorizontalPodAutoscaler, KubeEvent);
 addressed!(cluster: Namespace, Node);
 
 /// Events that say that all is well are not worth their memory.

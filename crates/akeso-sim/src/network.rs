@@ -50,7 +50,9 @@ impl Network for LateWatches {
             | Event::Recheck
             | Event::Tick
             | Event::Answered(..)
-            | Event::Outcome(..) => vec![SignedDuration::ZERO],
+            | Event::Outcome(..)
+            | Event::Requested(_)
+            | Event::Configured(_) => vec![SignedDuration::ZERO],
         }
     }
 }

@@ -144,6 +144,14 @@ impl Simulation {
         }
     }
 
+    /// Tells the engine what a person has said, or that its settings are others.
+    pub fn say(&mut self, event: Event) {
+        self.tell(&mut |_| {});
+        if !self.is_down {
+            self.handle(event, &mut |_| {});
+        }
+    }
+
     /// How often the engine was called at the time that it had named, did nothing, and wanted to
     /// be called again at once. A program on a real clock would not sleep meanwhile.
     pub const fn idle_ticks(&self) -> usize {
@@ -273,9 +281,13 @@ const fn watched_kind(event: &Event) -> Option<Kind> {
         Event::Upserted(object) => Some(object.kind()),
         Event::Deleted(reference) => Some(reference.kind),
         Event::Relisted(kind, _) => Some(*kind),
-        Event::Synced | Event::Recheck | Event::Tick | Event::Answered(..) | Event::Outcome(..) => {
-            None
-        }
+        Event::Synced
+        | Event::Recheck
+        | Event::Tick
+        | Event::Answered(..)
+        | Event::Outcome(..)
+        | Event::Requested(_)
+        | Event::Configured(_) => None,
     }
 }
 
@@ -289,6 +301,10 @@ fn same(event: &Event) -> Option<Event> {
             Event::Answered(*incident, question.clone(), answer.clone())
         }
         Event::Outcome(attempt, outcome) => Event::Outcome(*attempt, outcome.clone()),
-        Event::Synced | Event::Recheck | Event::Tick => return None,
+        Event::Synced
+        | Event::Recheck
+        | Event::Tick
+        | Event::Requested(_)
+        | Event::Configured(_) => return None,
     })
 }

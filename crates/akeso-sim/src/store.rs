@@ -7,6 +7,7 @@ use k8s_openapi::{
     Metadata, Resource,
     api::{
         apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
+        autoscaling::v2::HorizontalPodAutoscaler,
         batch::v1::{CronJob, Job},
         core::v1::{
             ConfigMap, Event, LimitRange, Namespace, Node, Pod, ResourceQuota, Secret, Service,
@@ -140,6 +141,7 @@ store! {
     Job => jobs, watched: yes, generation: spec;
     CronJob => cron_jobs, watched: yes, generation: spec;
     Service => services, watched: yes, generation: none;
+    HorizontalPodAutoscaler => autoscalers, watched: yes, generation: none;
     Namespace => namespaces, watched: yes, generation: none;
     Node => nodes, watched: yes, generation: none;
     Event => events, watched: yes, generation: none;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use akeso_core::{
+    act::TRIAL,
     cluster::{Key, Kind, ObjectRef},
     engine::Event,
 };
@@ -19,7 +20,7 @@ use crate::{
     kubelet::PodLife,
     names::Names,
     registry::Registry,
-    store::{OfEveryKind, Store, Stored, controller_uid, key_of, with_every_kind},
+    store::{OfEveryKind, Store, Stored, key_of, with_every_kind},
 };
 
 /// How long it takes a component to notice a change.
@@ -188,6 +189,7 @@ impl World {
             Some(
                 Kind::ControllerRevision
                 | Kind::Service
+                | Kind::HorizontalPodAutoscaler
                 | Kind::Namespace
                 | Kind::Node
                 | Kind::Event,
@@ -220,6 +222,19 @@ impl World {
     /// The name of the root owner of an object.
     pub(crate) fn root_name(&self, metadata: &ObjectMeta) -> String {
         let mut name = metadata.name.clone().unwrap_or_default();
+        let is_trial = metadata
+            .labels
+            .as_ref()
+            .is_some_and(|labels| labels.contains_key(TRIAL));
+        if let Some(owner) = metadata
+            .owner_references
+            .iter()
+            .flatten()
+            .next()
+            .filter(|_| is_trial)
+        {
+            return owner.name.clone(); // it behaves as what it tries
+        }
         let mut owner = controller_of(metadata);
         while let Some((kind, key)) = owner {
             name.clone_from(&key.name);
@@ -243,7 +258,10 @@ struct Orphans<'a> {
 
 impl OfEveryKind for Orphans<'_> {
     fn of<T: Stored>(&mut self) {
-        let orphaned = |object: &&T| controller_uid(object.metadata()) == Some(self.uid.as_str());
+        let orphaned = |object: &&T| {
+            let mut owners = object.metadata().owner_references.iter().flatten();
+            owners.any(|owner| owner.uid == self.uid)
+        };
         let all = self.world.store.list::<T>(&self.namespace);
         let keys: Vec<_> = all
             .filter(orphaned)

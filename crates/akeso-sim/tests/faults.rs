@@ -126,6 +126,12 @@ fn broken_rules(scenario: &Scenario, simulation: &Simulation) -> Vec<String> {
         let what = match &accepted.request {
             ChangeRequest::Patch(_) => accepted.request.mark().map(str::to_owned),
             ChangeRequest::Evict { uid, .. } => Some(format!("eviction of {uid}")),
+            ChangeRequest::Create { trial, .. } => Some(format!("trial pod of {trial}")),
+            // a pod that is gone can be removed once more
+            ChangeRequest::Remove { trial, .. } => Some(format!(
+                "removal of the trial pod of {trial} at {}",
+                accepted.at
+            )),
         };
         match what {
             Some(what) => *times.entry(what).or_default() += 1,
@@ -176,15 +182,23 @@ fn is_intended(journal: &[Entry], accepted: &Accepted) -> bool {
                     (Change::Evict { uid, .. }, ChangeRequest::Evict { uid: sent, .. }) => {
                         uid == sent
                     }
-                    (Change::Patch { .. }, ChangeRequest::Evict { .. })
-                    | (Change::Evict { .. }, ChangeRequest::Patch(_)) => false,
+                    (Change::Trial { pod, .. }, ChangeRequest::Create { pod: sent, .. }) => {
+                        pod == sent
+                    }
+                    (Change::Patch { .. } | Change::Evict { .. } | Change::Trial { .. }, _) => {
+                        false
+                    }
                 }
         }
         Fact::RollbackIntended { attempt, patch, .. } => {
-            let ChangeRequest::Patch(sent) = &accepted.request else {
-                return false;
-            };
-            *attempt == accepted.attempt && sent.starts_with(patch) && sent.len() == patch.len() + 1
+            *attempt == accepted.attempt
+                && match &accepted.request {
+                    ChangeRequest::Patch(sent) => {
+                        sent.starts_with(patch) && sent.len() == patch.len() + 1
+                    }
+                    ChangeRequest::Remove { trial, .. } => trial == attempt && patch.is_empty(),
+                    ChangeRequest::Evict { .. } | ChangeRequest::Create { .. } => false,
+                }
         }
         _ => false,
     })

@@ -8,7 +8,7 @@ use akeso_core::{
     act::PatchOp,
     engine::{Engine, State},
     journal::Fact,
-    settings::{Autonomy, Settings},
+    policy::{Autonomy, Settings},
     workload::{WorkloadKind, WorkloadRef},
 };
 use akeso_sim::{Flawless, SimCluster, Simulation, listed_images, scenario::Scenario};
@@ -38,10 +38,7 @@ fn run(simulation: &mut Simulation, minutes: i64) {
 
 /// The program ends, and is started again with other settings.
 fn start_again(simulation: &mut Simulation, autonomy: Autonomy) {
-    let settings = Settings {
-        autonomy,
-        ..Settings::default()
-    };
+    let settings = Settings::at(autonomy);
     simulation.cluster.hang_up();
     simulation.restart(Engine::restore(settings, &simulation.journal).unwrap());
 }

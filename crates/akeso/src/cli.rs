@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use akeso_core::{quantity::Bytes, settings::Autonomy};
+use akeso_core::{
+    policy::{Autonomy, Glob},
+    quantity::Bytes,
+};
 use akeso_kube::Mirrors;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -124,8 +127,8 @@ pub struct Monitor {
     pub memory_ceiling: Bytes,
     /// A namespace in which nothing is changed, beside kube-system, kube-public, kube-node-lease
     /// and Akeso's own; may be given several times.
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    pub protect: Vec<String>,
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = |text: &str| Glob::try_from(text.to_owned()))]
+    pub protect: Vec<Glob>,
     /// How often everything is looked at again, beside the watch: `30s`, `5m`, or a number of
     /// seconds.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = interval)]

@@ -19,7 +19,7 @@ use std::{
 
 use akeso_core::{
     journal::{Entry, Fact},
-    settings::Autonomy,
+    policy::Autonomy,
     workload::WorkloadRef,
 };
 use akeso_sim::scenario::{Expected, Expects, Scenario, check, facts, unhealthy};

@@ -23,10 +23,6 @@ pub struct FixImageName {
 }
 
 impl Treatment for FixImageName {
-    fn name(&self) -> &'static str {
-        "fix_image_name"
-    }
-
     fn summary(&self) -> String {
         format!(
             "set the image of {} from {} to {}",

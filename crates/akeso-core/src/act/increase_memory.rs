@@ -28,10 +28,6 @@ pub struct IncreaseMemory {
 }
 
 impl Treatment for IncreaseMemory {
-    fn name(&self) -> &'static str {
-        "increase_memory"
-    }
-
     fn summary(&self) -> String {
         format!(
             "raise the memory limit of {} from {} to {}",

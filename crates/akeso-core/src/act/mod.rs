@@ -4,22 +4,30 @@
 //! workload as it stands it makes a [`Change`]: the smallest JSON Patch (RFC 6902) with `test`
 //! operations on the values that the decision was based on, and the patch that takes it back.
 
+mod diff;
 mod fix_image_name;
 mod increase_memory;
 mod patch;
 mod restart_pod;
 mod rollback_to_revision;
+mod trial;
 mod update_env;
 
+pub use diff::{diff, patch_lines};
 pub use fix_image_name::FixImageName;
 pub use increase_memory::IncreaseMemory;
 pub use patch::PatchOp;
 pub use restart_pod::RestartPod;
 pub use rollback_to_revision::RollbackToRevision;
 pub(crate) use rollback_to_revision::fingerprint as rollback_fingerprint;
+pub use trial::{TRIAL, why_no_trial};
+pub(crate) use trial::{is_about_the_pod, trial};
 pub use update_env::{EnvValue, Found, UpdateEnv, Variable};
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     cluster::Workload,
@@ -87,12 +95,17 @@ pub enum Change {
         /// The pod's uid: a pod of the same name but another uid is not meant.
         uid: String,
     },
+    /// A pod of its own with the workload's changed template; it is taken back by removing it.
+    Trial {
+        /// The pod's name.
+        name: String,
+        /// The pod.
+        pod: Value,
+    },
 }
 
 /// What each action can say of itself.
 pub trait Treatment {
-    /// The action's name, as in the article's memory file.
-    fn name(&self) -> &'static str;
     /// What it does, in a few words: `set the image of container web to nginx:latest`.
     fn summary(&self) -> String;
     /// The kubectl command by which a person would do the same.
@@ -108,37 +121,64 @@ pub trait Treatment {
     fn holds(&self, workload: &Workload<'_>) -> bool;
 }
 
-/// A typed action. The names of the first four are the article's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "action", rename_all = "snake_case")]
-pub enum Action {
+macro_rules! actions {
+    ($($(#[$doc:meta])* $action:ident => $name:literal,)*) => {
+        /// A typed action. The names of the first four are the article's.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(tag = "action", rename_all = "snake_case")]
+        pub enum Action { $($(#[$doc])* $action($action),)* }
+
+        /// The actions, by name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum ActionKind { $($(#[$doc])* $action,)* }
+
+        impl Action {
+            /// The action as the one thing that all have in common.
+            pub fn treatment(&self) -> &dyn Treatment {
+                match self { $(Self::$action(action) => action,)* }
+            }
+
+            /// Which action it is.
+            pub const fn kind(&self) -> ActionKind {
+                match self { $(Self::$action(_) => ActionKind::$action,)* }
+            }
+        }
+
+        impl ActionKind {
+            /// Every action.
+            pub const ALL: &[Self] = &[$(Self::$action,)*];
+
+            /// Its name, as in the article's memory file and in the policy.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$action => $name,)* }
+            }
+        }
+    };
+}
+actions! {
     /// Corrects a container's image reference.
-    FixImageName(FixImageName),
+    FixImageName => "fix_image_name",
     /// Adds environment variables to a container.
-    UpdateEnv(UpdateEnv),
+    UpdateEnv => "update_env",
     /// Raises a container's memory limit.
-    IncreaseMemory(IncreaseMemory),
+    IncreaseMemory => "increase_memory",
     /// Has one pod made anew.
-    RestartPod(RestartPod),
+    RestartPod => "restart_pod",
     /// Puts the pod template of an earlier revision back.
-    RollbackToRevision(RollbackToRevision),
+    RollbackToRevision => "rollback_to_revision",
+}
+
+impl fmt::Display for ActionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl Action {
-    /// The action as the one thing that all have in common.
-    pub fn treatment(&self) -> &dyn Treatment {
-        match self {
-            Self::FixImageName(action) => action,
-            Self::UpdateEnv(action) => action,
-            Self::IncreaseMemory(action) => action,
-            Self::RestartPod(action) => action,
-            Self::RollbackToRevision(action) => action,
-        }
-    }
-
     /// The action's name.
-    pub fn name(&self) -> &'static str {
-        self.treatment().name()
+    pub const fn name(&self) -> &'static str {
+        self.kind().as_str()
     }
 
     /// Whether its parameters mean something for another workload. A pod or a revision is one

@@ -80,6 +80,15 @@ impl PatchOp {
         (path == "/metadata/annotations").then(|| value.get(LAST_ATTEMPT)?.as_str())?
     }
 
+    /// Whether it writes the workload's annotations.
+    pub(crate) fn is_about_annotations(&self) -> bool {
+        let (Self::Test { path, .. }
+        | Self::Add { path, .. }
+        | Self::Replace { path, .. }
+        | Self::Remove { path }) = self;
+        path.starts_with("/metadata/annotations")
+    }
+
     pub(super) fn remove(path: impl Into<String>) -> Self {
         Self::Remove { path: path.into() }
     }

@@ -19,10 +19,6 @@ pub struct RestartPod {
 }
 
 impl Treatment for RestartPod {
-    fn name(&self) -> &'static str {
-        "restart_pod"
-    }
-
     fn summary(&self) -> String {
         format!("have pod {} made anew", self.pod)
     }

@@ -42,10 +42,6 @@ pub(crate) fn fingerprint(template: &PodTemplateSpec) -> String {
 }
 
 impl Treatment for RollbackToRevision {
-    fn name(&self) -> &'static str {
-        "rollback_to_revision"
-    }
-
     fn summary(&self) -> String {
         format!(
             "put back revision {} ({})",

@@ -147,10 +147,6 @@ impl UpdateEnv {
 }
 
 impl Treatment for UpdateEnv {
-    fn name(&self) -> &'static str {
-        "update_env"
-    }
-
     fn summary(&self) -> String {
         let pairs: Vec<_> = self
             .variables

@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::{
     apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
+    autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::{CronJob, Job},
     core::v1::{Event, Namespace, Node, Pod, Service},
 };
@@ -37,6 +38,7 @@ macro_rules! for_each_kind {
             Job => jobs,
             CronJob => cron_jobs,
             Service => services,
+            HorizontalPodAutoscaler => autoscalers,
             Namespace => namespaces,
             Node => nodes,
             Event => events,

@@ -3,7 +3,10 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use super::{Cluster, Key, Kind, ObjectRef};
-use crate::workload::{WorkloadKind, WorkloadRef};
+use crate::{
+    act::TRIAL,
+    workload::{WorkloadKind, WorkloadRef},
+};
 
 /// A controller that is no built-in workload: an operator's custom resource, or the Node of a
 /// static pod. It would set back whatever is changed below it.
@@ -25,6 +28,17 @@ pub(super) fn controller_of(metadata: &ObjectMeta) -> Option<&OwnerReference> {
         .as_ref()?
         .iter()
         .find(|owner| owner.controller == Some(true))
+}
+
+/// For a trial pod, the workload whose change it tries.
+fn tried_by(metadata: &ObjectMeta) -> Option<&OwnerReference> {
+    is_trial(metadata).then(|| metadata.owner_references.as_ref()?.first())?
+}
+
+/// Whether it is a trial pod: it is no workload, and none of its workload's pods.
+pub(super) fn is_trial(metadata: &ObjectMeta) -> bool {
+    let labels = metadata.labels.as_ref();
+    labels.is_some_and(|labels| labels.contains_key(TRIAL))
 }
 
 fn workload_kind(owner: &OwnerReference) -> Option<WorkloadKind> {
@@ -64,7 +78,9 @@ impl Cluster {
                 });
             }
             Kind::Event => return self.root_of(&self.subject_of(object)?),
-            Kind::Service | Kind::Namespace | Kind::Node => return None,
+            Kind::Service | Kind::HorizontalPodAutoscaler | Kind::Namespace | Kind::Node => {
+                return None;
+            }
         };
         let mut at = WorkloadRef {
             kind,
@@ -73,6 +89,14 @@ impl Cluster {
         };
         loop {
             let metadata = self.metadata_of(&at)?;
+            if let Some(tried) = tried_by(metadata) {
+                let kind = workload_kind(tried)?;
+                return Some(WorkloadRef {
+                    kind,
+                    namespace: at.namespace,
+                    name: tried.name.clone(),
+                });
+            }
             match controller_of(metadata)
                 .and_then(|owner| Some((workload_kind(owner)?, &owner.name)))
             {
@@ -166,6 +190,7 @@ impl Cluster {
         roots.extend(
             self.pods
                 .iter()
+                .filter(|(_, o)| !is_trial(&o.metadata))
                 .filter_map(|(k, o)| owned(WorkloadKind::Pod, k, &o.metadata)),
         );
         roots

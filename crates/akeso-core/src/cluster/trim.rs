@@ -1,24 +1,40 @@
-//! What is thrown away before an object is kept: managed fields, the last-applied copy, and the
-//! parts of a pod that its owner's template tells as well.
+//! What is thrown away before an object is kept: managed fields but for who wrote last, the
+//! last-applied copy, and the parts of a pod that its owner's template tells as well.
 
 use k8s_openapi::{
     api::{
         apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
+        autoscaling::v2::HorizontalPodAutoscaler,
         batch::v1::{CronJob, Job},
         core::v1::{Event, Namespace, Node, Pod, Service},
     },
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta},
 };
 
 /// `kubectl apply` keeps a full copy of the manifest here.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Whether it is the record of a write to the object itself, and not by Akeso.
+fn is_anothers(entry: &ManagedFieldsEntry) -> bool {
+    entry.subresource.is_none() && entry.manager.as_deref() != Some(crate::FIELD_MANAGER)
+}
 
 pub(super) trait Trim {
     fn trim(&mut self);
 }
 
 fn trim_metadata(metadata: &mut ObjectMeta) {
-    metadata.managed_fields = None;
+    metadata.managed_fields = metadata.managed_fields.take().map(|managers| {
+        let last = managers
+            .into_iter()
+            .filter(is_anothers)
+            .max_by_key(|one| one.time.clone());
+        let without_fields = last.map(|last| ManagedFieldsEntry {
+            fields_v1: None,
+            ..last
+        });
+        without_fields.into_iter().collect()
+    });
     if let Some(annotations) = &mut metadata.annotations {
         annotations.remove(LAST_APPLIED);
     }
@@ -42,6 +58,7 @@ metadata_only!(
     Job,
     CronJob,
     Service,
+    HorizontalPodAutoscaler,
     Namespace
 );
 

@@ -1,8 +1,11 @@
 //! One workload with everything that belongs to it: its object, its pods by revision, its events.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::{
     api::{
         apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
+        autoscaling::v2::HorizontalPodAutoscaler,
         batch::v1::{CronJob, Job},
         core::v1::{Container, Event, Pod, PodSpec, PodTemplateSpec},
     },
@@ -11,7 +14,7 @@ use k8s_openapi::{
 
 use super::{
     Cluster, ForeignOwner, Key, Kind, ObjectRef, Revision, in_namespace,
-    owners::{controller_of, foreign_owner},
+    owners::{controller_of, foreign_owner, is_trial},
 };
 use crate::workload::{ContainerRef, ContainerRole, WorkloadKind, WorkloadRef};
 
@@ -45,6 +48,9 @@ pub struct Workload<'a> {
     pub replica_set: Option<&'a ReplicaSet>,
     cluster: &'a Cluster,
 }
+
+/// What a namespace without labels has.
+static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
 
 const CONTROLLER_HASH: &str = "controller-revision-hash";
 
@@ -104,6 +110,7 @@ impl Cluster {
                 name: key.name.clone(),
             };
             if pod.metadata.deletion_timestamp.is_some()
+                || is_trial(&pod.metadata)
                 || self.root_of(&name).as_ref() != Some(reference)
             {
                 continue;
@@ -115,6 +122,28 @@ impl Cluster {
             }
         }
         Some(workload)
+    }
+
+    /// A trial pod, as if it were a workload of its own.
+    pub fn trial(&self, namespace: &str, name: &str) -> Option<Workload<'_>> {
+        let pod = self.pods.get(&Key::new(namespace, name))?;
+        if !is_trial(&pod.metadata) {
+            return None;
+        }
+        let reference = WorkloadRef {
+            kind: WorkloadKind::Pod,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        Some(Workload {
+            reference,
+            controller: Controller::Pod(pod),
+            pods: vec![pod],
+            old_pods: Vec::new(),
+            job: None,
+            replica_set: None,
+            cluster: self,
+        })
     }
 
     /// The newest Job of a CronJob that was made from the template as it is now.
@@ -271,6 +300,12 @@ impl<'a> Workload<'a> {
             .count()
     }
 
+    /// Whether it is meant to run, and as many pods as it is meant to have are ready.
+    pub fn is_well(&self) -> bool {
+        let wanted = usize::try_from(self.desired()).unwrap_or_default();
+        wanted > 0 && self.is_settled() && self.ready_pods() >= wanted
+    }
+
     /// The newest earlier revision that is proven by ready pods.
     pub fn last_good_revision(&self) -> Option<Revision<'a>> {
         match self.controller {
@@ -330,6 +365,35 @@ impl<'a> Workload<'a> {
                 .and_then(|annotations| annotations.get(name))
         };
         labels.or_else(annotations).map(String::as_str)
+    }
+
+    /// The labels of its namespace, where they may be read.
+    pub fn namespace_labels(&self) -> Option<&'a BTreeMap<String, String>> {
+        let key = Key::new("", &self.reference.namespace);
+        let namespace = self.cluster.namespaces.get(&key)?;
+        Some(namespace.metadata.labels.as_ref().unwrap_or(&NO_LABELS))
+    }
+
+    /// The HorizontalPodAutoscalers that scale it.
+    pub fn autoscalers(&self) -> impl Iterator<Item = &'a HorizontalPodAutoscaler> {
+        let (kind, name) = (self.reference.kind.as_str(), &self.reference.name);
+        in_namespace(&self.cluster.autoscalers, &self.reference.namespace)
+            .map(|(_, scaler)| scaler)
+            .filter(move |scaler| {
+                let target = &scaler.spec.scale_target_ref;
+                target.kind == kind && target.name == *name
+            })
+    }
+
+    /// Who, beside Akeso, wrote to its object last, by the name of the field manager and the time
+    /// (<https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>).
+    pub fn last_writer(&self) -> Option<String> {
+        let writer = self.metadata().managed_fields.as_ref()?.first()?;
+        let manager = writer.manager.as_deref()?;
+        Some(match &writer.time {
+            Some(time) => format!("{manager} (at {})", time.0),
+            None => manager.to_owned(),
+        })
     }
 
     /// The Warning events about one object of the workload.

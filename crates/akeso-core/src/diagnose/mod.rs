@@ -5,6 +5,7 @@
 
 mod bad_command;
 mod container_config;
+mod dependency;
 mod image;
 mod image_unavailable;
 mod injected_container;
@@ -33,7 +34,7 @@ use crate::{
     learn::Fingerprint,
     observe::Symptom,
     plan::{Advice, Step},
-    settings::Settings,
+    policy::Settings,
 };
 
 /// A cause in one plain sentence, and what can be done about it.
@@ -52,6 +53,10 @@ pub struct Diagnosis {
     /// What tells this fault from another of its kind, for instance which variables are missing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// What it depends on that other workloads may depend on as well, for instance
+    /// `ConfigMap shop/settings`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dependency: Option<String>,
     /// What makes the same failure known again.
     pub fingerprint: Fingerprint,
     /// What can be done.
@@ -238,6 +243,7 @@ impl<'a> Examination<'a> {
             confidence,
             evidence: self.recent_events(symptom),
             detail: String::new(),
+            dependency: dependency::of(symptom, &self.workload.reference.namespace),
             fingerprint: Fingerprint::of(fault, &container, ""),
             remedy,
         }

@@ -81,7 +81,12 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
     };
     let bounds = bounds.for_each_of(examination.workload.desired(), limit);
     let node = largest_node(examination);
-    let (most, bound) = memory::most(limit, bounds, node, examination.settings.memory_ceiling);
+    let (most, bound) = memory::most(
+        limit,
+        bounds,
+        node,
+        examination.settings.policy.ceilings.memory,
+    );
     let known = limits_of_similar(examination, container);
     let mut from = limit;
     let steps: Vec<_> = memory::growth(limit, &known, most)

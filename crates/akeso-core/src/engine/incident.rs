@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::ChangeRequest;
 use crate::{
-    act::{Change, PatchOp},
+    act::{Change, is_about_the_pod},
     diagnose::Diagnosis,
-    gate::Ruling,
-    journal::{End, Fact, Outcome, Verdict},
+    gate::{Decision, Ruling},
+    journal::{End, Fact, Outcome, Proposal, Verdict},
     observe::Symptom,
     plan::{Plan, Step},
     workload::{AttemptId, IncidentId, WorkloadRef},
@@ -27,6 +27,8 @@ pub struct Incident {
     pub updated: Timestamp,
     /// What was seen first.
     pub symptoms: Vec<Symptom>,
+    /// Whether the workload was well before.
+    pub was_well: bool,
     /// The causes; the plan is for the first.
     pub diagnoses: Vec<Diagnosis>,
     /// The plan.
@@ -37,12 +39,16 @@ pub struct Incident {
     pub gated: usize,
     /// What was tried, in order.
     pub attempts: Vec<Attempt>,
+    /// The step to which a person has consented.
+    pub consented: Option<Proposal>,
+    /// Who wants an attempt of it taken back.
+    pub recalled: Option<String>,
     /// How it stands.
     pub state: State,
 }
 
 /// How an incident stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum State {
     /// Something is broken; the cause is looked for.
@@ -52,10 +58,20 @@ pub enum State {
         /// The step's place in the plan.
         step: usize,
     },
+    /// A step waits until what is against it has passed: a budget, a freeze, a storm.
+    Waiting {
+        /// The step's place in the plan.
+        step: usize,
+    },
+    /// The cause is another incident's as well, which goes first.
+    Joined {
+        /// The other incident.
+        into: IncidentId,
+    },
     /// A step waits for a person.
     AwaitingApproval {
-        /// The command that does the same by hand.
-        command: String,
+        /// What the person is asked.
+        question: Box<Proposal>,
     },
     /// A change is being made.
     Acting {
@@ -85,6 +101,22 @@ pub enum State {
     Closed(End),
 }
 
+impl State {
+    /// Whether something is being changed, or watched after a change.
+    pub const fn is_between_change_and_verdict(&self) -> bool {
+        match self {
+            Self::Acting { .. } | Self::Verifying { .. } | Self::RollingBack { .. } => true,
+            Self::Observed
+            | Self::Planned { .. }
+            | Self::Waiting { .. }
+            | Self::Joined { .. }
+            | Self::AwaitingApproval { .. }
+            | Self::Escalated { .. }
+            | Self::Closed(_) => false,
+        }
+    }
+}
+
 /// One executed step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
@@ -98,6 +130,10 @@ pub struct Attempt {
     pub diagnosis: Diagnosis,
     /// The exact change.
     pub change: Change,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// How many pods were ready before it.
+    pub ready_before: usize,
     /// The API server's answer.
     pub outcome: Option<Outcome>,
     /// Whether it helped.
@@ -107,9 +143,27 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Whether its change is in the cluster and has not been taken back.
+    /// Whether its change is in the workload and has not been taken back.
     pub const fn is_kept(&self) -> bool {
-        matches!(self.outcome, Some(Outcome::Done { .. })) && self.rolled_back.is_none()
+        matches!(self.outcome, Some(Outcome::Done { .. }))
+            && self.rolled_back.is_none()
+            && !self.is_trial()
+    }
+
+    /// Whether it is tried on a pod of its own.
+    pub const fn is_trial(&self) -> bool {
+        matches!(self.change, Change::Trial { .. })
+    }
+
+    /// Whether it was tried on a pod of its own, and the workload may follow: the trial passed, or
+    /// there was no room for it.
+    pub fn lets_the_change_follow(&self) -> bool {
+        self.is_trial()
+            && match &self.outcome {
+                Some(Outcome::Refused { why }) => !is_about_the_pod(why),
+                Some(Outcome::Done { .. } | Outcome::Conflict { .. } | Outcome::Failed { .. })
+                | None => self.verdict == Some(Verdict::Passed),
+            }
     }
 
     /// Whether its change has been taken back.
@@ -117,16 +171,38 @@ impl Attempt {
         matches!(self.rolled_back, Some(Outcome::Done { .. }))
     }
 
-    /// The patch that takes it back, if it can be taken back.
-    pub fn inverse(&self) -> Option<&Vec<PatchOp>> {
-        match &self.change {
-            Change::Patch { inverse, .. } => Some(inverse),
-            Change::Evict { .. } => None,
-        }
+    /// The request that takes it back, if it can be taken back.
+    pub fn inverse(&self) -> Option<ChangeRequest> {
+        ChangeRequest::taking_back(self.id, &self.change)
     }
 }
 
 impl Incident {
+    pub(super) fn open(
+        id: IncidentId,
+        workload: &WorkloadRef,
+        symptoms: &[Symptom],
+        was_well: bool,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            workload: workload.clone(),
+            opened: at,
+            updated: at,
+            symptoms: symptoms.to_vec(),
+            was_well,
+            diagnoses: Vec::new(),
+            plan: None,
+            ruling: None,
+            gated: 0,
+            attempts: Vec::new(),
+            consented: None,
+            recalled: None,
+            state: State::Observed,
+        }
+    }
+
     /// Whether it is over.
     pub const fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed(_))
@@ -159,14 +235,13 @@ impl Incident {
         match &self.state {
             State::Acting { attempt } => Some((
                 *attempt,
-                ChangeRequest::from(&self.attempt(*attempt)?.change),
+                ChangeRequest::making(*attempt, &self.attempt(*attempt)?.change),
             )),
-            State::RollingBack { attempt } => Some((
-                *attempt,
-                ChangeRequest::taking_back(*attempt, self.attempt(*attempt)?.inverse()?),
-            )),
+            State::RollingBack { attempt } => Some((*attempt, self.attempt(*attempt)?.inverse()?)),
             State::Observed
             | State::Planned { .. }
+            | State::Waiting { .. }
+            | State::Joined { .. }
             | State::AwaitingApproval { .. }
             | State::Verifying { .. }
             | State::Escalated { .. }
@@ -184,6 +259,9 @@ impl Incident {
                 self.state = State::Planned { step: 0 };
             }
             Fact::Gated { ruling, step, .. } => {
+                if ruling.decision == Decision::Wait {
+                    self.state = State::Waiting { step: *step };
+                }
                 self.ruling = Some(ruling.clone());
                 self.gated = *step;
             }
@@ -191,8 +269,12 @@ impl Incident {
                 attempt,
                 step,
                 change,
+                ready_before,
                 ..
             } => {
+                if !matches!(change, Change::Trial { .. }) {
+                    self.consented = None;
+                }
                 let planned = self
                     .plan
                     .as_ref()
@@ -205,6 +287,8 @@ impl Incident {
                         place: *step,
                         diagnosis,
                         change: change.clone(),
+                        at,
+                        ready_before: *ready_before,
                         outcome: None,
                         verdict: None,
                         rolled_back: None,
@@ -219,9 +303,14 @@ impl Incident {
                 if let Some(attempt) = self.attempt_mut(*attempt) {
                     attempt.outcome = Some(outcome.clone());
                 }
+                let follows = self
+                    .attempt(*attempt)
+                    .is_some_and(Attempt::lets_the_change_follow);
                 self.state = match outcome {
                     Outcome::Done { .. } => State::Verifying { attempt: *attempt },
-                    Outcome::Refused { .. } => State::Planned { step: place + 1 },
+                    Outcome::Refused { .. } => State::Planned {
+                        step: place + usize::from(!follows),
+                    },
                     Outcome::Conflict { .. } | Outcome::Failed { .. } => State::Observed,
                 };
             }
@@ -237,7 +326,7 @@ impl Incident {
                     Verdict::NotHealed | Verdict::Worse => {
                         self.state = State::Planned { step: place + 1 }
                     }
-                    Verdict::Healed | Verdict::Superseded => {}
+                    Verdict::Healed | Verdict::Superseded | Verdict::Passed => {}
                 }
             }
             Fact::RollbackIntended { attempt, .. } => {
@@ -247,16 +336,41 @@ impl Incident {
                 attempt, outcome, ..
             } => {
                 // what is taken back may be a guess of an earlier plan: the plan goes on behind
-                // the last step that was tried
-                let place = self.attempts.last().map_or(0, |last| last.place);
+                // the last step that was tried, and with the same step when its trial has passed
+                let last = self.attempts.last();
+                let next = last.map_or(0, |last| {
+                    last.place + usize::from(last.verdict != Some(Verdict::Passed))
+                });
                 if let Some(attempt) = self.attempt_mut(*attempt) {
                     attempt.rolled_back = Some(outcome.clone());
                 }
-                self.state = State::Planned { step: place + 1 };
+                self.state = State::Planned { step: next };
             }
-            Fact::Asked { command, .. } => {
+            Fact::Joined { into, .. } => self.state = State::Joined { into: *into },
+            Fact::Reconsidered { .. } => {
+                self.plan = None;
+                self.consented = None;
+                self.state = State::Observed;
+            }
+            Fact::Reopened { attempt, .. } => {
+                if let Some(attempt) = self.attempt_mut(*attempt) {
+                    attempt.verdict = Some(Verdict::NotHealed);
+                }
+                self.plan = None;
+                self.state = State::Observed;
+            }
+            Fact::Recalled { by, .. } => self.recalled = Some(by.clone()),
+            Fact::Asked { question, .. } => {
                 self.state = State::AwaitingApproval {
-                    command: command.clone(),
+                    question: question.clone(),
+                }
+            }
+            Fact::Consented { .. } => {
+                if let State::AwaitingApproval { question } = &self.state {
+                    self.consented = Some((**question).clone());
+                    self.state = State::Planned {
+                        step: question.place,
+                    };
                 }
             }
             Fact::Escalated {
@@ -272,7 +386,11 @@ impl Incident {
                 };
             }
             Fact::Closed { end, .. } => self.state = State::Closed(end.clone()),
-            Fact::Opened { .. } | Fact::Learned { .. } | Fact::Forgotten { .. } => {}
+            Fact::Opened { .. }
+            | Fact::SharedOpened { .. }
+            | Fact::Declined { .. }
+            | Fact::Learned { .. }
+            | Fact::Forgotten { .. } => {}
         }
     }
 }

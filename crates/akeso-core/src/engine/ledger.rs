@@ -1,14 +1,17 @@
 //! The fold of the journal: every incident, what was learned, what was spent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Incident, State};
 use crate::{
-    gate,
-    journal::{Entry, Fact, Verdict},
+    cluster::Workload,
+    gate::{Closure, Spent, Use},
+    journal::{End, Entry, Fact, SharedCause, Verdict},
     learn::Patterns,
+    observe::Symptom,
+    policy::WorkloadBudget,
     workload::{AttemptId, IncidentId, WorkloadRef},
 };
 
@@ -17,14 +20,37 @@ use crate::{
 pub struct Ledger {
     incidents: BTreeMap<IncidentId, Incident>,
     open: BTreeMap<WorkloadRef, IncidentId>,
-    failures: BTreeMap<WorkloadRef, Vec<Timestamp>>,
-    set_back: BTreeMap<WorkloadRef, Timestamp>,
+    shared: BTreeMap<IncidentId, Shared>,
+    closures: BTreeMap<WorkloadRef, Closure>,
+    set_back: BTreeMap<WorkloadRef, (Timestamp, String)>,
+    /// When changes were intended within the last hour, and where.
+    changes: Vec<(Timestamp, String)>,
+    /// When workloads that had been well broke, within the last hour.
+    broken: Vec<(Timestamp, WorkloadRef)>,
     patterns: Patterns,
     last_incident: u64,
     last_attempt: u64,
+    budget: WorkloadBudget,
+}
+
+/// An incident that others share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shared {
+    /// What they have in common.
+    pub cause: SharedCause,
+    /// When it was opened.
+    pub opened: Timestamp,
 }
 
 impl Ledger {
+    /// A ledger that counts failures by this budget.
+    pub fn new(budget: WorkloadBudget) -> Self {
+        Self {
+            budget,
+            ..Self::default()
+        }
+    }
+
     /// Takes in the next entry.
     pub fn fold(&mut self, entry: &Entry) {
         let at = entry.at;
@@ -33,49 +59,78 @@ impl Ledger {
                 incident,
                 workload,
                 symptoms,
+                was_well,
             } => {
                 self.last_incident = self.last_incident.max(incident.0);
                 self.open.insert(workload.clone(), *incident);
-                self.incidents.insert(
-                    *incident,
-                    Incident {
-                        id: *incident,
-                        workload: workload.clone(),
-                        opened: at,
-                        updated: at,
-                        symptoms: symptoms.clone(),
-                        diagnoses: Vec::new(),
-                        plan: None,
-                        ruling: None,
-                        gated: 0,
-                        attempts: Vec::new(),
-                        state: State::Observed,
-                    },
-                );
+                let opened = Incident::open(*incident, workload, symptoms, *was_well, at);
+                self.incidents.insert(*incident, opened);
+                if *was_well {
+                    self.broken.retain(|(then, _)| is_recent(*then, at));
+                    self.broken.push((at, workload.clone()));
+                }
             }
-            Fact::Intended { attempt, .. } => self.last_attempt = self.last_attempt.max(attempt.0),
+            Fact::SharedOpened { incident, cause } => {
+                self.last_incident = self.last_incident.max(incident.0);
+                let (cause, opened) = (cause.clone(), at);
+                self.shared.insert(*incident, Shared { cause, opened });
+            }
+            Fact::Intended {
+                incident, attempt, ..
+            } => {
+                self.last_attempt = self.last_attempt.max(attempt.0);
+                self.changes.retain(|(then, _)| is_recent(*then, at));
+                if let Some(incident) = self.incidents.get(incident) {
+                    self.changes.push((at, incident.workload.namespace.clone()));
+                }
+            }
+            Fact::Asked { question, .. } => {
+                self.last_attempt = self.last_attempt.max(question.attempt.0);
+            }
             Fact::Judged {
                 incident,
                 attempt,
                 verdict,
+                by,
                 ..
-            } => self.count(*incident, *attempt, *verdict, at),
+            } => self.count(*incident, *attempt, *verdict, by.as_deref(), at),
             Fact::RolledBack {
                 incident, attempt, ..
             } => self.count_taken_back(*incident, *attempt, at),
+            Fact::Reopened {
+                incident, attempt, ..
+            } => {
+                if let Some(incident) = self.incidents.get(incident) {
+                    self.open.insert(incident.workload.clone(), incident.id);
+                }
+                self.count_failure(*incident, *attempt, at);
+            }
+            Fact::Recalled { incident, by, .. } => {
+                if let Some(incident) = self.incidents.get(incident) {
+                    self.open.insert(incident.workload.clone(), incident.id);
+                    self.set_back
+                        .insert(incident.workload.clone(), (at, by.clone()));
+                }
+            }
             Fact::Learned {
                 fingerprint,
                 action,
                 ..
             } => self.patterns.succeeded(fingerprint, action, at),
             Fact::Forgotten { fingerprint } => self.patterns.forget(fingerprint),
-            Fact::Closed { incident, .. } => self.open.retain(|_, open| open != incident),
+            Fact::Closed { incident, .. } => {
+                self.open.retain(|_, open| open != incident);
+                self.shared.remove(incident);
+            }
             Fact::Diagnosed { .. }
             | Fact::Planned { .. }
             | Fact::Gated { .. }
             | Fact::Applied { .. }
             | Fact::RollbackIntended { .. }
-            | Fact::Asked { .. }
+            | Fact::Joined { .. }
+            | Fact::Reconsidered { .. }
+            | Fact::Consented { .. }
+            | Fact::Declined { .. }
             | Fact::Escalated { .. } => {}
         }
         if let Some(incident) = entry
@@ -88,23 +143,35 @@ impl Ledger {
     }
 
     /// A failed attempt counts against its workload and against the pattern it came from.
-    fn count(&mut self, incident: IncidentId, attempt: AttemptId, verdict: Verdict, at: Timestamp) {
+    fn count(
+        &mut self,
+        incident: IncidentId,
+        attempt: AttemptId,
+        verdict: Verdict,
+        by: Option<&str>,
+        at: Timestamp,
+    ) {
+        match verdict {
+            Verdict::NotHealed | Verdict::Worse => self.count_failure(incident, attempt, at),
+            Verdict::Superseded => {
+                if let Some(incident) = self.incidents.get(&incident) {
+                    let who = by.unwrap_or("somebody").to_owned();
+                    self.set_back.insert(incident.workload.clone(), (at, who));
+                }
+            }
+            Verdict::Healed | Verdict::Partly | Verdict::Passed => {}
+        }
+    }
+
+    fn count_failure(&mut self, incident: IncidentId, attempt: AttemptId, at: Timestamp) {
         let Some(incident) = self.incidents.get(&incident) else {
             return;
         };
-        match verdict {
-            Verdict::NotHealed | Verdict::Worse => {
-                let failures = self.failures.entry(incident.workload.clone()).or_default();
-                add_failure(failures, at);
-                if let Some(attempt) = incident.attempt(attempt) {
-                    self.patterns
-                        .failed(&attempt.diagnosis.fingerprint, &attempt.step.action, at);
-                }
-            }
-            Verdict::Superseded => {
-                self.set_back.insert(incident.workload.clone(), at);
-            }
-            Verdict::Healed | Verdict::Partly => {}
+        let closure = self.closures.entry(incident.workload.clone()).or_default();
+        closure.failed(at, &self.budget);
+        if let Some(attempt) = incident.attempt(attempt) {
+            self.patterns
+                .failed(&attempt.diagnosis.fingerprint, &attempt.step.action, at);
         }
     }
 
@@ -117,10 +184,11 @@ impl Ledger {
             .attempt(attempt)
             .and_then(|attempt| attempt.verdict)
         {
-            Some(Verdict::NotHealed | Verdict::Worse) => {} // counted when it was judged
+            // counted when it was judged, or no failure at all
+            Some(Verdict::NotHealed | Verdict::Worse | Verdict::Passed) => {}
             None | Some(Verdict::Healed | Verdict::Partly | Verdict::Superseded) => {
-                let failures = self.failures.entry(incident.workload.clone()).or_default();
-                add_failure(failures, at);
+                let closure = self.closures.entry(incident.workload.clone()).or_default();
+                closure.failed(at, &self.budget);
             }
         }
     }
@@ -150,17 +218,65 @@ impl Ledger {
         &self.patterns
     }
 
-    /// When attempts on a workload failed.
-    pub fn failures(&self, workload: &WorkloadRef) -> &[Timestamp] {
-        self.failures
-            .get(workload)
-            .map(Vec::as_slice)
-            .unwrap_or_default()
+    /// The incidents that others share and that are not over.
+    pub fn shared(&self) -> impl Iterator<Item = (IncidentId, &Shared)> {
+        self.shared.iter().map(|(id, shared)| (*id, shared))
     }
 
-    /// When somebody else last set back what Akeso had changed on a workload.
-    pub fn set_back(&self, workload: &WorkloadRef) -> Option<Timestamp> {
-        self.set_back.get(workload).copied()
+    /// What has been tried on a workload and around it.
+    pub fn spent(&self, workload: &WorkloadRef) -> Spent {
+        let near = |place: &str| place == workload.namespace;
+        let busy = self.open().filter(|incident| {
+            incident.workload != *workload && incident.state.is_between_change_and_verdict()
+        });
+        let busy: Vec<_> = busy.map(|it| it.workload.namespace.as_str()).collect();
+        let changes = |only: &dyn Fn(&str) -> bool| {
+            let chosen = self.changes.iter().filter(|(_, place)| only(place));
+            chosen.map(|(at, _)| *at).collect()
+        };
+        Spent {
+            closed: self.closures.get(workload).cloned(),
+            set_back: self.set_back.get(workload).cloned(),
+            in_namespace: Use {
+                busy: busy.iter().filter(|place| near(place)).count(),
+                changes: changes(&near),
+            },
+            in_cluster: Use {
+                busy: busy.len(),
+                changes: changes(&|_| true),
+            },
+        }
+    }
+
+    /// The workloads that had been well and have broken since, each once, with the last of these
+    /// times.
+    pub(super) fn broken_since(&self, since: Timestamp) -> (usize, Option<Timestamp>) {
+        let recent = self.broken.iter().filter(|(at, _)| *at >= since);
+        let workloads: BTreeSet<_> = recent.clone().map(|(_, workload)| workload).collect();
+        (workloads.len(), recent.map(|(at, _)| *at).max())
+    }
+
+    /// The attempt by which a workload was healed since, if these symptoms are those of its fault.
+    pub(super) fn relapse(
+        &self,
+        workload: &Workload<'_>,
+        symptoms: &[Symptom],
+        since: Timestamp,
+    ) -> Option<(IncidentId, AttemptId)> {
+        let healed = self.incidents.values().rev().find(|incident| {
+            incident.workload == workload.reference
+                && incident.state == State::Closed(End::Healed)
+                && incident.updated >= since
+        })?;
+        let attempt = healed.attempts.iter().rev().find(|attempt| {
+            attempt.is_kept()
+                && attempt.verdict == Some(Verdict::Healed)
+                && attempt.step.action.treatment().holds(workload)
+                && symptoms
+                    .iter()
+                    .any(|s| s.is_lasting() && s.is_like(&attempt.diagnosis.symptom))
+        })?;
+        Some((healed.id, attempt.id))
     }
 
     pub(super) fn incident_of(&self, attempt: AttemptId) -> Option<IncidentId> {
@@ -177,13 +293,22 @@ impl Ledger {
         AttemptId(self.last_attempt + 1)
     }
 
-    /// Forgets the incidents that are over; the journal still has them.
-    pub fn drop_closed(&mut self) {
-        self.incidents.retain(|_, incident| !incident.is_closed());
+    /// Forgets the incidents that are over, but for what was healed since then; the journal still
+    /// has them.
+    pub fn drop_closed(&mut self, since: Timestamp) {
+        self.incidents.retain(|_, incident| {
+            !incident.is_closed()
+                || (incident.state == State::Closed(End::Healed) && incident.updated >= since)
+        });
+    }
+
+    /// Takes an incident of the journal in again, as it was when it was closed.
+    pub(super) fn take_in(&mut self, incident: Incident) {
+        self.incidents.entry(incident.id).or_insert(incident);
     }
 }
 
-fn add_failure(failures: &mut Vec<Timestamp>, at: Timestamp) {
-    failures.retain(|failed| at.duration_since(*failed) < gate::CLOSED_FOR);
-    failures.push(at);
+/// Budgets are counted by the hour.
+fn is_recent(then: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(then) < SignedDuration::from_hours(1)
 }

@@ -9,23 +9,26 @@
 
 mod incident;
 mod ledger;
+mod shared_cause;
 mod turn;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Unit};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use incident::{Attempt, Incident, State};
-pub use ledger::Ledger;
+pub use ledger::{Ledger, Shared};
 
 use crate::{
     act::{Change, PatchOp},
     cluster::{Cluster, Kind, Object, ObjectRef},
     evidence::{Answer, Question},
-    journal::{Broken, Chain, Entry, Fact, Outcome},
-    observe::observe,
-    settings::{Autonomy, Settings},
+    gate,
+    journal::{Broken, Chain, End, Entry, Fact, Outcome},
+    observe::{Symptom, observe},
+    policy::Settings,
     workload::{AttemptId, IncidentId, WorkloadRef},
 };
 use turn::{Live, Turn};
@@ -49,6 +52,38 @@ pub enum Event {
     Answered(IncidentId, Question, Answer),
     /// The outcome of a change, or of taking one back.
     Outcome(AttemptId, Outcome),
+    /// A person has said something.
+    Requested(Request),
+    /// The settings are others from here on.
+    Configured(Box<Settings>),
+}
+
+/// What a person can say.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// A step that asks may be executed.
+    Consent {
+        /// The attempt that was proposed.
+        attempt: AttemptId,
+        /// Who says so.
+        by: String,
+    },
+    /// A step that asks is not to be executed.
+    Decline {
+        /// The attempt that was proposed.
+        attempt: AttemptId,
+        /// Who says so.
+        by: String,
+    },
+    /// A change is to be taken back.
+    TakeBack {
+        /// Its incident, as the journal has it.
+        incident: Box<Incident>,
+        /// The attempt.
+        attempt: AttemptId,
+        /// Who says so.
+        by: String,
+    },
 }
 
 /// What the rim is to do.
@@ -109,41 +144,74 @@ pub enum ChangeRequest {
         /// Its uid.
         uid: String,
     },
-}
-
-impl From<&Change> for ChangeRequest {
-    fn from(change: &Change) -> Self {
-        match change {
-            Change::Patch { forward, .. } => Self::Patch(forward.clone()),
-            Change::Evict { pod, uid } => Self::Evict {
-                pod: pod.clone(),
-                uid: uid.clone(),
-            },
-        }
-    }
+    /// A trial pod is made, dry-run first.
+    Create {
+        /// The pod's name.
+        name: String,
+        /// The attempt that it bears as its label [`TRIAL`](crate::act::TRIAL).
+        trial: AttemptId,
+        /// The pod.
+        pod: Value,
+    },
+    /// A trial pod is removed, if it is that of this attempt.
+    Remove {
+        /// The pod's name.
+        name: String,
+        /// The attempt that it bears as its label.
+        trial: AttemptId,
+    },
 }
 
 /// Behind the attempt's id in the mark of a patch that takes the attempt back.
 const TAKEN_BACK: &str = "-taken-back";
 
 impl ChangeRequest {
-    /// The patch that takes an attempt back, with a mark of its own.
-    fn taking_back(attempt: AttemptId, inverse: &[PatchOp]) -> Self {
-        let mark = PatchOp::mark(&format!("{attempt}{TAKEN_BACK}"));
-        Self::Patch(inverse.iter().cloned().chain([mark]).collect())
+    /// The request that makes a change.
+    fn making(attempt: AttemptId, change: &Change) -> Self {
+        match change {
+            Change::Patch { forward, .. } => Self::Patch(forward.clone()),
+            Change::Evict { pod, uid } => Self::Evict {
+                pod: pod.clone(),
+                uid: uid.clone(),
+            },
+            Change::Trial { name, pod } => Self::Create {
+                name: name.clone(),
+                trial: attempt,
+                pod: pod.clone(),
+            },
+        }
+    }
+
+    /// The request that takes a change back, with a mark of its own; an eviction has none.
+    fn taking_back(attempt: AttemptId, change: &Change) -> Option<Self> {
+        match change {
+            Change::Patch { inverse, .. } => {
+                let mark = PatchOp::mark(&format!("{attempt}{TAKEN_BACK}"));
+                Some(Self::Patch(inverse.iter().cloned().chain([mark]).collect()))
+            }
+            Change::Evict { .. } => None,
+            Change::Trial { name, .. } => Some(Self::Remove {
+                name: name.clone(),
+                trial: attempt,
+            }),
+        }
     }
 
     /// What the annotation [`LAST_ATTEMPT`](crate::act::LAST_ATTEMPT) holds once the patch is made.
     pub fn mark(&self) -> Option<&str> {
         match self {
             Self::Patch(operations) => operations.iter().find_map(PatchOp::as_mark),
-            Self::Evict { .. } => None,
+            Self::Evict { .. } | Self::Create { .. } | Self::Remove { .. } => None,
         }
     }
 
     /// Whether it takes an attempt back.
     pub fn takes_back(&self) -> bool {
-        self.mark().is_some_and(|mark| mark.ends_with(TAKEN_BACK))
+        match self {
+            Self::Patch(_) => self.mark().is_some_and(|mark| mark.ends_with(TAKEN_BACK)),
+            Self::Remove { .. } => true,
+            Self::Evict { .. } | Self::Create { .. } => false,
+        }
     }
 }
 
@@ -167,6 +235,10 @@ pub struct Engine {
     live: BTreeMap<IncidentId, Live>,
     /// Workloads without an incident that time alone may make ill or well.
     looks: BTreeMap<WorkloadRef, Timestamp>,
+    /// Workloads that were well when they were last looked at.
+    well: BTreeSet<WorkloadRef>,
+    /// The latest time that was told; a clock that is set back must not undo a wait.
+    now: Timestamp,
 }
 
 /// Writes facts down: to the journal, into the ledger.
@@ -188,13 +260,19 @@ impl Recorder {
 impl Engine {
     /// An engine that knows nothing yet.
     pub fn new(settings: Settings) -> Self {
+        let recorder = Recorder {
+            ledger: Ledger::new(settings.policy.budgets.workload),
+            ..Recorder::default()
+        };
         Self {
             settings,
             cluster: Cluster::default(),
             is_synced: false,
-            recorder: Recorder::default(),
+            recorder,
             live: BTreeMap::new(),
             looks: BTreeMap::new(),
+            well: BTreeSet::new(),
+            now: Timestamp::MIN,
         }
     }
 
@@ -207,7 +285,9 @@ impl Engine {
         for entry in journal {
             engine.recorder.chain.follow(entry)?;
             engine.recorder.ledger.fold(entry);
-            engine.recorder.ledger.drop_closed();
+            engine.now = engine.now.max(entry.at);
+            let since = engine.remembers_since();
+            engine.recorder.ledger.drop_closed(since);
         }
         Ok(engine)
     }
@@ -228,7 +308,14 @@ impl Engine {
             .values()
             .filter_map(Live::wake)
             .chain(self.looks.values().copied())
+            .chain(self.storm_ends())
             .min()
+    }
+
+    /// Heals since then may still turn out to be none.
+    fn remembers_since(&self) -> Timestamp {
+        let window = self.settings.policy.regression_within;
+        self.now.checked_sub(window).unwrap_or(Timestamp::MIN)
     }
 
     /// Whether everything has been listed, so that what the engine sees is judged.
@@ -242,7 +329,10 @@ impl Engine {
             && self.watched().all(|incident| {
                 matches!(
                     incident.state,
-                    State::AwaitingApproval { .. } | State::Escalated { .. }
+                    State::AwaitingApproval { .. }
+                        | State::Escalated { .. }
+                        | State::Waiting { .. }
+                        | State::Joined { .. }
                 ) || (incident.state == State::Observed
                     && self.live.get(&incident.id).is_some_and(Live::is_waiting))
             })
@@ -271,8 +361,10 @@ impl Engine {
         std::mem::take(&mut self.recorder.effects)
     }
 
-    /// Takes in an event and decides. `now` must not go back.
+    /// Takes in an event and decides. A `now` before the last one is taken for the last one.
     pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Effect> {
+        self.now = self.now.max(now);
+        let now = self.now;
         match event {
             Event::Upserted(object) => {
                 let reference = object.reference();
@@ -283,6 +375,7 @@ impl Engine {
                 let root = self.cluster.root_of(&reference);
                 self.cluster.remove(&reference);
                 if let Some(root) = root {
+                    self.well.remove(&root);
                     self.look_at(&root, now);
                 }
             }
@@ -312,8 +405,43 @@ impl Engine {
                     self.advance(incident, now);
                 }
             }
+            Event::Requested(request) => self.take_request(request, now),
+            Event::Configured(settings) => {
+                self.settings = *settings;
+                self.look_at_all(now);
+            }
         }
+        self.judge_shared_causes(now);
         std::mem::take(&mut self.recorder.effects)
+    }
+
+    /// A person has said something. What is about nothing that is open is left unsaid.
+    fn take_request(&mut self, request: Request, now: Timestamp) {
+        let (incident, attempt) = match &request {
+            Request::Consent { attempt, .. } | Request::Decline { attempt, .. } => {
+                let asked = self.recorder.ledger.open().find(|incident| {
+                    matches!(&incident.state, State::AwaitingApproval { question } if question.attempt == *attempt)
+                });
+                (asked.map(|incident| incident.id), *attempt)
+            }
+            Request::TakeBack {
+                incident, attempt, ..
+            } => {
+                let open = self.recorder.ledger.open_incident(&incident.workload);
+                if open.is_none() {
+                    self.recorder.ledger.take_in((**incident).clone());
+                }
+                (
+                    Some(incident.id).filter(|id| open.is_none_or(|open| open == *id)),
+                    *attempt,
+                )
+            }
+        };
+        if let Some(id) = incident {
+            self.live.entry(id).or_default();
+            self.turn(id, now, |turn| turn.take_request(&request, attempt));
+            self.advance(id, now);
+        }
     }
 
     /// After a restart: changes whose outcome is not known are settled by reading the object.
@@ -323,9 +451,14 @@ impl Engine {
             self.live.entry(incident.id).or_default();
             let unsettled = incident.unsettled();
             // to complete a take-back is a change as well
-            let is_allowed = self.settings.autonomy != Autonomy::Observe;
+            let is_allowed = |cluster: &Cluster| {
+                let workload = cluster.workload(&incident.workload);
+                workload.is_none_or(|workload| {
+                    gate::forbids_any_change(&workload, &self.settings).is_none()
+                })
+            };
             if let Some((attempt, request)) =
-                unsettled.filter(|(_, request)| is_allowed || !request.takes_back())
+                unsettled.filter(|(_, request)| !request.takes_back() || is_allowed(&self.cluster))
             {
                 let workload = incident.workload.clone();
                 self.recorder.effects.push(Effect::Settle {
@@ -392,13 +525,18 @@ impl Engine {
             .workload(reference)
             .map(|workload| observe(&workload, now))
             .unwrap_or_default();
-        if self.recorder.ledger.open_incident(reference).is_none() {
-            if observation.symptoms.is_empty() {
-                if let Some(again) = observation.again {
-                    self.looks.insert(reference.clone(), again);
-                }
-                return;
+        let open = self.recorder.ledger.open_incident(reference);
+        if observation.symptoms.is_empty() && open.is_none() {
+            if let Some(again) = observation.again {
+                self.looks.insert(reference.clone(), again);
             }
+            let workload = self.cluster.workload(reference);
+            if workload.is_some_and(|workload| workload.is_well()) {
+                self.well.insert(reference.clone());
+            }
+            return;
+        }
+        if !self.reopen(reference, open, &observation.symptoms, now) && open.is_none() {
             let incident = self.recorder.ledger.next_incident();
             let symptoms = observation.symptoms.clone();
             self.recorder.record(
@@ -406,6 +544,7 @@ impl Engine {
                     incident,
                     workload: reference.clone(),
                     symptoms,
+                    was_well: self.well.remove(reference),
                 },
                 now,
             );
@@ -414,6 +553,54 @@ impl Engine {
             self.live.entry(incident).or_default().see(observation);
             self.advance(incident, now);
         }
+    }
+
+    /// Opens the incident again by which this was healed within the regression window, in place
+    /// of one that is new and not explained yet.
+    fn reopen(
+        &mut self,
+        reference: &WorkloadRef,
+        open: Option<IncidentId>,
+        symptoms: &[Symptom],
+        now: Timestamp,
+    ) -> bool {
+        let ledger = &self.recorder.ledger;
+        let is_explained = |id| {
+            let open: Option<&Incident> = ledger.get(id);
+            open.is_none_or(|it| !it.diagnoses.is_empty() || !it.attempts.is_empty())
+        };
+        if open.is_some_and(is_explained) {
+            return false;
+        }
+        let since = self.remembers_since();
+        let workload = self.cluster.workload(reference);
+        let relapse = workload.and_then(|it| ledger.relapse(&it, symptoms, since));
+        let Some((incident, attempt)) = relapse else {
+            return false;
+        };
+        let healed = ledger.get(incident).map_or(now, |it| it.updated);
+        if let Some(new) = open {
+            self.live.remove(&new);
+            let why = format!("it is {incident} again");
+            let end = End::Dismissed { why };
+            self.recorder
+                .record(Fact::Closed { incident: new, end }, now);
+        }
+        let ago = now
+            .duration_since(healed)
+            .round(Unit::Second)
+            .unwrap_or_default();
+        let why = format!("what {attempt} had healed is broken again after {ago:#}");
+        self.recorder.record(
+            Fact::Reopened {
+                incident,
+                attempt,
+                why,
+            },
+            now,
+        );
+        self.well.remove(reference);
+        true
     }
 
     fn advance(&mut self, incident: IncidentId, now: Timestamp) {
@@ -426,20 +613,29 @@ impl Engine {
         if incident.is_closed() {
             let (id, workload) = (incident.id, incident.workload.clone());
             self.live.remove(&id);
-            self.recorder.ledger.drop_closed();
+            let since = self.remembers_since();
+            self.recorder.ledger.drop_closed(since);
             // what is still broken is a new incident
             self.look_at(&workload, now);
+            self.release_joined(id, now);
         }
     }
 
     fn turn(&mut self, incident: IncidentId, now: Timestamp, act: impl FnOnce(&mut Turn<'_>)) {
         let mut live = self.live.remove(&incident).unwrap_or_default();
+        let workload = self
+            .recorder
+            .ledger
+            .get(incident)
+            .map(|it| it.workload.clone());
+        let shared_cause = workload.and_then(|workload| self.shared_cause(&workload));
         act(&mut Turn {
             id: incident,
             cluster: &self.cluster,
             settings: &self.settings,
             recorder: &mut self.recorder,
             live: &mut live,
+            shared_cause,
             now,
         });
         self.live.insert(incident, live);

@@ -3,7 +3,9 @@
 mod decide;
 mod explain;
 mod judge;
+mod outcome;
 mod person;
+mod trial;
 
 use std::collections::BTreeSet;
 
@@ -14,10 +16,11 @@ use super::{Announcement, Effect, Incident, Recorder, State};
 use crate::{
     cluster::Cluster,
     evidence::{Answer, Evidence, Question},
+    gate,
     journal::{End, Fact},
     observe::{Observation, Symptom},
     plan::Advice,
-    settings::{Autonomy, Settings},
+    policy::{Autonomy, Settings},
     verify::Watch,
     workload::IncidentId,
 };
@@ -35,7 +38,6 @@ pub(super) struct Live {
     retry_at: Option<Timestamp>,
     refusals: u8,
     layers: u8,
-    ready_before: usize,
     watch: Option<Watch>,
     watch_at: Option<Timestamp>,
     /// The pod template for which a person was asked.
@@ -81,6 +83,8 @@ pub(super) struct Turn<'a> {
     pub settings: &'a Settings,
     pub recorder: &'a mut Recorder,
     pub live: &'a mut Live,
+    /// The shared incident that concerns the workload, and what it is.
+    pub shared_cause: Option<(IncidentId, String)>,
     pub now: Timestamp,
 }
 
@@ -102,8 +106,15 @@ impl Turn<'_> {
                 return;
             };
             let next = match &incident.state {
+                State::Observed | State::Planned { .. } | State::Waiting { .. }
+                    if self.joins_shared_cause() =>
+                {
+                    Next::Done
+                }
                 State::Observed => self.explain(&incident, &workload),
                 State::Planned { step } => self.decide(&incident, &workload, *step),
+                State::Waiting { step } => self.wait(&incident, &workload, *step),
+                State::Joined { into } => self.wait_for_another(&incident, &workload, *into),
                 State::Verifying { attempt } => self.verify(&incident, &workload, *attempt),
                 State::AwaitingApproval { .. } | State::Escalated { .. } => {
                     self.wait_for_person(&incident, &workload)
@@ -121,16 +132,28 @@ impl Turn<'_> {
     }
 
     fn announce(&mut self, incident: &Incident, reason: Announcement, note: String) {
-        if self.settings.autonomy == Autonomy::Observe {
+        let workload = self.cluster.workload(&incident.workload);
+        let observes = |workload| gate::level(workload, self.settings) == Autonomy::Observe;
+        if workload.as_ref().is_none_or(observes) {
             return; // an Event would be a change as well
         }
-        let workload = self.cluster.workload(&incident.workload);
         self.recorder.effects.push(Effect::Announce {
             workload: incident.workload.clone(),
             uid: workload.and_then(|workload| workload.metadata().uid.clone()),
             reason,
             note,
         });
+    }
+
+    /// Drops what was planned.
+    fn reconsider(&mut self, why: &str) {
+        self.record(Fact::Reconsidered {
+            incident: self.id,
+            why: why.to_owned(),
+        });
+        self.live.forget_evidence();
+        self.live.watch = None;
+        self.live.retry_at = None;
     }
 
     fn dismiss(&mut self, why: &str) {

@@ -1,36 +1,71 @@
-//! A workload on which attempts keep failing is closed for a while.
+//! A workload on which attempts keep failing is closed for a while, each time for longer; what
+//! somebody sets back is not fought over.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::{Decision, Request, Ruling};
+use crate::policy::WorkloadBudget;
 
-/// So many failed attempts within [`CLOSED_FOR`] close a workload.
-pub const MOST_FAILURES: usize = 3;
-/// How long a workload stays closed after the first of them.
-pub const CLOSED_FOR: SignedDuration = SignedDuration::from_hours(1);
+/// A change that was set back is not made again without asking for so long.
+pub const SET_BACK_FOR: SignedDuration = SignedDuration::from_hours(1);
+
+/// Failed attempts on one workload, and what they led to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Closure {
+    /// When attempts failed since it was last closed, oldest first.
+    pub failures: Vec<Timestamp>,
+    /// When it was closed.
+    pub closed: Vec<Timestamp>,
+}
+
+impl Closure {
+    /// Takes in a failed attempt.
+    pub fn failed(&mut self, at: Timestamp, budget: &WorkloadBudget) {
+        self.failures
+            .retain(|failed| at.duration_since(*failed) < budget.closed_for);
+        self.failures.push(at);
+        if self.failures.len() >= usize::try_from(budget.failures).unwrap_or(usize::MAX) {
+            // what is long past does not make it longer
+            let memory = budget.longest.saturating_mul(2);
+            self.closed
+                .retain(|closed| at.duration_since(*closed) < memory);
+            self.closed.push(at);
+            self.failures.clear();
+        }
+    }
+
+    /// Until when the workload is closed.
+    pub fn until(&self, budget: &WorkloadBudget) -> Option<Timestamp> {
+        let last = self.closed.last()?;
+        let doublings = u32::try_from(self.closed.len() - 1)
+            .unwrap_or(u32::MAX)
+            .min(30);
+        let time = budget.closed_for.saturating_mul(1 << doublings);
+        last.checked_add(time.min(budget.longest)).ok()
+    }
+}
 
 pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
-    let is_fought_over = request
-        .set_back
-        .is_some_and(|at| request.now.duration_since(at) < CLOSED_FOR);
-    if is_fought_over {
-        let why =
-            "somebody has set a change of Akeso's back within the last hour: it is not fought over";
-        return Some(Ruling::new(Decision::Ask, "set-back", why));
+    let budget = &request.settings.policy.budgets.workload;
+    let until = request.spent.closed.as_ref()?.until(budget)?;
+    if until <= request.now {
+        return None;
     }
-    let recent: Vec<_> = request
-        .failures
-        .iter()
-        .filter(|failed| request.now.duration_since(**failed) < CLOSED_FOR)
-        .collect();
-    let oldest = recent.iter().rev().nth(MOST_FAILURES - 1)?;
-    let until = oldest.checked_add(CLOSED_FOR).ok();
     let why = format!(
-        "{} attempts failed within an hour: this workload is closed until it has passed",
-        recent.len()
+        "{} attempts failed: this workload is closed until {until}",
+        budget.failures
     );
-    Some(Ruling {
-        until,
-        ..Ruling::new(Decision::Refuse, "attempt-budget", why)
-    })
+    Some(Ruling::new(Decision::Refuse, "attempt-budget", why).until(until))
+}
+
+pub(super) fn set_back(request: &Request<'_>) -> Option<Ruling> {
+    let (at, who) = request.spent.set_back.as_ref()?;
+    if request.now.duration_since(*at) >= SET_BACK_FOR {
+        return None;
+    }
+    let why = format!(
+        "{who} has set a change of Akeso's back within the last hour: it is not fought over"
+    );
+    Some(Ruling::new(Decision::Ask, "set-back", why))
 }

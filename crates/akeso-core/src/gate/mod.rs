@@ -5,21 +5,30 @@
 
 mod attempts;
 mod autonomy;
+mod autoscaler;
+mod budgets;
+mod ceilings;
+mod freeze;
+mod own;
 mod ownership;
+mod permission;
 mod protection;
+mod shared_cause;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    act::{Change, NotApplicable},
+    act::Change,
     cluster::Workload,
     plan::Step,
-    settings::{Autonomy, Settings},
+    policy::{Autonomy, Effective, Settings},
     workload::AttemptId,
 };
 
-pub use attempts::{CLOSED_FOR, MOST_FAILURES};
+pub use attempts::Closure;
+pub use own::facts;
+pub use ownership::{drift, instead};
 
 /// What is decided on a step, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,12 +39,27 @@ pub struct Ruling {
     pub rule: String,
     /// Why, for people.
     pub why: String,
-    /// When a refusal ends by itself.
+    /// When a refusal or a wait ends by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// What every rule said, in the order in which they are asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
 }
 
-/// The three decisions.
+/// What one rule said of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// The rule's name.
+    pub rule: String,
+    /// What it would decide; `execute` where it has nothing against the step.
+    pub decision: Decision,
+    /// Why, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+}
+
+/// The decisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
@@ -43,6 +67,8 @@ pub enum Decision {
     Execute,
     /// A person is asked.
     Ask,
+    /// The step is executed when what is against it has passed.
+    Wait,
     /// The step is not executed.
     Refuse,
 }
@@ -54,6 +80,14 @@ impl Ruling {
             rule: rule.to_owned(),
             why: why.into(),
             until: None,
+            checks: Vec::new(),
+        }
+    }
+
+    fn until(self, until: Timestamp) -> Self {
+        Self {
+            until: Some(until),
+            ..self
         }
     }
 }
@@ -63,68 +97,150 @@ impl Ruling {
 pub struct Request<'a> {
     /// The step.
     pub step: &'a Step,
+    /// What it would change.
+    pub change: &'a Change,
     /// The workload that it would change.
     pub workload: &'a Workload<'a>,
     /// The operator's settings.
     pub settings: &'a Settings,
-    /// When somebody else last set back what Akeso had changed on this workload.
-    pub set_back: Option<Timestamp>,
-    /// When attempts on this workload failed.
-    pub failures: &'a [Timestamp],
+    /// What has been tried before.
+    pub spent: &'a Spent,
+    /// What the workload shares with others that are broken, for people.
+    pub shared_cause: Option<&'a str>,
+    /// Whether a person has consented to exactly this change.
+    pub consent: Consented,
     /// The time.
     pub now: Timestamp,
 }
 
-type Rule = fn(&Request<'_>) -> Option<Ruling>;
+/// Whether a person has consented to a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consented {
+    /// Nobody has been asked, or has answered.
+    No,
+    /// Somebody has: what asks is answered. What refuses or waits is not.
+    Yes,
+}
+
+/// What has been tried, on the workload and around it.
+#[derive(Debug, Clone, Default)]
+pub struct Spent {
+    /// Until when the workload is closed, after attempts that failed.
+    pub closed: Option<Closure>,
+    /// When somebody else last set back what Akeso had changed on this workload, and who.
+    pub set_back: Option<(Timestamp, String)>,
+    /// In the workload's namespace.
+    pub in_namespace: Use,
+    /// In the cluster.
+    pub in_cluster: Use,
+}
+
+/// How much is being changed.
+#[derive(Debug, Clone, Default)]
+pub struct Use {
+    /// So many other workloads are between a change and its verdict.
+    pub busy: usize,
+    /// When changes were made within the last hour, oldest first.
+    pub changes: Vec<Timestamp>,
+}
+
+impl Request<'_> {
+    /// What the policy says of this step's action in its namespace.
+    pub fn effective(&self) -> Effective {
+        self.settings.policy.effective(
+            Some(self.step.action.kind()),
+            &self.workload.reference.namespace,
+            self.workload.namespace_labels(),
+        )
+    }
+}
+
+/// A rule: its name, and what it has to say.
+type Rule = (&'static str, fn(&Request<'_>) -> Option<Ruling>);
 
 /// The rules, the stricter first: the first that has something to say decides.
 const RULES: &[Rule] = &[
-    protection::rule,
-    attempts::rule,
-    ownership::rule,
-    autonomy::rule,
+    ("protection", protection::rule),
+    ("observe", autonomy::observe),
+    ("permission", permission::rule),
+    ("ceilings", ceilings::rule),
+    ("attempts", attempts::rule),
+    ("own-gates", own::rule),
+    ("autonomy", autonomy::rule),
+    ("set-back", attempts::set_back),
+    ("ownership", ownership::rule),
+    ("autoscaler", autoscaler::rule),
+    ("shared-cause", shared_cause::rule),
+    ("freeze", freeze::rule),
+    ("budgets", budgets::rule),
 ];
 
-/// A step that may be executed.
+/// A change that may be made.
 #[derive(Debug)]
-pub struct Approved<'a>(&'a Step);
+pub struct Approved(Change);
 
-impl Approved<'_> {
-    /// The change to the workload as it stands.
-    pub fn change(
-        &self,
-        workload: &Workload<'_>,
-        attempt: AttemptId,
-    ) -> Result<Change, NotApplicable> {
-        self.0.action.treatment().change(workload, attempt)
+impl Approved {
+    /// The change.
+    pub fn into_change(self) -> Change {
+        self.0
+    }
+
+    /// The same change, tried on a pod of its own first.
+    pub fn as_trial(&self, workload: &Workload<'_>, attempt: AttemptId) -> Option<Self> {
+        crate::act::trial(workload, &self.0, attempt).map(Self)
     }
 }
 
 /// Why nothing at all may be changed on a workload, not even taken back.
 pub fn forbids_any_change(workload: &Workload<'_>, settings: &Settings) -> Option<Ruling> {
-    let observes = settings.autonomy == Autonomy::Observe;
-    let ruling = || {
-        Ruling::new(
-            Decision::Refuse,
-            "autonomy",
-            "observe only: nothing is changed",
-        )
-    };
-    protection::protects(workload, settings).or_else(|| observes.then(ruling))
+    protection::protects(workload, settings)
+        .or_else(|| (level(workload, settings) == Autonomy::Observe).then(autonomy::only_observes))
 }
 
-/// Decides on a step; there is an [`Approved`] step exactly when the decision is to execute.
-pub fn decide<'a>(request: &Request<'a>) -> (Ruling, Option<Approved<'a>>) {
-    let ruling = RULES
+/// The autonomy level that holds for a workload.
+pub fn level(workload: &Workload<'_>, settings: &Settings) -> Autonomy {
+    let namespace = &workload.reference.namespace;
+    let labels = workload.namespace_labels();
+    settings.policy.effective(None, namespace, labels).autonomy
+}
+
+/// Decides on a step; there is an [`Approved`] change exactly when the decision is to execute.
+pub fn decide(request: &Request<'_>) -> (Ruling, Option<Approved>) {
+    let said: Vec<_> = RULES
         .iter()
-        .find_map(|rule| rule(request))
-        .unwrap_or_else(|| {
-            Ruling::new(
-                Decision::Execute,
-                "autonomy",
-                "within what the autonomy level allows",
-            )
-        });
-    let approved = (ruling.decision == Decision::Execute).then_some(Approved(request.step));
+        .map(|(name, rule)| {
+            let ruling = rule(request);
+            let is_answered = |ruling: &Ruling| {
+                ruling.decision == Decision::Ask && request.consent == Consented::Yes
+            };
+            (*name, ruling.filter(|ruling| !is_answered(ruling)))
+        })
+        .collect();
+    let checks = said
+        .iter()
+        .map(|(name, ruling)| Check {
+            rule: ruling
+                .as_ref()
+                .map_or(*name, |ruling| &ruling.rule)
+                .to_owned(),
+            decision: ruling.as_ref().map_or(Decision::Execute, |r| r.decision),
+            why: ruling.as_ref().map(|r| r.why.clone()).unwrap_or_default(),
+        })
+        .collect();
+    let decided = said.into_iter().find_map(|(_, ruling)| ruling);
+    let allowed = || {
+        let why = match request.consent {
+            Consented::Yes => "a person has consented".to_owned(),
+            Consented::No => format!("within what {} allows", request.effective().source),
+        };
+        let drift = drift(request.workload).map(|drift| format!("; {drift}"));
+        let why = why + drift.as_deref().unwrap_or_default();
+        Ruling::new(Decision::Execute, "autonomy", why)
+    };
+    let ruling = Ruling {
+        checks,
+        ..decided.unwrap_or_else(allowed)
+    };
+    let approved = (ruling.decision == Decision::Execute).then(|| Approved(request.change.clone()));
     (ruling, approved)
 }

@@ -1,10 +1,10 @@
-//! System namespaces, and what is marked `akeso.dev/ignore: "true"`.
+//! Protected namespaces, and what is marked `akeso.dev/ignore: "true"`.
 
 use super::{Decision, Request, Ruling};
 use crate::{
     cluster::Workload,
     observe::{IGNORE, is_ignored},
-    settings::Settings,
+    policy::Settings,
 };
 
 pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
@@ -12,9 +12,7 @@ pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
 }
 
 pub(super) fn protects(workload: &Workload<'_>, settings: &Settings) -> Option<Ruling> {
-    let namespace = &workload.reference.namespace;
-    if settings.protected_namespaces.contains(namespace) {
-        let why = format!("nothing is changed in the namespace {namespace}");
+    if let Some(why) = settings.protects(&workload.reference.namespace) {
         return Some(Ruling::new(Decision::Refuse, "protected-namespace", why));
     }
     is_ignored(workload).then(|| {

@@ -7,9 +7,11 @@ pub mod values;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    act::Action,
+    act::{Action, why_no_trial},
+    cluster::Workload,
     diagnose::{Diagnosis, Remedy},
     learn::{Pattern, Patterns},
+    policy::{self, Policy},
     quantity::Bytes,
 };
 
@@ -21,6 +23,38 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What a person should know or do if no step helps.
     pub advice: Advice,
+    /// Whether a step is tried on one pod first.
+    #[serde(default)]
+    pub canary: Canary,
+}
+
+/// Whether a step is tried on one pod first.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(tag = "first", rename_all = "kebab-case")]
+pub enum Canary {
+    /// A pod of its own with the changed template must become ready and stay so.
+    TrialPod,
+    /// It is not, and this is why.
+    Nothing {
+        /// Why.
+        why: String,
+    },
+    /// There is no step to try.
+    #[default]
+    NoStep,
+}
+
+impl Canary {
+    /// What can be done first for a workload, and is not switched off.
+    pub fn of(workload: &Workload<'_>, policy: &Policy) -> Self {
+        match (policy.canary, why_no_trial(workload)) {
+            (policy::Canary::Off, _) => Self::Nothing {
+                why: "the policy says canary: off".to_owned(),
+            },
+            (policy::Canary::Auto, Some(why)) => Self::Nothing { why },
+            (policy::Canary::Auto, None) => Self::TrialPod,
+        }
+    }
 }
 
 /// What a person should know or do.
@@ -82,7 +116,11 @@ pub fn plan(diagnosis: &Diagnosis, patterns: &Patterns) -> Option<Plan> {
     if let Some(pattern) = patterns.recall(&diagnosis.fingerprint) {
         recall(pattern, &mut steps);
     }
-    Some(Plan { steps, advice })
+    Some(Plan {
+        steps,
+        advice,
+        canary: Canary::NoStep,
+    })
 }
 
 /// Puts what has helped before in front, with the parameters of this workload.

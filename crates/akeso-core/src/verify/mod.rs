@@ -3,6 +3,8 @@
 //! Well means: the new revision is rolled out, every pod of it is ready, nothing is broken and
 //! nothing restarts, for a window no shorter than the time that this fault took to show last time.
 
+pub mod neighbours;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{

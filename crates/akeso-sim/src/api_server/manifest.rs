@@ -1,5 +1,6 @@
 //! `kubectl apply`: manifests to objects.
 
+use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Map, Value};
 
 use super::{Rules, admit, write_json};
@@ -59,6 +60,22 @@ fn apply_one(world: &mut World, namespace: &str, mut document: Value) -> Result<
         Some(result) => result.map_err(refused),
         None => Err(SimError::UnknownKind { kind }),
     }
+}
+
+/// Creates a pod, as `kubectl create` does.
+pub(crate) fn create_pod(
+    world: &mut World,
+    namespace: &str,
+    document: Value,
+) -> Result<(), String> {
+    let name = document.pointer("/metadata/name").and_then(Value::as_str);
+    let apply = Apply {
+        name: name.unwrap_or_default().to_owned(),
+        namespace: namespace.to_owned(),
+        world,
+        document,
+    };
+    apply.of::<Pod>()
 }
 
 struct Apply<'a> {

@@ -7,5 +7,5 @@ mod rules;
 
 pub(crate) use admission::{admit, usage};
 pub(crate) use defaults::fill_pod;
-pub(crate) use manifest::apply;
+pub(crate) use manifest::{apply, create_pod};
 pub(crate) use rules::{Rules, write_json};

@@ -4,6 +4,7 @@ use k8s_openapi::{
     Resource,
     api::{
         apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
+        autoscaling::v2::HorizontalPodAutoscaler,
         batch::v1::{CronJob, Job},
         core::v1::{
             ConfigMap, Event, LimitRange, Namespace, Node, Pod, PodSpec, ResourceQuota, Secret,
@@ -48,6 +49,7 @@ impl Rules for Event {}
 impl Rules for ConfigMap {}
 impl Rules for ResourceQuota {}
 impl Rules for LimitRange {}
+impl Rules for HorizontalPodAutoscaler {}
 
 impl Rules for Deployment {
     fn prepare(&mut self, before: Option<&Self>) -> Result<(), String> {

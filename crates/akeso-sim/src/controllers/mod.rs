@@ -27,6 +27,7 @@ pub(crate) fn reconcile(world: &mut World, kind: Kind, key: &Key) {
         Kind::Pod
         | Kind::ControllerRevision
         | Kind::Service
+        | Kind::HorizontalPodAutoscaler
         | Kind::Namespace
         | Kind::Node
         | Kind::Event => {}

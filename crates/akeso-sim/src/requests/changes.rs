@@ -1,18 +1,18 @@
 //! Changes that the engine makes, and the settling of those whose outcome nobody has told.
 
 use akeso_core::{
-    act::{LAST_ATTEMPT, PatchOp},
+    act::{LAST_ATTEMPT, PatchOp, TRIAL},
     cluster::Key,
     engine::ChangeRequest,
     journal::Outcome,
-    workload::WorkloadRef,
+    workload::{AttemptId, WorkloadRef},
 };
 use json_patch::{Patch, PatchErrorKind};
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 
 use crate::{
-    api_server::{Rules, write_json},
+    api_server::{Rules, create_pod, write_json},
     store::{OfKind, with_kind},
     world::World,
 };
@@ -53,7 +53,33 @@ pub(crate) fn change(
                 },
             }
         }
+        ChangeRequest::Create { name, trial, pod } => {
+            let key = Key::new(&workload.namespace, name);
+            if world.store.get::<Pod>(&key).is_some() {
+                return found_trial(world, &key, *trial).unwrap_or_else(|| Outcome::Conflict {
+                    why: format!("pods \"{name}\" already exists"),
+                });
+            }
+            match create_pod(world, &workload.namespace, pod.clone()) {
+                Ok(()) => Outcome::Done { generation: None },
+                Err(why) => Outcome::Refused { why },
+            }
+        }
+        ChangeRequest::Remove { name, trial } => {
+            let key = Key::new(&workload.namespace, name);
+            if found_trial(world, &key, *trial).is_some() {
+                world.delete::<Pod>(&key);
+            }
+            Outcome::Done { generation: None }
+        }
     }
+}
+
+/// Done, if the pod is the trial of this attempt.
+fn found_trial(world: &World, key: &Key, trial: AttemptId) -> Option<Outcome> {
+    let pod = world.store.get::<Pod>(key)?;
+    let label = pod.metadata.labels.as_ref()?.get(TRIAL)?;
+    (*label == trial.to_string()).then_some(Outcome::Done { generation: None })
 }
 
 struct PatchWorkload<'a> {
@@ -124,6 +150,15 @@ pub(super) fn has_arrived(
                     && found.metadata.deletion_timestamp.is_none()
             });
             (!is_there).then_some(Outcome::Done { generation: None })
+        }
+        ChangeRequest::Create { name, trial, .. } => {
+            found_trial(world, &Key::new(&workload.namespace, name), *trial)
+        }
+        ChangeRequest::Remove { name, trial } => {
+            let there = found_trial(world, &Key::new(&workload.namespace, name), *trial);
+            there
+                .is_none()
+                .then_some(Outcome::Done { generation: None })
         }
         ChangeRequest::Patch(_) => {
             let key = Key::new(&workload.namespace, &workload.name);

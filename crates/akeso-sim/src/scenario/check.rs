@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use akeso_core::{
+    act::Change,
     journal::{End, Entry, Fact},
     plan::Plan,
     workload::{IncidentId, WorkloadRef},
@@ -17,6 +18,7 @@ struct Story<'a> {
     causes: Vec<&'a str>,
     plans: BTreeMap<IncidentId, &'a Plan>,
     actions: Vec<&'static str>,
+    trials: usize,
     planned: usize,
     asked: usize,
     escalated: usize,
@@ -59,6 +61,11 @@ impl<'a> Story<'a> {
                 self.planned += 1;
                 self.plans.insert(*incident, plan);
             }
+            // a trial is not the change itself
+            Fact::Intended {
+                change: Change::Trial { .. },
+                ..
+            } => self.trials += 1,
             Fact::Intended { incident, step, .. } => {
                 let planned = self
                     .plans
@@ -79,6 +86,13 @@ impl<'a> Story<'a> {
                 }
             }
             Fact::Opened { .. }
+            | Fact::SharedOpened { .. }
+            | Fact::Joined { .. }
+            | Fact::Reconsidered { .. }
+            | Fact::Reopened { .. }
+            | Fact::Consented { .. }
+            | Fact::Declined { .. }
+            | Fact::Recalled { .. }
             | Fact::Gated { .. }
             | Fact::Applied { .. }
             | Fact::Judged { .. }
@@ -214,7 +228,14 @@ pub fn facts(journal: &[Entry]) -> String {
                     .collect();
                 format!("planned {steps:?}, else {}", plan.advice.why)
             }
-            fact @ (Fact::Gated { .. }
+            fact @ (Fact::SharedOpened { .. }
+            | Fact::Joined { .. }
+            | Fact::Reconsidered { .. }
+            | Fact::Reopened { .. }
+            | Fact::Consented { .. }
+            | Fact::Declined { .. }
+            | Fact::Recalled { .. }
+            | Fact::Gated { .. }
             | Fact::Intended { .. }
             | Fact::Applied { .. }
             | Fact::Judged { .. }
@@ -258,6 +279,7 @@ mod tests {
             incident: INCIDENT,
             workload: web(),
             symptoms: Vec::new(),
+            was_well: false,
         }
     }
 
@@ -287,6 +309,7 @@ mod tests {
             attempt: AttemptId(1),
             step: 0,
             change,
+            ready_before: 0,
         }
     }
 

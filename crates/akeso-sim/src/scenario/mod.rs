@@ -12,7 +12,7 @@ use std::{
 
 use akeso_core::{
     engine::Engine,
-    settings::{Autonomy, Settings},
+    policy::{Autonomy, Settings},
     workload::{WorkloadKind, WorkloadRef},
 };
 use jiff::SignedDuration;
@@ -196,10 +196,7 @@ impl Scenario {
 
     /// The settings under which it is run.
     pub fn settings(&self) -> Settings {
-        Settings {
-            autonomy: self.expect.autonomy,
-            ..Settings::default()
-        }
+        Settings::at(self.expect.autonomy)
     }
 
     /// An empty simulated cluster whose registry has `images`, and an engine that speaks with it

@@ -5,7 +5,7 @@ use std::{io::IsTerminal, process::ExitCode, thread::sleep, time::Duration};
 use akeso_core::{
     engine::Engine,
     journal::{End, Entry, Fact},
-    settings::{Autonomy, Settings},
+    policy::{Autonomy, Settings},
 };
 use akeso_sim::{SimCluster, Simulation, listed_images};
 use jiff::{SignedDuration, Timestamp};
@@ -44,10 +44,7 @@ pub fn run(global: &Global, arguments: &Demo) -> anyhow::Result<ExitCode> {
         .map(Store::entries)
         .transpose()?
         .unwrap_or_default();
-    let settings = Settings {
-        autonomy: Autonomy::Full,
-        ..Settings::default()
-    };
+    let settings = Settings::at(Autonomy::Full);
     let mut simulation = Simulation::new(cluster, Engine::restore(settings, &journal)?);
 
     if global.output == Format::Text {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use akeso_core::{engine::Engine, settings::Autonomy};
+use akeso_core::{engine::Engine, policy::Autonomy};
 use akeso_kube::{Hands, Scope};
 use anyhow::{Context, bail};
 use k8s_openapi::api::{

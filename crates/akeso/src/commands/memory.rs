@@ -6,7 +6,7 @@ use akeso_core::{
     engine::{Effect, Engine, Ledger},
     journal::Entry,
     learn::Pattern,
-    settings::Settings,
+    policy::Settings,
 };
 use anyhow::bail;
 use jiff::Timestamp;

@@ -9,7 +9,7 @@ pub mod scan;
 
 use std::path::PathBuf;
 
-use akeso_core::settings::{Autonomy, Settings};
+use akeso_core::policy::{Autonomy, Settings};
 use akeso_kube::{Access, Connected, Connection, Mirrors, Scope};
 
 use crate::{
@@ -67,16 +67,10 @@ async fn find(global: &Global, target: Target) -> anyhow::Result<Place> {
 const OWN_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
 fn settings(autonomy: Autonomy, scope: &Scope) -> Settings {
-    let mut settings = Settings {
-        autonomy,
-        ..Settings::default()
-    };
+    let mut settings = Settings::at(autonomy);
     if let Scope::Namespace(name) = scope {
         settings.namespace = Some(name.clone());
     }
-    // nothing is changed where Akeso itself runs
-    settings
-        .protected_namespaces
-        .extend(std::fs::read_to_string(OWN_NAMESPACE).ok());
+    settings.own_namespace = std::fs::read_to_string(OWN_NAMESPACE).ok();
     settings
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use akeso_core::{engine::Engine, settings::Autonomy};
+use akeso_core::{engine::Engine, policy::Autonomy};
 use akeso_kube::Hands;
 use jiff::Timestamp;
 
@@ -26,8 +26,11 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
     };
     let place = find(global, arguments.target).await?;
     let mut settings = settings(autonomy, &place.scope);
-    settings.memory_ceiling = arguments.memory_ceiling;
-    settings.protected_namespaces.extend(arguments.protect);
+    settings.policy.ceilings.memory = arguments.memory_ceiling;
+    settings
+        .policy
+        .protected_namespaces
+        .extend(arguments.protect);
     let mut engine = Engine::restore(settings, &journal)?;
     if arguments.fresh {
         forget_everything(&mut engine, &mut store)?;

@@ -4,9 +4,10 @@ use std::{io::Write, process::ExitCode, time::Duration};
 
 use akeso_core::{
     engine::{Engine, Incident},
-    gate::{self, Decision, Ruling},
+    gate::{self, Consented, Decision, Ruling, Spent},
     journal::Entry,
-    settings::{Autonomy, Settings},
+    policy::{Autonomy, Settings},
+    workload::AttemptId,
 };
 use akeso_kube::Hands;
 use jiff::Timestamp;
@@ -88,12 +89,20 @@ pub async fn run(global: &Global, target: Target) -> anyhow::Result<ExitCode> {
 /// What the gate would say of the first step, were this no scan.
 fn would_be_ruled(engine: &Engine, incident: &Incident, settings: &Settings) -> Option<Ruling> {
     let workload = engine.cluster().workload(&incident.workload)?;
+    let step = incident.plan.as_ref()?.steps.first()?;
+    let change = step
+        .action
+        .treatment()
+        .change(&workload, AttemptId(1))
+        .ok()?;
     let request = gate::Request {
-        step: incident.plan.as_ref()?.steps.first()?,
+        step,
+        change: &change,
         workload: &workload,
         settings,
-        set_back: None,
-        failures: &[],
+        spent: &Spent::default(),
+        shared_cause: None,
+        consent: Consented::No,
         now: Timestamp::now(),
     };
     Some(gate::decide(&request).0)
@@ -150,6 +159,7 @@ fn note(incident: &Incident, ruling: Option<&Ruling>) -> String {
             let would = match ruling.decision {
                 Decision::Execute => "would do it by itself",
                 Decision::Ask => "would ask first",
+                Decision::Wait => "would wait",
                 Decision::Refuse => "would not do it",
             };
             line!(text, "  akeso monitor {would}: {}", ruling.why);

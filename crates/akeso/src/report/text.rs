@@ -4,26 +4,29 @@
 //! The article looked at its pods in rounds; Akeso is told at once. What happens together is
 //! shown as one iteration, each incident in one piece.
 
+mod facts;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::Write,
 };
 
 use akeso_core::{
-    act::Action,
-    engine::{Incident, Ledger, State},
-    gate::Decision,
-    journal::{End, Entry, Fact, Outcome, Verdict},
-    plan::Step,
+    engine::{Ledger, State},
+    journal::{End, Entry, Fact},
     workload::IncidentId,
 };
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::Reporter;
+pub use facts::state_words;
 
 const WIDTH: usize = 70;
 /// What happens within this time of each other is one iteration.
 const TOGETHER: SignedDuration = SignedDuration::from_millis(300);
+
+/// What was healed this long before the start may be opened again.
+const LOOK_BACK: SignedDuration = SignedDuration::from_hours(48);
 
 /// Prints the journal in the article's layout.
 pub struct Text<W> {
@@ -33,6 +36,8 @@ pub struct Text<W> {
     iteration: u32,
     blocks: BTreeMap<IncidentId, String>,
     last: Timestamp,
+    /// The time of the last entry that was there before.
+    begun: Timestamp,
     /// How many patterns were known at the start.
     known: usize,
     /// Blocks whose end has not come yet are not shown.
@@ -46,7 +51,9 @@ impl<W: Write> Text<W> {
         for entry in journal {
             ledger.fold(entry);
         }
-        ledger.drop_closed();
+        let begun = journal.last().map_or(Timestamp::MIN, |entry| entry.at);
+        let since = begun.checked_sub(LOOK_BACK).unwrap_or(Timestamp::MIN);
+        ledger.drop_closed(since);
         Self {
             known: ledger.patterns().iter().count(),
             out,
@@ -55,6 +62,7 @@ impl<W: Write> Text<W> {
             iteration: 0,
             blocks: BTreeMap::new(),
             last: Timestamp::UNIX_EPOCH,
+            begun,
             unfinished: BTreeSet::new(),
         }
     }
@@ -106,133 +114,12 @@ impl<W: Write> Text<W> {
             let rule = "-".repeat(WIDTH);
             line!(text, "\n{rule}\nISSUE #{} of {count}\n{rule}", index + 1);
             if let Some(incident) = self.ledger.get(id) {
-                text.push_str(&title(incident));
+                text.push_str(&facts::title(incident));
             }
             text.push_str(&self.blocks.remove(&id).unwrap_or_default());
         }
         text.push_str(&self.footer());
         self.print(&text);
-    }
-}
-
-/// What the article prints of an issue.
-fn title(incident: &Incident) -> String {
-    let mut text = String::new();
-    let symptom = incident
-        .diagnoses
-        .first()
-        .map(|diagnosis| &diagnosis.symptom)
-        .or_else(|| incident.symptoms.first());
-    line!(text, "Incident:    {} ({})", incident.id, incident.workload);
-    if let Some(symptom) = symptom {
-        if let Some(pod) = &symptom.pod {
-            line!(text, "Pod name:    {pod}");
-        }
-        line!(
-            text,
-            "Status:      {}\nReason:      {}",
-            symptom.status,
-            symptom.reason
-        );
-    }
-    text
-}
-
-fn plan_lines(incident: &Incident) -> String {
-    let mut text = "\n[PLAN] Creating remediation plan...\n".to_owned();
-    if let Some(diagnosis) = incident.diagnoses.first() {
-        line!(
-            text,
-            "Detection: {} ({} %)\n  {}",
-            title_case(&diagnosis.fault),
-            diagnosis.confidence,
-            diagnosis.cause
-        );
-        for line in &diagnosis.evidence {
-            line!(text, "  | {line}");
-        }
-    }
-    let Some(plan) = &incident.plan else {
-        return text;
-    };
-    if plan.steps.is_empty() {
-        line!(
-            text,
-            "\nRemediation plan: nothing, because {}",
-            plan.advice.why
-        );
-        return text;
-    }
-    let plural = if plan.steps.len() == 1 {
-        "step"
-    } else {
-        "steps"
-    };
-    if let Some(Action::UpdateEnv(action)) = plan.steps.first().map(|step| &step.action) {
-        for variable in &action.variables {
-            line!(
-                text,
-                "  {} = {}{}",
-                variable.name,
-                variable.shown(),
-                if variable.is_placeholder() {
-                    " (placeholder)"
-                } else {
-                    ""
-                }
-            );
-        }
-    }
-    line!(text, "\nRemediation plan ({} {plural}):", plan.steps.len());
-    for (index, step) in plan.steps.iter().enumerate() {
-        let origin = serde_json::to_value(step.origin)
-            .ok()
-            .and_then(|v| v.as_str().map(str::to_owned))
-            .unwrap_or_default();
-        line!(
-            text,
-            "  Step {}: {} ({})\n  Reasoning: {} [{origin}]",
-            index + 1,
-            step.action.name().to_uppercase(),
-            step.action.treatment().summary(),
-            step.reasoning
-        );
-    }
-    text
-}
-
-/// `missing-variable` → `Missing variable`.
-fn title_case(fault: &str) -> String {
-    let mut words = fault.replace('-', " ");
-    if let Some(first) = words.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    words
-}
-
-fn outcome_lines(outcome: &Outcome, step: &Step, incident: &Incident) -> String {
-    match outcome {
-        Outcome::Done { .. } => {
-            let added = match &step.action {
-                Action::UpdateEnv(action) => {
-                    let names: Vec<_> = action
-                        .variables
-                        .iter()
-                        .map(|variable| variable.name.as_str())
-                        .collect();
-                    format!("   Added environment variables: {}\n", names.join(", "))
-                }
-                _ => String::new(),
-            };
-            let what = incident.workload.kind.as_str().to_lowercase();
-            format!(
-                "   SUCCESS: Updated {what} {}\n{added}\n[VERIFY] Watching whether it helps...\n",
-                incident.workload.name
-            )
-        }
-        Outcome::Conflict { why } => format!("   CONFLICT: {why}; looking again\n"),
-        Outcome::Refused { why } => format!("   REFUSED: {why}\n"),
-        Outcome::Failed { why } => format!("   FAILED: {why}; looking again\n"),
     }
 }
 
@@ -246,110 +133,18 @@ impl<W: Write + Send> Reporter for Text<W> {
         let Some(id) = entry.fact.incident() else {
             return;
         };
+        if let Fact::SharedOpened { cause, .. } = &entry.fact {
+            let text = format!(
+                "\nNeeds a person: {cause}\n   Begin with: {}\n",
+                cause.command()
+            );
+            self.blocks.entry(id).or_default().push_str(&text);
+        }
         let Some(incident) = self.ledger.get(id).cloned() else {
             return;
         };
-        let step_of = |attempt| {
-            incident
-                .attempt(attempt)
-                .map(|attempt| attempt.step.clone())
-        };
-        let (text, is_finished) = match &entry.fact {
-            Fact::Opened { .. } | Fact::Diagnosed { .. } | Fact::Forgotten { .. } => return,
-            Fact::Planned { .. } => (plan_lines(&incident), false),
-            Fact::Gated { step, ruling, .. } => {
-                let total = incident.plan.as_ref().map_or(0, |plan| plan.steps.len());
-                let name = incident
-                    .plan
-                    .as_ref()
-                    .and_then(|plan| plan.steps.get(*step))
-                    .map(|s| s.action.name().to_uppercase());
-                let step = format!("step {}/{total}: {}", step + 1, name.unwrap_or_default());
-                match ruling.decision {
-                    Decision::Execute => (
-                        format!("\n[ACT] Executing remediation plan...\n  Executing {step}\n"),
-                        false,
-                    ),
-                    Decision::Ask => (
-                        format!(
-                            "\n[ACT] Not executed, {step}: a person must agree ({}: {})\n",
-                            ruling.rule, ruling.why
-                        ),
-                        false,
-                    ),
-                    Decision::Refuse => (
-                        format!(
-                            "\n[ACT] Not executed, {step} ({}: {})\n",
-                            ruling.rule, ruling.why
-                        ),
-                        false,
-                    ),
-                }
-            }
-            Fact::Intended { .. } => (String::new(), false),
-            Fact::Applied {
-                attempt, outcome, ..
-            } => (
-                step_of(*attempt)
-                    .map(|step| outcome_lines(outcome, &step, &incident))
-                    .unwrap_or_default(),
-                true,
-            ),
-            Fact::Judged {
-                verdict,
-                why,
-                attempt,
-                ..
-            } => {
-                let name = step_of(*attempt)
-                    .map(|step| step.action.name())
-                    .unwrap_or_default();
-                let text = match verdict {
-                    Verdict::Healed => format!("\n[VERIFY] HEALED by {name}: {why}\n"),
-                    Verdict::Partly => format!("\n[VERIFY] PARTLY by {name}: {why}\n"),
-                    Verdict::NotHealed => format!(
-                        "\n[VERIFY] NOT HEALED by {name}: {why}\n\n[LEARN] Storing results in memory...\nStored: {name} attempt (success=False)\n"
-                    ),
-                    Verdict::Worse => format!(
-                        "\n[VERIFY] WORSE after {name}: {why}\n\n[LEARN] Storing results in memory...\nStored: {name} attempt (success=False)\n"
-                    ),
-                    Verdict::Superseded => format!("\n[VERIFY] SUPERSEDED, {name}: {why}\n"),
-                };
-                (text, true)
-            }
-            Fact::RollbackIntended { .. } => {
-                ("\n[ACT] Taking the change back...\n".to_owned(), false)
-            }
-            Fact::RolledBack { outcome, .. } => match outcome {
-                Outcome::Done { .. } => ("   SUCCESS: taken back\n".to_owned(), true),
-                Outcome::Conflict { why } | Outcome::Refused { why } | Outcome::Failed { why } => {
-                    (format!("   NOT TAKEN BACK: {why}\n"), true)
-                }
-            },
-            Fact::Learned { action, .. } => (
-                format!(
-                    "\n[LEARN] Storing results in memory...\nStored: {} attempt (success=True)\n",
-                    action.name()
-                ),
-                true,
-            ),
-            Fact::Asked { command, .. } => (format!("   To do it yourself: {command}\n"), true),
-            Fact::Escalated { why, command, .. } => (
-                format!("\nNeeds a person: {why}\n   Begin with: {command}\n"),
-                true,
-            ),
-            Fact::Closed {
-                end: End::Healed, ..
-            } => (String::new(), true),
-            Fact::Closed {
-                end: End::Dismissed { why },
-                ..
-            } => {
-                if incident.plan.is_none() {
-                    return; // nothing was said of it so far
-                }
-                (format!("\nClosed: {why}\n"), true)
-            }
+        let Some((text, is_finished)) = facts::tell(&entry.fact, &incident) else {
+            return;
         };
         self.blocks.entry(id).or_default().push_str(&text);
         if is_finished {
@@ -372,6 +167,8 @@ impl<W: Write + Send> Reporter for Text<W> {
 
     fn rechecked(&mut self, at: Timestamp) {
         self.flush();
+        let shared = self.ledger.shared();
+        let shared = shared.map(|(id, shared)| format!("  {id} {}", shared.cause));
         let open: Vec<String> = self
             .ledger
             .open()
@@ -383,6 +180,7 @@ impl<W: Write + Send> Reporter for Text<W> {
                     state_words(&incident.state)
                 )
             })
+            .chain(shared)
             .collect();
         let mut text = self.header(at);
         if open.is_empty() {
@@ -405,7 +203,7 @@ impl<W: Write + Send> Reporter for Text<W> {
         let incidents: Vec<_> = self
             .ledger
             .incidents()
-            .filter(|incident| incident.plan.is_some())
+            .filter(|incident| incident.plan.is_some() && incident.updated > self.begun)
             .collect();
         let healed = incidents
             .iter()
@@ -423,6 +221,7 @@ impl<W: Write + Send> Reporter for Text<W> {
         let attempts: Vec<_> = incidents
             .iter()
             .flat_map(|incident| &incident.attempts)
+            .filter(|attempt| !attempt.is_trial())
             .collect();
         let rolled_back = attempts
             .iter()
@@ -451,20 +250,5 @@ impl<W: Write + Send> Reporter for Text<W> {
                 .saturating_sub(self.known)
         );
         self.print(&text);
-    }
-}
-
-/// How an incident stands, in a few words.
-pub fn state_words(state: &State) -> &'static str {
-    match state {
-        State::Observed => "being looked at",
-        State::Planned { .. } => "planned",
-        State::AwaitingApproval { .. } => "waits for a person's consent",
-        State::Acting { .. } => "being changed",
-        State::Verifying { .. } => "being verified",
-        State::RollingBack { .. } => "being taken back",
-        State::Escalated { .. } => "needs a person",
-        State::Closed(End::Healed) => "healed",
-        State::Closed(End::Dismissed { .. }) => "went away",
     }
 }

@@ -1,22 +1,46 @@
-//! `Planned`, `Acting`, `RollingBack`: the gate decides on a step, the change is made or taken back.
+//! `Planned`, `Waiting`: the gate decides on a step, and the change, or first its trial, is made.
 
 use super::{Next, Turn};
 use crate::{
+    act::{self, Change, NotApplicable, PatchOp},
     cluster::Workload,
-    engine::{Announcement, ChangeRequest, Effect, Incident, State, incident::Attempt},
-    gate::{self, Decision},
-    journal::{Fact, Outcome, Verdict},
-    plan::{Advice, Plan, Proof},
+    engine::{Announcement, ChangeRequest, Effect, Incident, State},
+    gate::{self, Approved, Consented, Decision, Ruling},
+    journal::{Fact, Outcome, Proposal, Verdict},
+    plan::{Advice, Canary, Plan, Proof, Step},
     workload::AttemptId,
 };
 use jiff::SignedDuration;
 
 /// After a conflict or a failed request, the workload is looked at again this much later.
-const RETRY: SignedDuration = SignedDuration::from_secs(2);
+pub(super) const RETRY: SignedDuration = SignedDuration::from_secs(2);
 /// So many changes that could not be made, one after another, and a person is asked.
-const MOST_REFUSALS: u8 = 5;
+pub(super) const MOST_REFUSALS: u8 = 5;
+/// What waits for something of which nobody says when it ends is looked at again after this.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(10);
+/// After a longer wait than this, the plan is made anew: it rests on what was seen before.
+const STALE: SignedDuration = SignedDuration::from_mins(1);
+/// A wait that is longer than this is told.
+const LONG_WAIT: SignedDuration = SignedDuration::from_mins(5);
 
-impl Turn<'_> {
+impl<'a> Turn<'a> {
+    /// `Waiting` → the same step again, or nothing if it went away.
+    pub(super) fn wait(
+        &mut self,
+        incident: &Incident,
+        workload: &Workload<'a>,
+        place: usize,
+    ) -> Next {
+        if self.live.symptoms.is_empty() && self.is_well_again(incident, workload) {
+            self.dismiss("its symptoms went away, and not by Akeso");
+            return Next::Done;
+        }
+        if self.live.retry_at.is_some_and(|at| at > self.now) {
+            return Next::Done;
+        }
+        self.decide(incident, workload, place)
+    }
+
     /// `Planned` → the gate's decision on the next step.
     pub(super) fn decide(
         &mut self,
@@ -34,76 +58,220 @@ impl Turn<'_> {
         let Some(step) = plan.steps.get(place) else {
             return self.give_up(incident, plan);
         };
-        let failures = self.recorder.ledger.failures(&incident.workload).to_vec();
-        let request = gate::Request {
+        let shown = incident
+            .consented
+            .as_ref()
+            .filter(|shown| shown.place == place);
+        let attempt = shown.map_or_else(|| self.recorder.ledger.next_attempt(), |it| it.attempt);
+        let change = match step.action.treatment().change(workload, attempt) {
+            Ok(change) => change,
+            Err(why) => return self.not_applicable(incident, workload, step, &why),
+        };
+        if shown.is_some_and(|shown| !is_same(&shown.change, &change)) {
+            self.reconsider("the workload has changed since the step was shown");
+            return Next::Again;
+        }
+        let consent = if shown.is_some() {
+            Consented::Yes
+        } else {
+            Consented::No
+        };
+        let (ruling, approved) = self.rule(workload, step, &change, consent);
+        if ruling.decision != Decision::Wait && self.has_waited_long(incident) {
+            self.reconsider("what it waited for has passed");
+            return Next::Again;
+        }
+        let is_news = incident.ruling.as_ref().is_none_or(|known| {
+            known.decision != Decision::Wait
+                || known.rule != ruling.rule
+                || known.until != ruling.until
+        });
+        if ruling.decision != Decision::Wait || is_news || incident.gated != place {
+            self.record(Fact::Gated {
+                incident: self.id,
+                step: place,
+                ruling: ruling.clone(),
+            });
+        }
+        match approved {
+            Some(approved) => self.act(incident, workload, &plan, place, approved, attempt),
+            None => self.hold(
+                incident,
+                workload,
+                (place, step),
+                change,
+                attempt,
+                ruling,
+                is_news,
+            ),
+        }
+        Next::Done
+    }
+
+    fn has_waited_long(&self, incident: &Incident) -> bool {
+        matches!(incident.state, State::Waiting { .. })
+            && self.now.duration_since(incident.updated) >= STALE
+    }
+
+    /// What the gate says of a change.
+    pub(super) fn rule(
+        &self,
+        workload: &Workload<'_>,
+        step: &Step,
+        change: &Change,
+        consent: Consented,
+    ) -> (Ruling, Option<Approved>) {
+        let spent = self.recorder.ledger.spent(&workload.reference);
+        gate::decide(&gate::Request {
             step,
+            change,
             workload,
             settings: self.settings,
-            failures: &failures,
-            set_back: self.recorder.ledger.set_back(&incident.workload),
+            spent: &spent,
+            shared_cause: self.shared_cause.as_ref().map(|(_, why)| why.as_str()),
+            consent,
             now: self.now,
+        })
+    }
+
+    /// Journals the intent, then has the change made, on a trial pod first where that can be done.
+    fn act(
+        &mut self,
+        incident: &Incident,
+        workload: &Workload<'_>,
+        plan: &Plan,
+        place: usize,
+        approved: Approved,
+        attempt: AttemptId,
+    ) {
+        let Some(step) = plan.steps.get(place) else {
+            return;
         };
-        let (ruling, approved) = gate::decide(&request);
-        let (decision, why, until) = (ruling.decision, ruling.why.clone(), ruling.until);
-        self.record(Fact::Gated {
+        let is_tried = incident
+            .attempts
+            .iter()
+            .any(|it| it.place == place && it.step == *step && it.lets_the_change_follow());
+        let wants_trial = plan.canary == Canary::TrialPod && !is_tried;
+        // what a person was shown keeps its number; its trial has one of its own
+        let trial_id = self.recorder.ledger.next_attempt();
+        let trial = wants_trial
+            .then(|| approved.as_trial(workload, trial_id))
+            .flatten();
+        let (attempt, approved) = match trial {
+            Some(trial) => (trial_id, trial),
+            None => (attempt, approved),
+        };
+        let change = approved.into_change();
+        let request = ChangeRequest::making(attempt, &change);
+        let on_trial = if matches!(change, Change::Trial { .. }) {
+            "on a trial pod: "
+        } else {
+            ""
+        };
+        let summary = step.action.treatment().summary();
+        self.record(Fact::Intended {
             incident: self.id,
+            attempt,
             step: place,
-            ruling,
+            change,
+            ready_before: workload.ready_pods(),
         });
+        self.live.retry_at = None;
+        self.recorder.effects.push(Effect::Apply {
+            attempt,
+            workload: incident.workload.clone(),
+            request,
+        });
+        let note = format!("{on_trial}{summary}: {}", step.reasoning);
+        self.announce(incident, Announcement::Remediating, note);
+    }
+
+    /// What is not executed: it waits, a person is asked, or a person must act.
+    #[expect(clippy::too_many_arguments, reason = "all of it is what is held")]
+    fn hold(
+        &mut self,
+        incident: &Incident,
+        workload: &Workload<'_>,
+        (place, step): (usize, &Step),
+        change: Change,
+        attempt: AttemptId,
+        ruling: Ruling,
+        is_news: bool,
+    ) {
         let command = step.action.treatment().command(&incident.workload);
-        let Some(approved) = approved else {
-            self.live.template = workload.template().cloned();
-            match decision {
-                Decision::Ask => {
-                    self.announce(
-                        incident,
-                        Announcement::NeedsAttention,
-                        format!("{why}; to do it: {command}"),
-                    );
-                    self.record(Fact::Asked {
-                        incident: self.id,
-                        step: step.clone(),
-                        command,
-                    });
-                    self.live.forget_evidence();
-                    self.live.watch = None;
-                }
-                Decision::Refuse | Decision::Execute => {
-                    self.escalate(incident, &Advice { why, command }, until);
+        self.live.template = workload.template().cloned();
+        self.live.forget_evidence();
+        self.live.watch = None;
+        let why = ruling.why;
+        match ruling.decision {
+            Decision::Wait => {
+                let again = self.now.checked_add(LOOK_AGAIN).ok();
+                self.live.retry_at = ruling.until.or(again);
+                let is_long = ruling
+                    .until
+                    .is_some_and(|until| until.duration_since(self.now) > LONG_WAIT);
+                if is_news && is_long {
+                    let note = format!("{why}; to do it before: {command}");
+                    self.announce(incident, Announcement::NeedsAttention, note);
                 }
             }
-            return Next::Done;
-        };
-        let attempt = self.recorder.ledger.next_attempt();
-        match approved.change(workload, attempt) {
-            Ok(change) => {
-                let request = ChangeRequest::from(&change);
-                self.live.ready_before = workload.ready_pods();
-                self.record(Fact::Intended {
-                    incident: self.id,
-                    attempt,
-                    step: place,
-                    change,
-                });
-                let note = format!("{}: {}", step.action.treatment().summary(), step.reasoning);
-                self.recorder.effects.push(Effect::Apply {
-                    attempt,
-                    workload: incident.workload.clone(),
-                    request,
-                });
-                self.announce(incident, Announcement::Remediating, note);
-                Next::Done
-            }
-            Err(why) => {
-                self.live.template = workload.template().cloned();
-                self.escalate(
-                    incident,
-                    &Advice {
-                        why: why.to_string(),
-                        command,
-                    },
-                    None,
+            Decision::Ask => {
+                let diff = act::diff(&change);
+                let instead = gate::instead(workload);
+                let expires = self
+                    .now
+                    .checked_add(self.settings.policy.approvals.expire_after);
+                let note = format!(
+                    "{why}; to allow it: akeso approve {attempt}; to do it by hand: {command}"
                 );
+                self.announce(incident, Announcement::NeedsAttention, note);
+                let question = Box::new(Proposal {
+                    attempt,
+                    place,
+                    step: step.clone(),
+                    change,
+                    diff,
+                    command,
+                    instead,
+                    expires: expires.unwrap_or(self.now),
+                });
+                self.record(Fact::Asked {
+                    incident: self.id,
+                    question,
+                });
+            }
+            Decision::Refuse | Decision::Execute => {
+                self.escalate(incident, &Advice { why, command }, ruling.until);
+            }
+        }
+    }
+
+    fn not_applicable(
+        &mut self,
+        incident: &Incident,
+        workload: &Workload<'_>,
+        step: &Step,
+        why: &NotApplicable,
+    ) -> Next {
+        match why {
+            NotApplicable::Changed { .. } | NotApplicable::Gone { .. }
+                if self.live.refusals < MOST_REFUSALS =>
+            {
+                self.live.refusals += 1;
+                self.reconsider(&why.to_string());
+                self.live.retry_at = self.now.checked_add(RETRY).ok();
+                Next::Again
+            }
+            NotApplicable::Changed { .. }
+            | NotApplicable::Gone { .. }
+            | NotApplicable::NoContainer { .. }
+            | NotApplicable::Immutable { .. } => {
+                self.live.template = workload.template().cloned();
+                let advice = Advice {
+                    why: why.to_string(),
+                    command: step.action.treatment().command(&incident.workload),
+                };
+                self.escalate(incident, &advice, None);
                 Next::Done
             }
         }
@@ -124,7 +292,9 @@ impl Turn<'_> {
             .cluster
             .workload(&incident.workload)
             .and_then(|w| w.template().cloned());
-        let Plan { steps, mut advice } = plan;
+        let Plan {
+            steps, mut advice, ..
+        } = plan;
         if let (Some(Outcome::Refused { why }), false) = (
             incident.attempts.last().and_then(|a| a.outcome.clone()),
             steps.is_empty(),
@@ -134,118 +304,19 @@ impl Turn<'_> {
         self.escalate(incident, &advice, None);
         Next::Done
     }
+}
 
-    /// Takes a change back, if the gate allows changes there by now; else a person is told.
-    pub(super) fn take_back(&mut self, incident: &Incident, attempt: &Attempt) {
-        let (Some(inverse), Some(workload)) = (
-            attempt.inverse().cloned(),
-            self.cluster.workload(&incident.workload),
-        ) else {
-            return;
-        };
-        if let Some(ruling) = gate::forbids_any_change(&workload, self.settings) {
-            let summary = attempt.step.action.treatment().summary();
-            let advice = Advice {
-                why: format!(
-                    "it did not help to {summary}, and it is not taken back: {}",
-                    ruling.why
-                ),
-                command: format!(
-                    "akeso incidents show {} -o json   # its attempts hold the patch that takes it back",
-                    incident.id
-                ),
-            };
-            self.live.template = workload.template().cloned();
-            self.escalate(incident, &advice, None);
-            return;
+/// Whether a change is the one that was shown. Annotations, by which a person may have answered,
+/// are left out of account.
+fn is_same(shown: &Change, now: &Change) -> bool {
+    let but_annotations = |operations: &[PatchOp]| -> Vec<PatchOp> {
+        let rest = operations.iter().filter(|it| !it.is_about_annotations());
+        rest.cloned().collect()
+    };
+    match (shown, now) {
+        (Change::Patch { forward: shown, .. }, Change::Patch { forward: now, .. }) => {
+            but_annotations(shown) == but_annotations(now)
         }
-        self.record(Fact::RollbackIntended {
-            incident: self.id,
-            attempt: attempt.id,
-            patch: inverse.clone(),
-        });
-        let request = ChangeRequest::taking_back(attempt.id, &inverse);
-        self.recorder.effects.push(Effect::Apply {
-            attempt: attempt.id,
-            workload: incident.workload.clone(),
-            request,
-        });
-    }
-
-    /// The API server's answer to a change, or to taking one back.
-    pub fn take_outcome(&mut self, id: AttemptId, outcome: Outcome) {
-        let Some(incident) = self.recorder.ledger.get(self.id).cloned() else {
-            return;
-        };
-        let Some(attempt) = incident.attempt(id) else {
-            return;
-        };
-        if incident.state == (State::Acting { attempt: id }) {
-            self.take_change_outcome(&incident, id, outcome);
-        } else if incident.state == (State::RollingBack { attempt: id }) {
-            self.take_rollback_outcome(&incident, attempt, outcome);
-        }
-    }
-
-    fn take_change_outcome(&mut self, incident: &Incident, attempt: AttemptId, outcome: Outcome) {
-        let refusal = match &outcome {
-            Outcome::Done { .. } => {
-                self.live.refusals = 0;
-                self.live.watch = None;
-                None
-            }
-            Outcome::Conflict { why } | Outcome::Failed { why } => Some(why.clone()),
-            Outcome::Refused { .. } => None,
-        };
-        self.live.forget_evidence();
-        self.record(Fact::Applied {
-            incident: self.id,
-            attempt,
-            outcome,
-        });
-        let Some(why) = refusal else { return };
-        self.live.refusals += 1;
-        if self.live.refusals >= MOST_REFUSALS {
-            let command = format!(
-                "kubectl -n {} get {} -o yaml --show-managed-fields",
-                incident.workload.namespace,
-                incident.workload.kubectl()
-            );
-            let why = format!("the change could not be made {MOST_REFUSALS} times: {why}");
-            self.escalate(incident, &Advice { why, command }, None);
-        } else {
-            self.live.retry_at = self.now.checked_add(RETRY).ok();
-        }
-    }
-
-    fn take_rollback_outcome(&mut self, incident: &Incident, attempt: &Attempt, outcome: Outcome) {
-        let failure = match &outcome {
-            Outcome::Done { .. } => None,
-            Outcome::Conflict { why } | Outcome::Refused { why } | Outcome::Failed { why } => {
-                Some(why.clone())
-            }
-        };
-        self.record(Fact::RolledBack {
-            incident: self.id,
-            attempt: attempt.id,
-            outcome,
-        });
-        let summary = attempt.step.action.treatment().summary();
-        match failure {
-            None => self.announce(
-                incident,
-                Announcement::RolledBack,
-                format!("taken back: {summary}"),
-            ),
-            Some(why) => {
-                let why = format!("it could not be taken back ({summary}): {why}");
-                let command = format!(
-                    "kubectl -n {} get {} -o yaml",
-                    incident.workload.namespace,
-                    incident.workload.kubectl()
-                );
-                self.escalate(incident, &Advice { why, command }, None);
-            }
-        }
+        (shown, now) => shown == now,
     }
 }

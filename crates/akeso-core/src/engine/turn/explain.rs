@@ -4,10 +4,11 @@ use super::{Next, Turn, person::quiet_time};
 use crate::{
     cluster::Workload,
     diagnose::{Diagnosis, Findings, diagnose},
-    engine::{Effect, Incident, incident::Attempt},
+    engine::{Effect, Incident, State, incident::Attempt},
     evidence::Answer,
     journal::Fact,
-    plan::plan,
+    plan::{Canary, plan},
+    workload::IncidentId,
 };
 use jiff::SignedDuration;
 
@@ -94,21 +95,53 @@ impl<'a> Turn<'a> {
             .iter()
             .position(|plan| plan.as_ref().is_some_and(|plan| !plan.steps.is_empty()))
             .or_else(|| plans.iter().position(Option::is_some));
-        let Some((index, plan)) =
+        let Some((index, mut plan)) =
             chosen.and_then(|index| Some((index, plans.into_iter().nth(index)??)))
         else {
             self.live.waited_on = Some(self.live.symptoms.clone());
             return Next::Done;
         };
         diagnoses.swap(0, index);
+        if !plan.steps.is_empty() {
+            plan.canary = Canary::of(workload, &self.settings.policy);
+        }
+        let goes_first = self.same_cause(&diagnoses);
         self.record(Fact::Diagnosed {
             incident: self.id,
             diagnoses,
         });
+        if let Some((into, why)) = goes_first {
+            self.join(into, why);
+            return Next::Done;
+        }
         self.record(Fact::Planned {
             incident: self.id,
             plan,
         });
         Next::Again
+    }
+
+    /// The open incident of another workload with the same cause, which goes first. What has been
+    /// learned needs nobody to go first.
+    fn same_cause(&self, diagnoses: &[Diagnosis]) -> Option<(IncidentId, String)> {
+        let mine = diagnoses.first()?;
+        let dependency = mine.dependency.as_ref()?;
+        let ledger = &self.recorder.ledger;
+        if ledger.patterns().recall(&mine.fingerprint).is_some() {
+            return None;
+        }
+        let other = ledger.open().find(|other| {
+            let theirs = other.diagnoses.first();
+            other.id != self.id
+                && !matches!(other.state, State::Joined { .. } | State::Observed)
+                && theirs.is_some_and(|it| {
+                    it.fault == mine.fault && it.dependency.as_ref() == Some(dependency)
+                })
+        })?;
+        let why = format!(
+            "{dependency} is the cause of {} as well ({})",
+            other.id, other.workload
+        );
+        Some((other.id, why))
     }
 }

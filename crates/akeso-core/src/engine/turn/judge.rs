@@ -8,7 +8,7 @@ use crate::{
     journal::{End, Fact, Outcome, Verdict},
     observe::is_left_alone,
     quantity::Bytes,
-    verify::{self, Progress, Watch},
+    verify::{self, Progress, Watch, neighbours},
     workload::AttemptId,
 };
 use jiff::SignedDuration;
@@ -32,33 +32,42 @@ impl<'a> Turn<'a> {
             Some(Outcome::Done { generation }) => generation.unwrap_or_default(),
             _ => 0,
         };
+        if attempt.is_trial() {
+            return self.verify_trial(incident, workload, &attempt);
+        }
         let treatment = attempt.step.action.treatment();
         if workload.generation() < written || !treatment.is_seen(workload) {
             return Next::Done; // the watch has not told of our own change yet
         }
         let superseded = if is_left_alone(workload) {
-            Some("somebody has put it to sleep or marked it since")
+            Some("it was put to sleep or marked since".to_owned())
         } else {
-            (!treatment.holds(workload))
-                .then_some("somebody else has changed the same fields since")
+            let who = workload.last_writer();
+            let who = who.unwrap_or_else(|| "somebody else".to_owned());
+            (!treatment.holds(workload)).then(|| format!("{who} has changed the same fields since"))
         };
         if let Some(why) = superseded {
-            let why = why.to_owned();
             self.record(Fact::Judged {
                 incident: self.id,
                 attempt: id,
                 verdict: Verdict::Superseded,
                 why: why.clone(),
+                by: workload.last_writer(),
             });
             self.dismiss(&why);
             return Next::Done;
+        }
+        if let Some(why) =
+            neighbours::harmed(self.cluster, &self.recorder.ledger, workload, &attempt)
+        {
+            return self.not_healed(incident, &attempt, Verdict::Worse, why);
         }
         let window = verify::window(
             &attempt.diagnosis.symptom,
             &attempt.step.action,
             killed_at(incident),
         );
-        let (now, ready_before) = (self.now, self.live.ready_before);
+        let (now, ready_before) = (self.now, attempt.ready_before);
         let watch = self
             .live
             .watch
@@ -110,7 +119,7 @@ impl<'a> Turn<'a> {
             let why = format!("it is still broken: {}", same.cause);
             return self.not_healed(incident, attempt, Verdict::NotHealed, why);
         }
-        let worse = workload.ready_pods() < self.live.ready_before;
+        let worse = workload.ready_pods() < attempt.ready_before;
         let Some(other) = diagnoses
             .first()
             .filter(|_| !worse && self.live.layers < MOST_LAYERS)
@@ -144,11 +153,12 @@ impl<'a> Turn<'a> {
             attempt: attempt.id,
             verdict: Verdict::Partly,
             why,
+            by: None,
         });
         Next::Again
     }
 
-    fn not_healed(
+    pub(super) fn not_healed(
         &mut self,
         incident: &Incident,
         attempt: &Attempt,
@@ -161,6 +171,7 @@ impl<'a> Turn<'a> {
             attempt: attempt.id,
             verdict,
             why,
+            by: None,
         });
         let next = incident
             .plan
@@ -172,7 +183,9 @@ impl<'a> Turn<'a> {
             }
             _ => false,
         };
-        if goes_on_from_here && verdict == Verdict::NotHealed || attempt.inverse().is_none() {
+        if !attempt.is_trial() && goes_on_from_here && verdict == Verdict::NotHealed
+            || attempt.inverse().is_none()
+        {
             return Next::Again;
         }
         self.take_back(incident, attempt);
@@ -208,6 +221,7 @@ impl<'a> Turn<'a> {
                 attempt: attempt.id,
                 verdict: Verdict::Healed,
                 why: why.clone(),
+                by: None,
             });
             let (fingerprint, action) = (
                 attempt.diagnosis.fingerprint.clone(),

@@ -1,13 +1,22 @@
-//! `AwaitingApproval`, `Escalated`: a person was asked. Is that still needed?
+//! `AwaitingApproval`, `Escalated`, `Joined`: a person was asked, or another incident goes first. Is
+//! that still needed?
 
 use super::{Next, Turn};
 use crate::{
     cluster::Workload,
-    engine::{Incident, State},
-    gate::{self, Decision},
+    engine::{Incident, Request, State},
+    gate::{Consented, Decision},
+    journal::{Fact, Proposal},
+    plan::Advice,
     verify::{self, Progress, Watch},
+    workload::{AttemptId, IncidentId},
 };
 use jiff::SignedDuration;
+
+/// On a workload: the attempt that its owner consents to, or declines.
+pub const APPROVE: &str = "akeso.dev/approve";
+/// See [`APPROVE`].
+pub const REJECT: &str = "akeso.dev/reject";
 
 impl<'a> Turn<'a> {
     /// Whether nothing has been broken for as long as the fault may take to show again. Right after
@@ -26,12 +35,19 @@ impl<'a> Turn<'a> {
         progress == Progress::Healed
     }
 
-    /// Whether the autonomy level that stopped the plan is another now.
-    fn would_be_decided_otherwise(&self, incident: &Incident, workload: &Workload<'a>) -> bool {
+    /// Whether the settings that stopped the plan are others now.
+    fn would_be_decided_otherwise(&self, incident: &Incident, workload: &Workload<'_>) -> bool {
+        const OF_SETTINGS: [&str; 5] = [
+            "autonomy",
+            "action",
+            "protected-namespace",
+            "permission",
+            "ceilings",
+        ];
         let stopped = incident
             .ruling
             .as_ref()
-            .filter(|ruling| ruling.rule == "autonomy");
+            .filter(|ruling| OF_SETTINGS.contains(&ruling.rule.as_str()));
         let step = incident
             .plan
             .as_ref()
@@ -42,20 +58,22 @@ impl<'a> Turn<'a> {
         if ruling.decision == Decision::Execute {
             return false; // it was not the gate that stopped it
         }
-        let request = gate::Request {
-            step,
-            workload,
-            settings: self.settings,
-            failures: self.recorder.ledger.failures(&incident.workload),
-            set_back: self.recorder.ledger.set_back(&incident.workload),
-            now: self.now,
-        };
-        gate::decide(&request).0.decision != ruling.decision
+        let attempt = self.recorder.ledger.next_attempt();
+        let change = step.action.treatment().change(workload, attempt);
+        change.is_ok_and(|change| {
+            let (now, _) = self.rule(workload, step, &change, Consented::No);
+            now.decision != ruling.decision
+        })
     }
 
     /// A person was asked. When the workload is well or another by then, the incident is over.
     pub(super) fn wait_for_person(&mut self, incident: &Incident, workload: &Workload<'a>) -> Next {
         self.live.forget_evidence();
+        if let State::AwaitingApproval { question } = &incident.state
+            && let Some(next) = self.look_for_answer(incident, workload, question)
+        {
+            return next;
+        }
         let over = match &incident.state {
             State::Escalated {
                 until: Some(until), ..
@@ -76,14 +94,152 @@ impl<'a> Turn<'a> {
                 is_other.then_some("somebody has changed the workload")
             }
         };
-        if let State::Escalated {
-            until: Some(until), ..
-        } = &incident.state
-        {
-            self.live.retry_at = (*until > self.now).then_some(*until);
-        }
+        let ends = match &incident.state {
+            State::Escalated { until, .. } => *until,
+            State::AwaitingApproval { question } => Some(question.expires),
+            _ => None,
+        };
+        self.live.retry_at = ends.filter(|at| *at > self.now);
         if let Some(why) = over {
             self.dismiss(why);
+        }
+        Next::Done
+    }
+
+    /// The answer that stands on the workload, or that the question has expired.
+    fn look_for_answer(
+        &mut self,
+        incident: &Incident,
+        workload: &Workload<'a>,
+        question: &Proposal,
+    ) -> Option<Next> {
+        let attempt = question.attempt;
+        let is_marked = |mark| workload.mark(mark) == Some(attempt.to_string().as_str());
+        let by = || {
+            let who = workload.last_writer();
+            who.unwrap_or_else(|| "somebody".to_owned()) + ", by annotation"
+        };
+        if is_marked(REJECT) {
+            self.decline(incident, attempt, by());
+            return Some(Next::Done);
+        }
+        if question.expires <= self.now {
+            let advice = Advice {
+                why: format!("nobody answered whether to do it ({attempt}) in time"),
+                command: question.command.clone(),
+            };
+            self.live.template = workload.template().cloned();
+            self.escalate(incident, &advice, None);
+            return Some(Next::Done);
+        }
+        if is_marked(APPROVE) {
+            self.consent(attempt, by());
+            return Some(Next::Again);
+        }
+        None
+    }
+
+    /// What a person has said by a command.
+    pub fn take_request(&mut self, request: &Request, attempt: AttemptId) {
+        let Some(incident) = self.recorder.ledger.get(self.id).cloned() else {
+            return;
+        };
+        match request {
+            Request::Consent { by, .. } => self.consent(attempt, by.clone()),
+            Request::Decline { by, .. } => self.decline(&incident, attempt, by.clone()),
+            Request::TakeBack { by, .. } => self.recall(&incident, attempt, by.clone()),
+        }
+    }
+
+    fn consent(&mut self, attempt: AttemptId, by: String) {
+        self.record(Fact::Consented {
+            incident: self.id,
+            attempt,
+            by,
+        });
+        self.live.watch = None;
+        self.live.retry_at = None;
+    }
+
+    fn decline(&mut self, incident: &Incident, attempt: AttemptId, by: String) {
+        let State::AwaitingApproval { question } = &incident.state else {
+            return;
+        };
+        let workload = self.cluster.workload(&incident.workload);
+        self.live.template = workload.and_then(|workload| workload.template().cloned());
+        let advice = Advice {
+            why: format!(
+                "{by} has declined it: {}",
+                question.step.action.treatment().summary()
+            ),
+            command: question.command.clone(),
+        };
+        self.record(Fact::Declined {
+            incident: self.id,
+            attempt,
+            by,
+        });
+        self.escalate(incident, &advice, None);
+    }
+
+    /// A person wants a change taken back. While something is under way, that comes to its end
+    /// first.
+    fn recall(&mut self, incident: &Incident, attempt: AttemptId, by: String) {
+        let kept = incident
+            .attempt(attempt)
+            .filter(|attempt| attempt.is_kept());
+        let is_busy = matches!(
+            incident.state,
+            State::Acting { .. } | State::RollingBack { .. }
+        );
+        let Some(kept) = kept.filter(|kept| kept.inverse().is_some() && !is_busy) else {
+            return;
+        };
+        self.record(Fact::Recalled {
+            incident: self.id,
+            attempt,
+            by,
+        });
+        self.live.watch = None;
+        self.take_back(incident, kept);
+    }
+
+    /// Waits for the incident that has the same cause, if there is one that concerns all.
+    pub(super) fn joins_shared_cause(&mut self) -> bool {
+        let Some((into, why)) = self.shared_cause.clone() else {
+            return false;
+        };
+        self.join(into, why);
+        true
+    }
+
+    pub(super) fn join(&mut self, into: IncidentId, why: String) {
+        self.record(Fact::Joined {
+            incident: self.id,
+            into,
+            why,
+        });
+        self.live.forget_evidence();
+        self.live.watch = None;
+        self.live.retry_at = None;
+    }
+
+    /// Another incident goes first; when it is over, this one is looked at anew.
+    pub(super) fn wait_for_another(
+        &mut self,
+        incident: &Incident,
+        workload: &Workload<'a>,
+        into: IncidentId,
+    ) -> Next {
+        let ledger = &self.recorder.ledger;
+        let is_open = ledger.shared().any(|(id, _)| id == into)
+            || ledger.get(into).is_some_and(|other| !other.is_closed());
+        if !is_open {
+            self.reconsider("what it waited for is over");
+            return Next::Again;
+        }
+        if self.live.symptoms.is_empty() && self.is_well_again(incident, workload) {
+            self.dismiss("its symptoms went away, and not by Akeso");
         }
         Next::Done
     }

@@ -1,0 +1,96 @@
+//! A change in lines that a person can read.
+
+use serde_json::Value;
+
+use super::{Change, LAST_ATTEMPT, PatchOp, patch::annotation_path};
+
+/// What a change does, a line for each field: `spec.replicas: 2 -> 3`.
+pub fn diff(change: &Change) -> Vec<String> {
+    match change {
+        Change::Patch { forward, .. } => patch_lines(forward),
+        Change::Evict { pod, .. } => vec![format!("- pod {pod} (its controller makes it anew)")],
+        Change::Trial { name, .. } => vec![format!("+ pod {name} (a trial, removed afterwards)")],
+    }
+}
+
+/// What a JSON Patch does, a line for each field that it writes.
+pub fn patch_lines(operations: &[PatchOp]) -> Vec<String> {
+    let mark = annotation_path(LAST_ATTEMPT);
+    let tested = |written: &str| {
+        operations.iter().find_map(|operation| match operation {
+            PatchOp::Test { path, value } if path == written => Some(short(value)),
+            PatchOp::Test { .. }
+            | PatchOp::Add { .. }
+            | PatchOp::Replace { .. }
+            | PatchOp::Remove { .. } => None,
+        })
+    };
+    let lines = operations.iter().filter_map(|operation| match operation {
+        PatchOp::Test { .. } => None,
+        PatchOp::Add { path, .. } if *path == mark || path == "/metadata/annotations" => None,
+        PatchOp::Add { path, value } => Some(format!("+ {}: {}", dotted(path), short(value))),
+        PatchOp::Replace { path, value } => {
+            let old = tested(path).unwrap_or_else(|| "(another value)".to_owned());
+            Some(format!("~ {}: {old} -> {}", dotted(path), short(value)))
+        }
+        PatchOp::Remove { path } => {
+            let old = tested(path).unwrap_or_default();
+            Some(format!("- {}: {old}", dotted(path)))
+        }
+    });
+    lines.collect()
+}
+
+fn short(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            value.to_string()
+        }
+    }
+}
+
+/// `/spec/containers/0/image` as people write it: `spec.containers[0].image`.
+fn dotted(pointer: &str) -> String {
+    let mut text = String::new();
+    for part in pointer.split('/').skip(1) {
+        let part = part.replace("~1", "/").replace("~0", "~");
+        if part == "-" || part.bytes().all(|byte| byte.is_ascii_digit()) && !part.is_empty() {
+            text.push_str(&format!("[{part}]"));
+        } else if part.contains(['.', '/']) {
+            text.push_str(&format!("[{part:?}]"));
+        } else {
+            if !text.is_empty() {
+                text.push('.');
+            }
+            text.push_str(&part);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_patch_is_told_field_by_field_with_what_was_there_before() {
+        let patch: Vec<PatchOp> = serde_json::from_value(json!([
+            {"op": "test", "path": "/metadata/generation", "value": 3},
+            {"op": "test", "path": "/spec/template/spec/containers/0/image", "value": "nginx:latst"},
+            {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "nginx:latest"},
+            {"op": "add", "path": "/spec/template/spec/containers/0/env/-", "value": {"name": "A", "value": "b"}},
+            {"op": "add", "path": "/metadata/annotations/akeso.dev~1last-attempt", "value": "attempt-1"},
+        ]))
+        .unwrap();
+        let lines = patch_lines(&patch);
+        assert_eq!(
+            lines,
+            [
+                "~ spec.template.spec.containers[0].image: nginx:latst -> nginx:latest",
+                "+ spec.template.spec.containers[0].env[-]: {\"name\":\"A\",\"value\":\"b\"}",
+            ]
+        );
+    }
+}
