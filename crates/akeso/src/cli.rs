@@ -78,6 +78,12 @@ pub enum Command {
     /// Shows incidents from the store.
     #[command(subcommand)]
     Incidents(Incidents),
+    /// Lets a step that asks be executed, exactly as it was shown.
+    Approve(Decided),
+    /// Says no to a step that asks.
+    Reject(Decided),
+    /// Takes a change back, also later; refused where somebody else has changed the same fields.
+    Rollback(Decided),
     /// Shows and changes what was learned.
     #[command(subcommand)]
     Memory(Memory),
@@ -178,6 +184,13 @@ pub enum Incidents {
         /// For instance incident-7.
         id: akeso_core::workload::IncidentId,
     },
+}
+
+/// `akeso approve`, `akeso reject`, `akeso rollback`
+#[derive(Debug, Args)]
+pub struct Decided {
+    /// The attempt, for instance attempt-7; to approve or reject, the incident will do.
+    pub id: String,
 }
 
 /// `akeso memory`

@@ -3,20 +3,26 @@
 use std::time::Duration;
 
 use akeso_core::{
-    engine::{Engine, Event, State},
+    engine::{Engine, Event, Request, State},
     journal::{End, Fact, Outcome},
 };
 use akeso_kube::Hands;
 use jiff::Timestamp;
 use tokio::{
     sync::mpsc::UnboundedReceiver,
-    time::{Instant, sleep_until},
+    time::{Instant, MissedTickBehavior, sleep_until},
 };
 
-use crate::{report::Reporter, write_ahead::WriteAhead};
+use crate::{
+    report::Reporter,
+    store::{Pending, Requests, StoreError, Wish},
+    write_ahead::WriteAhead,
+};
 
 /// After this long without an entry, what was held back is shown.
 const QUIET: Duration = Duration::from_millis(300);
+/// How often the monitor looks for what people ask for by a command.
+const INBOX: Duration = Duration::from_secs(1);
 /// How long the end is put off for a change that is under way.
 const LAST_WORDS: Duration = Duration::from_secs(30);
 
@@ -50,6 +56,8 @@ pub struct Drive {
     pub reporter: Box<dyn Reporter>,
     /// How often everything is looked at again.
     pub interval: Duration,
+    /// What people ask for by a command.
+    pub requests: Option<Requests>,
     healed: usize,
 }
 
@@ -69,6 +77,7 @@ impl Drive {
             ahead,
             reporter,
             interval,
+            requests: None,
             healed: 0,
         }
     }
@@ -81,6 +90,8 @@ impl Drive {
         let mut recheck = start + self.interval;
         let mut quiet_at: Option<Instant> = None;
         let mut has_begun = false;
+        let mut inbox = tokio::time::interval(INBOX);
+        inbox.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !self.is_over(until, start) {
             let tick = self
                 .engine
@@ -100,6 +111,9 @@ impl Drive {
                     None => break,
                 },
                 () = sleep_until(wake.unwrap_or(recheck)) => {}
+                _ = inbox.tick(), if self.requests.is_some() && self.engine.is_synced() => {
+                    if self.take_requests() { quiet_at = Some(Instant::now() + QUIET); }
+                }
                 () = stop.received() => {
                     self.finish().await;
                     break;
@@ -159,6 +173,59 @@ impl Drive {
                 Ok(None) | Err(_) => return,
             }
         }
+    }
+
+    /// Does what people have asked for by a command, and answers them.
+    fn take_requests(&mut self) -> bool {
+        let Some(requests) = self.requests.take() else {
+            return false;
+        };
+        let has_entries = self.answer_all(&requests);
+        self.requests = Some(requests);
+        has_entries.unwrap_or_else(|error| {
+            tracing::warn!(%error, "requests cannot be read or answered");
+            false
+        })
+    }
+
+    fn answer_all(&mut self, requests: &Requests) -> Result<bool, StoreError> {
+        let mut has_entries = false;
+        for Pending {
+            id,
+            by,
+            wish,
+            attempt,
+        } in requests.pending()?
+        {
+            let request = match wish {
+                Wish::Approve => Request::Consent { attempt, by },
+                Wish::Reject => Request::Decline { attempt, by },
+                Wish::Rollback => match requests.incident_of(attempt)? {
+                    Some(incident) => Request::TakeBack {
+                        incident: Box::new(incident),
+                        attempt,
+                        by,
+                    },
+                    None => {
+                        requests.answer(id, "there is no such attempt in the journal")?;
+                        continue;
+                    }
+                },
+            };
+            let is_taken = self.handle(Event::Requested(request));
+            has_entries |= is_taken;
+            let answer = match (is_taken, wish) {
+                (true, Wish::Approve) => "approved; `akeso incidents show` tells what comes of it",
+                (true, Wish::Reject) => "rejected",
+                (true, Wish::Rollback) => "is being taken back",
+                (false, Wish::Approve | Wish::Reject) => "nothing waits under it any more",
+                (false, Wish::Rollback) => {
+                    "not taken back: it was already, or something else is being done on the workload: try again"
+                }
+            };
+            requests.answer(id, answer)?;
+        }
+        Ok(has_entries)
     }
 
     /// Lets the engine decide, and does it. Says whether anything was journalled.

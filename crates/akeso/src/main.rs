@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
+use store::Wish;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -59,6 +60,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Scan(target) => runtime()?.block_on(commands::scan::run(&global, target)),
         Command::Incidents(arguments) => commands::incidents::run(&global, &arguments),
+        Command::Approve(arguments) => commands::decide::run(&global, Wish::Approve, &arguments),
+        Command::Reject(arguments) => commands::decide::run(&global, Wish::Reject, &arguments),
+        Command::Rollback(arguments) => commands::decide::run(&global, Wish::Rollback, &arguments),
         Command::Memory(arguments) => commands::memory::run(&global, &arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "akeso", &mut std::io::stdout());

@@ -45,15 +45,25 @@ pub enum Canary {
 }
 
 impl Canary {
-    /// What can be done first for a workload, and is not switched off.
-    pub fn of(workload: &Workload<'_>, policy: &Policy) -> Self {
-        match (policy.canary, why_no_trial(workload)) {
-            (policy::Canary::Off, _) => Self::Nothing {
-                why: "the policy says canary: off".to_owned(),
-            },
-            (policy::Canary::Auto, Some(why)) => Self::Nothing { why },
-            (policy::Canary::Auto, None) => Self::TrialPod,
-        }
+    /// What is done first for a plan.
+    pub fn of(steps: &[Step], workload: &Workload<'_>, policy: &Policy) -> Self {
+        let Some(first) = steps.first() else {
+            return Self::NoStep;
+        };
+        let why = match (&first.action, policy.canary) {
+            (_, policy::Canary::Off) => Some("the policy says canary: off".to_owned()),
+            (Action::RollbackToRevision(_), policy::Canary::Auto) => {
+                Some("pods of the revision that is put back are running".to_owned())
+            }
+            (Action::RestartPod(_), policy::Canary::Auto) => {
+                Some("it is about one pod only".to_owned())
+            }
+            (
+                Action::FixImageName(_) | Action::UpdateEnv(_) | Action::IncreaseMemory(_),
+                policy::Canary::Auto,
+            ) => why_no_trial(workload),
+        };
+        why.map_or(Self::TrialPod, |why| Self::Nothing { why })
     }
 }
 

@@ -14,8 +14,9 @@ use crate::{
     quantity::Bytes,
 };
 
-/// No fault is called healed sooner than this.
-const LEAST_WINDOW: SignedDuration = SignedDuration::from_secs(10);
+/// No fault is called healed sooner than this: what a fix has brought to run for the first time may
+/// still crash when its caches are warm or its first connection times out.
+const LEAST_WINDOW: SignedDuration = SignedDuration::from_secs(30);
 /// No fault is watched longer than this.
 const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 /// A fault may take a little longer to show than it did last time: the window is so many percent

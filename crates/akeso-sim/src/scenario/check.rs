@@ -10,7 +10,7 @@ use akeso_core::{
 };
 use serde_json::Value;
 
-use super::{Expected, Expects, unhealthy};
+use super::{Expected, Expects, Learns, unhealthy};
 
 /// What the journal says of one workload.
 #[derive(Debug, Default)]
@@ -19,6 +19,7 @@ struct Story<'a> {
     plans: BTreeMap<IncidentId, &'a Plan>,
     actions: Vec<&'static str>,
     trials: usize,
+    learned: usize,
     planned: usize,
     asked: usize,
     escalated: usize,
@@ -98,8 +99,8 @@ impl<'a> Story<'a> {
             | Fact::Judged { .. }
             | Fact::RollbackIntended { .. }
             | Fact::RolledBack { .. }
-            | Fact::Learned { .. }
             | Fact::Forgotten { .. } => {}
+            Fact::Learned { .. } => self.learned += 1,
         }
     }
 
@@ -128,6 +129,21 @@ pub fn check(
             "actions are {:?}, not {:?}",
             story.actions, expected.actions
         ));
+    }
+    if story.trials != expected.trials {
+        failures.push(format!(
+            "{} trial pods were made, not {}",
+            story.trials, expected.trials
+        ));
+    }
+    match (expected.learns, story.learned) {
+        (Some(Learns::Nothing), learned @ 1..) => {
+            failures.push(format!(
+                "{learned} patterns were learned, and none should be"
+            ));
+        }
+        (Some(Learns::Something), 0) => failures.push("nothing was learned".to_owned()),
+        (Some(Learns::Nothing | Learns::Something) | None, _) => {}
     }
     let holds = |cause: &&&str| {
         let cause = cause.to_lowercase();

@@ -103,12 +103,27 @@ pub struct Expected {
     /// The names of the actions that are applied, in this order, and no other.
     #[serde(default)]
     pub actions: Vec<String>,
+    /// How many trial pods are made first.
+    #[serde(default)]
+    pub trials: usize,
+    /// What must have been learned from it; not looked at if absent.
+    pub learns: Option<Learns>,
     /// What the sentence of a diagnosis must hold, in whatever case.
     #[serde(default)]
     pub cause: Vec<String>,
     /// JSON pointer → the value in the object as it is in the end; null: nothing is there.
     #[serde(default)]
     pub end: BTreeMap<String, Value>,
+}
+
+/// What must have been learned from a workload's incidents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Learns {
+    /// At least one pattern.
+    Something,
+    /// No pattern.
+    Nothing,
 }
 
 /// How it must come out for a workload.

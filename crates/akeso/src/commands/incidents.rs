@@ -3,7 +3,7 @@
 use std::{io::Write, process::ExitCode};
 
 use akeso_core::{
-    engine::{Incident, Ledger},
+    engine::{Incident, Ledger, State},
     workload::IncidentId,
 };
 use anyhow::bail;
@@ -47,10 +47,13 @@ fn list(global: &Global, ledger: &Ledger, all: bool) -> anyhow::Result<()> {
                 writeln!(out, "{}", serde_json::to_string(incident)?)?;
             }
         }
-        Format::Text if incidents.is_empty() => {
+        Format::Text if incidents.is_empty() && ledger.shared().next().is_none() => {
             writeln!(out, "No incident{}.", if all { "" } else { " is open" })?;
         }
         Format::Text => {
+            for (id, shared) in ledger.shared() {
+                writeln!(out, "{:<14} {}", id.to_string(), shared.cause)?;
+            }
             for incident in incidents {
                 writeln!(
                     out,
@@ -121,6 +124,26 @@ fn details(incident: &Incident) -> String {
             plan.advice.why,
             plan.advice.command
         );
+    }
+    if let State::AwaitingApproval { question } = &incident.state {
+        line!(
+            text,
+            "Asks:    {} (until {})",
+            question.attempt,
+            question.expires
+        );
+        for line in &question.diff {
+            line!(text, "         {line}");
+        }
+        line!(
+            text,
+            "         akeso approve {0}   or   akeso reject {0}",
+            question.attempt
+        );
+        line!(text, "         {}", question.command);
+        if let Some(instead) = &question.instead {
+            line!(text, "         better change it there: {instead}");
+        }
     }
     if let Some(ruling) = &incident.ruling {
         line!(

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod decide;
 pub mod demo;
 pub mod demo_on_cluster;
 pub mod incidents;

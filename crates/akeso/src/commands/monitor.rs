@@ -11,13 +11,14 @@ use crate::{
     cli::{Global, Monitor},
     drive::{Drive, Until},
     report::reporter,
-    store::Store,
+    store::{Requests, Store},
     write_ahead::WriteAhead,
 };
 
 /// Watches a cluster and heals what can be proven.
 pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode> {
-    let mut store = Store::open(&store_path(global))?;
+    let path = store_path(global);
+    let mut store = Store::open(&path)?;
     let journal = store.entries()?;
     let autonomy = if arguments.no_auto {
         Autonomy::Observe
@@ -53,15 +54,15 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
     } else {
         Until::Stopped
     };
-    Drive::new(
+    let mut drive = Drive::new(
         engine,
         hands,
         WriteAhead::new(Some(store)),
         reporter,
         arguments.interval,
-    )
-    .run(until)
-    .await?;
+    );
+    drive.requests = Some(Requests::open(&path)?);
+    drive.run(until).await?;
     Ok(ExitCode::SUCCESS)
 }
 

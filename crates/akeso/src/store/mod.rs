@@ -8,6 +8,10 @@ use std::{
 use akeso_core::journal::{Broken, Entry};
 use rusqlite::{Connection, OpenFlags, params};
 
+mod requests;
+
+pub use requests::{Pending, Requests, Wish};
+
 mod migrations {
     refinery::embed_migrations!("src/store/migrations");
 }

@@ -102,9 +102,7 @@ impl<'a> Turn<'a> {
             return Next::Done;
         };
         diagnoses.swap(0, index);
-        if !plan.steps.is_empty() {
-            plan.canary = Canary::of(workload, &self.settings.policy);
-        }
+        plan.canary = Canary::of(&plan.steps, workload, &self.settings.policy);
         let goes_first = self.same_cause(&diagnoses);
         self.record(Fact::Diagnosed {
             incident: self.id,

@@ -2,7 +2,7 @@
 
 use akeso_core::{
     act::{Action, Change},
-    engine::{Incident, State},
+    engine::{Attempt, Incident, State},
     gate::Decision,
     journal::{End, Fact, Outcome, Verdict},
     plan::{Canary, Step},
@@ -188,6 +188,14 @@ pub fn tell(fact: &Fact, incident: &Incident) -> Option<(String, bool)> {
             ..
         } => (format!("  On one pod first: {name}\n"), false),
         Fact::Intended { .. } => (String::new(), false),
+        Fact::Applied {
+            attempt,
+            outcome: Outcome::Done { .. },
+            ..
+        } if incident.attempt(*attempt).is_some_and(Attempt::is_trial) => (
+            "   SUCCESS: made the trial pod\n\n[VERIFY] Watching whether it helps...\n".to_owned(),
+            true,
+        ),
         Fact::Applied {
             attempt, outcome, ..
         } => (
