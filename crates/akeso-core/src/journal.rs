@@ -50,6 +50,9 @@ pub enum Fact {
         workload: WorkloadRef,
         /// What was seen.
         symptoms: Vec<Symptom>,
+        /// The uid of its object: one of the same name that is made later is another workload.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        uid: Option<String>,
         /// Whether the workload was well before, and Akeso saw it.
         was_well: bool,
     },

@@ -111,7 +111,7 @@ proptest! {
         let action = action(&spec, index, which, count, with_request);
         let cluster = world::cluster(std::slice::from_ref(&original));
         let workload = cluster.workload(&world::web()).unwrap();
-        let Change::Patch { forward, inverse } = action.treatment().change(&workload, AttemptId(7)).unwrap() else {
+        let Change::Patch { forward, inverse } = action.change(&workload, AttemptId(7)).unwrap() else {
             return Err(TestCaseError::fail("a patch was expected"));
         };
 
@@ -136,7 +136,7 @@ proptest! {
         let original = world::deployment(&spec);
         let action = action(&spec, index, which, 2, false);
         let cluster = world::cluster(std::slice::from_ref(&original));
-        let Change::Patch { forward, inverse } = action.treatment().change(&cluster.workload(&world::web()).unwrap(), AttemptId(1)).unwrap() else {
+        let Change::Patch { forward, inverse } = action.change(&cluster.workload(&world::web()).unwrap(), AttemptId(1)).unwrap() else {
             return Err(TestCaseError::fail("a patch was expected"));
         };
         let mut other = original.clone();

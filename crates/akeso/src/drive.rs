@@ -200,17 +200,17 @@ impl Drive {
             let request = match wish {
                 Wish::Approve => Request::Consent { attempt, by },
                 Wish::Reject => Request::Decline { attempt, by },
-                Wish::Rollback => match requests.incident_of(attempt)? {
-                    Some(incident) => Request::TakeBack {
+                Wish::Rollback => {
+                    let Some(incident) = requests.incident_of(attempt)? else {
+                        requests.answer(id, "there is no such attempt in the journal")?;
+                        continue;
+                    };
+                    Request::TakeBack {
                         incident: Box::new(incident),
                         attempt,
                         by,
-                    },
-                    None => {
-                        requests.answer(id, "there is no such attempt in the journal")?;
-                        continue;
                     }
-                },
+                }
             };
             let is_taken = self.handle(Event::Requested(request));
             has_entries |= is_taken;

@@ -52,21 +52,20 @@ fn short(value: &Value) -> String {
 
 /// `/spec/containers/0/image` as people write it: `spec.containers[0].image`.
 fn dotted(pointer: &str) -> String {
-    let mut text = String::new();
-    for part in pointer.split('/').skip(1) {
+    let parts = pointer.split('/').skip(1);
+    let written = parts.map(|part| {
         let part = part.replace("~1", "/").replace("~0", "~");
-        if part == "-" || part.bytes().all(|byte| byte.is_ascii_digit()) && !part.is_empty() {
-            text.push_str(&format!("[{part}]"));
-        } else if part.contains(['.', '/']) {
-            text.push_str(&format!("[{part:?}]"));
-        } else {
-            if !text.is_empty() {
-                text.push('.');
-            }
-            text.push_str(&part);
+        let is_place = part == "-" || part.parse::<usize>().is_ok();
+        match (is_place, part.contains(['.', '/'])) {
+            (true, _) => format!("[{part}]"),
+            (false, true) => format!("[{part:?}]"),
+            (false, false) => format!(".{part}"),
         }
-    }
-    text
+    });
+    written
+        .collect::<String>()
+        .trim_start_matches('.')
+        .to_owned()
 }
 
 #[cfg(test)]

@@ -110,7 +110,8 @@ pub trait Treatment {
     fn summary(&self) -> String;
     /// The kubectl command by which a person would do the same.
     fn command(&self, workload: &WorkloadRef) -> String;
-    /// The change to the workload as it stands, if the action's precondition holds.
+    /// The change to the workload as it stands, if the action's precondition holds; use
+    /// [`Action::change`].
     fn change(&self, workload: &Workload<'_>, attempt: AttemptId) -> Result<Change, NotApplicable>;
     /// Whether the workload, as the watch tells of it, has been reached by the action. A patch is
     /// recognised by the generation that it makes.
@@ -179,6 +180,30 @@ impl Action {
     /// The action's name.
     pub const fn name(&self) -> &'static str {
         self.kind().as_str()
+    }
+
+    /// The change to the workload as it stands, if the action's precondition holds. Forwards and
+    /// back it is for this very object: one that was deleted and made anew is another.
+    pub fn change(
+        &self,
+        workload: &Workload<'_>,
+        attempt: AttemptId,
+    ) -> Result<Change, NotApplicable> {
+        let change = self.treatment().change(workload, attempt)?;
+        let (Change::Patch { forward, inverse }, Some(uid)) = (&change, &workload.metadata().uid)
+        else {
+            return Ok(change);
+        };
+        let pinned = |operations: &[PatchOp]| {
+            let uid = PatchOp::test("/metadata/uid", uid.clone());
+            std::iter::once(uid)
+                .chain(operations.iter().cloned())
+                .collect()
+        };
+        Ok(Change::Patch {
+            forward: pinned(forward),
+            inverse: pinned(inverse),
+        })
     }
 
     /// Whether its parameters mean something for another workload. A pod or a revision is one

@@ -27,6 +27,8 @@ pub struct Incident {
     pub updated: Timestamp,
     /// What was seen first.
     pub symptoms: Vec<Symptom>,
+    /// The uid of the workload's object.
+    pub uid: Option<String>,
     /// Whether the workload was well before.
     pub was_well: bool,
     /// The causes; the plan is for the first.
@@ -182,7 +184,6 @@ impl Incident {
         id: IncidentId,
         workload: &WorkloadRef,
         symptoms: &[Symptom],
-        was_well: bool,
         at: Timestamp,
     ) -> Self {
         Self {
@@ -191,7 +192,8 @@ impl Incident {
             opened: at,
             updated: at,
             symptoms: symptoms.to_vec(),
-            was_well,
+            was_well: false,
+            uid: None,
             diagnoses: Vec::new(),
             plan: None,
             ruling: None,

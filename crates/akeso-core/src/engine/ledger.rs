@@ -59,11 +59,16 @@ impl Ledger {
                 incident,
                 workload,
                 symptoms,
+                uid,
                 was_well,
             } => {
                 self.last_incident = self.last_incident.max(incident.0);
                 self.open.insert(workload.clone(), *incident);
-                let opened = Incident::open(*incident, workload, symptoms, *was_well, at);
+                let opened = Incident {
+                    uid: uid.clone(),
+                    was_well: *was_well,
+                    ..Incident::open(*incident, workload, symptoms, at)
+                };
                 self.incidents.insert(*incident, opened);
                 if *was_well {
                     self.broken.retain(|(then, _)| is_recent(*then, at));

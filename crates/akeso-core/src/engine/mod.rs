@@ -405,7 +405,7 @@ impl Engine {
                     self.advance(incident, now);
                 }
             }
-            Event::Requested(request) => self.take_request(request, now),
+            Event::Requested(request) => self.take_request(&request, now),
             Event::Configured(settings) => {
                 self.settings = *settings;
                 self.look_at_all(now);
@@ -416,8 +416,8 @@ impl Engine {
     }
 
     /// A person has said something. What is about nothing that is open is left unsaid.
-    fn take_request(&mut self, request: Request, now: Timestamp) {
-        let (incident, attempt) = match &request {
+    fn take_request(&mut self, request: &Request, now: Timestamp) {
+        let (incident, attempt) = match request {
             Request::Consent { attempt, .. } | Request::Decline { attempt, .. } => {
                 let asked = self.recorder.ledger.open().find(|incident| {
                     matches!(&incident.state, State::AwaitingApproval { question } if question.attempt == *attempt)
@@ -439,7 +439,7 @@ impl Engine {
         };
         if let Some(id) = incident {
             self.live.entry(id).or_default();
-            self.turn(id, now, |turn| turn.take_request(&request, attempt));
+            self.turn(id, now, |turn| turn.take_request(request, attempt));
             self.advance(id, now);
         }
     }
@@ -539,11 +539,13 @@ impl Engine {
         if !self.reopen(reference, open, &observation.symptoms, now) && open.is_none() {
             let incident = self.recorder.ledger.next_incident();
             let symptoms = observation.symptoms.clone();
+            let uid = self.uid_of(reference);
             self.recorder.record(
                 Fact::Opened {
                     incident,
                     workload: reference.clone(),
                     symptoms,
+                    uid,
                     was_well: self.well.remove(reference),
                 },
                 now,
@@ -553,6 +555,10 @@ impl Engine {
             self.live.entry(incident).or_default().see(observation);
             self.advance(incident, now);
         }
+    }
+
+    fn uid_of(&self, reference: &WorkloadRef) -> Option<String> {
+        self.cluster.workload(reference)?.metadata().uid.clone()
     }
 
     /// Opens the incident again by which this was healed within the regression window, in place

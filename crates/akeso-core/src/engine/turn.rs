@@ -105,6 +105,11 @@ impl Turn<'_> {
                 self.dismiss("the workload is gone");
                 return;
             };
+            let uid = &workload.metadata().uid;
+            if incident.uid.is_some() && uid.is_some() && incident.uid != *uid {
+                self.dismiss("the workload was deleted, and one of its name was made");
+                return;
+            }
             let next = match &incident.state {
                 State::Observed | State::Planned { .. } | State::Waiting { .. }
                     if self.joins_shared_cause() =>

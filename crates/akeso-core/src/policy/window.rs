@@ -171,8 +171,10 @@ impl From<Window> for Written {
 impl Window {
     /// When the window ends, if `now` is in it.
     pub fn holds_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let at =
-            |moment: DateTime| Some(self.zone.to_ambiguous_timestamp(moment).compatible().ok()?);
+        let at = |moment: DateTime| {
+            let ambiguous = self.zone.to_ambiguous_timestamp(moment);
+            ambiguous.compatible().ok()
+        };
         match &self.when {
             When::Once { start, end } => {
                 let (start, end) = (at(*start)?, at(*end)?);

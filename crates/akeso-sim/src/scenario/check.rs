@@ -295,6 +295,7 @@ mod tests {
             incident: INCIDENT,
             workload: web(),
             symptoms: Vec::new(),
+            uid: None,
             was_well: false,
         }
     }

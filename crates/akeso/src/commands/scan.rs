@@ -90,11 +90,7 @@ pub async fn run(global: &Global, target: Target) -> anyhow::Result<ExitCode> {
 fn would_be_ruled(engine: &Engine, incident: &Incident, settings: &Settings) -> Option<Ruling> {
     let workload = engine.cluster().workload(&incident.workload)?;
     let step = incident.plan.as_ref()?.steps.first()?;
-    let change = step
-        .action
-        .treatment()
-        .change(&workload, AttemptId(1))
-        .ok()?;
+    let change = step.action.change(&workload, AttemptId(1)).ok()?;
     let request = gate::Request {
         step,
         change: &change,

@@ -63,7 +63,7 @@ impl<'a> Turn<'a> {
             .as_ref()
             .filter(|shown| shown.place == place);
         let attempt = shown.map_or_else(|| self.recorder.ledger.next_attempt(), |it| it.attempt);
-        let change = match step.action.treatment().change(workload, attempt) {
+        let change = match step.action.change(workload, attempt) {
             Ok(change) => change,
             Err(why) => return self.not_applicable(incident, workload, step, &why),
         };

@@ -59,7 +59,7 @@ impl<'a> Turn<'a> {
             return false; // it was not the gate that stopped it
         }
         let attempt = self.recorder.ledger.next_attempt();
-        let change = step.action.treatment().change(workload, attempt);
+        let change = step.action.change(workload, attempt);
         change.is_ok_and(|change| {
             let (now, _) = self.rule(workload, step, &change, Consented::No);
             now.decision != ruling.decision

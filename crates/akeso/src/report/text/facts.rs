@@ -146,7 +146,7 @@ pub fn tell(fact: &Fact, incident: &Incident) -> Option<(String, bool)> {
         | Fact::SharedOpened { .. }
         | Fact::Diagnosed { .. }
         | Fact::Forgotten { .. } => return None,
-        Fact::Planned { .. } => (plan_lines(&incident), false),
+        Fact::Planned { .. } => (plan_lines(incident), false),
         Fact::Gated { step, ruling, .. } => {
             let total = incident.plan.as_ref().map_or(0, |plan| plan.steps.len());
             let name = incident
@@ -200,7 +200,7 @@ pub fn tell(fact: &Fact, incident: &Incident) -> Option<(String, bool)> {
             attempt, outcome, ..
         } => (
             step_of(*attempt)
-                .map(|step| outcome_lines(outcome, &step, &incident))
+                .map(|step| outcome_lines(outcome, &step, incident))
                 .unwrap_or_default(),
             true,
         ),
@@ -276,9 +276,7 @@ pub fn tell(fact: &Fact, incident: &Incident) -> Option<(String, bool)> {
             end: End::Dismissed { why },
             ..
         } => {
-            if incident.plan.is_none() {
-                return None; // nothing was said of it so far
-            }
+            incident.plan.as_ref()?; // nothing was said of it so far
             (format!("\nClosed: {why}\n"), true)
         }
     })
