@@ -1,15 +1,17 @@
 //! What the engine remembers of the cluster: the watched objects, trimmed, and how they belong
 //! together.
 //!
-//! **Invariant:** nothing here is computed ahead of need; the maps hold what the API server said
-//! last, and every question is answered from them.
+//! **Invariant:** nothing but the index of owners is computed ahead of need; the maps hold what the
+//! API server said last, and every question is answered from them.
 
+mod children;
 mod object;
 mod owners;
 mod revision;
 mod trim;
 mod workload;
 
+use children::Children;
 pub use object::{Key, Kind, Object, ObjectRef};
 pub use owners::ForeignOwner;
 pub use revision::Revision;
@@ -53,14 +55,20 @@ macro_rules! cluster {
         #[expect(missing_docs, reason = "each map holds the objects of the kind of that name")]
         pub struct Cluster {
             $(pub $field: BTreeMap<Key, $kind>,)*
+            children: Children,
         }
 
         impl Cluster {
             /// Takes in the newest version of an object.
             pub fn upsert(&mut self, object: Object) {
-                let key = object.reference().key();
+                let reference = object.reference();
                 match object.trimmed() {
-                    $(Object::$kind(object) => { self.$field.insert(key, *object); })*
+                    $(Object::$kind(object) => {
+                        self.remove(&reference);
+                        let key = reference.key();
+                        self.children.insert(reference, &object.metadata);
+                        self.$field.insert(key, *object);
+                    })*
                 }
             }
 
@@ -68,12 +76,17 @@ macro_rules! cluster {
             pub fn remove(&mut self, gone: &ObjectRef) {
                 let key = gone.key();
                 match gone.kind {
-                    $(Kind::$kind => { self.$field.remove(&key); })*
+                    $(Kind::$kind => {
+                        if let Some(object) = self.$field.remove(&key) {
+                            self.children.remove(gone, &object.metadata);
+                        }
+                    })*
                 }
             }
 
             /// Forgets every object of a kind; a fresh list of them follows.
             pub fn clear(&mut self, kind: Kind) {
+                self.children.clear(kind);
                 match kind {
                     $(Kind::$kind => self.$field.clear(),)*
                 }

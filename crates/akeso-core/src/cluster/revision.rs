@@ -10,8 +10,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
-use super::{Cluster, in_namespace, owners::controller_of};
-use crate::workload::WorkloadRef;
+use super::{Cluster, Kind};
 
 /// Set by the Deployment controller on the Deployment and on its ReplicaSets.
 const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -39,21 +38,15 @@ fn revision_number(metadata: &ObjectMeta) -> Option<i64> {
     annotation(metadata, REVISION)?.parse().ok()
 }
 
-fn is_owned_by(metadata: &ObjectMeta, owner: &ObjectMeta) -> bool {
-    controller_of(metadata).is_some_and(|reference| Some(&reference.uid) == owner.uid.as_ref())
-}
-
 impl Cluster {
     fn replica_sets_of<'a>(
         &'a self,
         deployment: &'a Deployment,
     ) -> impl Iterator<Item = &'a ReplicaSet> {
-        in_namespace(
-            &self.replica_sets,
-            deployment.metadata.namespace.as_deref().unwrap_or_default(),
-        )
-        .map(|(_, set)| set)
-        .filter(|set| is_owned_by(&set.metadata, &deployment.metadata))
+        let children = self.children.of(&deployment.metadata);
+        children
+            .filter(|child| child.kind == Kind::ReplicaSet)
+            .filter_map(|child| self.replica_sets.get(&child.key()))
     }
 
     /// The ReplicaSet of the Deployment's newest template, once its controller has made it.
@@ -99,13 +92,13 @@ impl Cluster {
     /// `ready_pods`, are ready.
     pub(super) fn last_good_controller_revision<'a>(
         &'a self,
-        workload: &WorkloadRef,
         owner: &ObjectMeta,
         ready_pods: impl Fn(&ControllerRevision) -> i32,
     ) -> Option<Revision<'a>> {
-        let mut revisions: Vec<_> = in_namespace(&self.controller_revisions, &workload.namespace)
-            .map(|(_, revision)| revision)
-            .filter(|revision| is_owned_by(&revision.metadata, owner))
+        let children = self.children.of(owner);
+        let mut revisions: Vec<_> = children
+            .filter(|child| child.kind == Kind::ControllerRevision)
+            .filter_map(|child| self.controller_revisions.get(&child.key()))
             .collect();
         revisions.sort_by_key(|revision| revision.revision);
         revisions.pop()?; // the newest is the current one

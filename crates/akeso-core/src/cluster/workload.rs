@@ -13,7 +13,7 @@ use k8s_openapi::{
 };
 
 use super::{
-    Cluster, ForeignOwner, Key, Kind, ObjectRef, Revision, in_namespace,
+    Cluster, ForeignOwner, Key, Kind, Revision, in_namespace,
     owners::{controller_of, foreign_owner, is_trial},
 };
 use crate::workload::{ContainerRef, ContainerRole, WorkloadKind, WorkloadRef};
@@ -103,16 +103,8 @@ impl Cluster {
             | Controller::ReplicaSet(_)
             | Controller::Pod(_) => {}
         }
-        for (key, pod) in in_namespace(&self.pods, &reference.namespace) {
-            let name = ObjectRef {
-                kind: Kind::Pod,
-                namespace: key.namespace.clone(),
-                name: key.name.clone(),
-            };
-            if pod.metadata.deletion_timestamp.is_some()
-                || is_trial(&pod.metadata)
-                || self.root_of(&name).as_ref() != Some(reference)
-            {
+        for pod in self.pods_below(&workload) {
+            if pod.metadata.deletion_timestamp.is_some() || is_trial(&pod.metadata) {
                 continue;
             }
             if workload.is_current(pod) {
@@ -122,6 +114,39 @@ impl Cluster {
             }
         }
         Some(workload)
+    }
+
+    /// The pods that a workload's controller has made, by name, whatever lies between.
+    fn pods_below(&self, workload: &Workload<'_>) -> Vec<&Pod> {
+        if let Controller::Pod(_) = workload.controller {
+            let key = Key::new(&workload.reference.namespace, &workload.reference.name);
+            return self.pods.get(&key).into_iter().collect();
+        }
+        let mut found = Vec::new();
+        let mut above = vec![workload.metadata()];
+        while let Some(owner) = above.pop() {
+            for child in self.children.of(owner) {
+                match child.kind {
+                    Kind::Pod => found.extend(self.pods.get(&child.key())),
+                    Kind::ReplicaSet => {
+                        above.extend(self.replica_sets.get(&child.key()).map(|o| &o.metadata));
+                    }
+                    Kind::Job => above.extend(self.jobs.get(&child.key()).map(|o| &o.metadata)),
+                    Kind::Deployment
+                    | Kind::StatefulSet
+                    | Kind::DaemonSet
+                    | Kind::ControllerRevision
+                    | Kind::CronJob
+                    | Kind::Service
+                    | Kind::HorizontalPodAutoscaler
+                    | Kind::Namespace
+                    | Kind::Node
+                    | Kind::Event => {}
+                }
+            }
+        }
+        found.sort_by(|one, other| one.metadata.name.cmp(&other.metadata.name));
+        found
     }
 
     /// A trial pod, as if it were a workload of its own.
@@ -156,12 +181,10 @@ impl Cluster {
             .template
             .spec
             .as_ref()?;
-        in_namespace(&self.jobs, cron.metadata.namespace.as_deref()?)
-            .map(|(_, job)| job)
-            .filter(|job| {
-                controller_of(&job.metadata)
-                    .is_some_and(|owner| Some(&owner.uid) == cron.metadata.uid.as_ref())
-            })
+        let children = self.children.of(&cron.metadata);
+        children
+            .filter(|child| child.kind == Kind::Job)
+            .filter_map(|child| self.jobs.get(&child.key()))
             .filter(|job| {
                 let made_from = job
                     .spec
@@ -310,29 +333,27 @@ impl<'a> Workload<'a> {
     pub fn last_good_revision(&self) -> Option<Revision<'a>> {
         match self.controller {
             Controller::Deployment(deployment) => self.cluster.last_good_replica_set(deployment),
-            Controller::StatefulSet(_) => self.cluster.last_good_controller_revision(
-                &self.reference,
-                self.metadata(),
-                |revision| {
-                    self.ready_old_pods(|pod| {
-                        label(pod, CONTROLLER_HASH) == revision.metadata.name.as_deref()
+            Controller::StatefulSet(_) => {
+                self.cluster
+                    .last_good_controller_revision(self.metadata(), |revision| {
+                        self.ready_old_pods(|pod| {
+                            label(pod, CONTROLLER_HASH) == revision.metadata.name.as_deref()
+                        })
                     })
-                },
-            ),
-            Controller::DaemonSet(_) => self.cluster.last_good_controller_revision(
-                &self.reference,
-                self.metadata(),
-                |revision| {
-                    let hash = revision
-                        .metadata
-                        .labels
-                        .as_ref()
-                        .and_then(|labels| labels.get(CONTROLLER_HASH));
-                    self.ready_old_pods(|pod| {
-                        label(pod, CONTROLLER_HASH) == hash.map(String::as_str)
+            }
+            Controller::DaemonSet(_) => {
+                self.cluster
+                    .last_good_controller_revision(self.metadata(), |revision| {
+                        let hash = revision
+                            .metadata
+                            .labels
+                            .as_ref()
+                            .and_then(|labels| labels.get(CONTROLLER_HASH));
+                        self.ready_old_pods(|pod| {
+                            label(pod, CONTROLLER_HASH) == hash.map(String::as_str)
+                        })
                     })
-                },
-            ),
+            }
             Controller::ReplicaSet(_)
             | Controller::CronJob(_)
             | Controller::Job(_)
