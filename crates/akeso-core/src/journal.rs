@@ -70,6 +70,8 @@ pub enum Fact {
         incident: IncidentId,
         /// The one that it waits for.
         into: IncidentId,
+        /// What of it is waited for.
+        until: Until,
         /// What they have in common, for people.
         why: String,
     },
@@ -233,6 +235,16 @@ pub enum Fact {
         /// How it ended.
         end: End,
     },
+}
+
+/// What an incident waits for when another one goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Until {
+    /// That what is tried there has a verdict.
+    Verdict,
+    /// That it is over.
+    End,
 }
 
 /// What several incidents have in common.

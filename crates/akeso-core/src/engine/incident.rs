@@ -8,7 +8,7 @@ use crate::{
     act::{Change, is_about_the_pod},
     diagnose::Diagnosis,
     gate::{Decision, Ruling},
-    journal::{End, Fact, Outcome, Proposal, Verdict},
+    journal::{End, Fact, Outcome, Proposal, Until, Verdict},
     observe::Symptom,
     plan::{Plan, Step},
     workload::{AttemptId, IncidentId, WorkloadRef},
@@ -69,6 +69,8 @@ pub enum State {
     Joined {
         /// The other incident.
         into: IncidentId,
+        /// What of it is waited for.
+        until: Until,
     },
     /// A step waits for a person.
     AwaitingApproval {
@@ -348,7 +350,12 @@ impl Incident {
                 }
                 self.state = State::Planned { step: next };
             }
-            Fact::Joined { into, .. } => self.state = State::Joined { into: *into },
+            Fact::Joined { into, until, .. } => {
+                self.state = State::Joined {
+                    into: *into,
+                    until: *until,
+                }
+            }
             Fact::Reconsidered { .. } => {
                 self.plan = None;
                 self.consented = None;

@@ -51,6 +51,11 @@ impl Ledger {
         }
     }
 
+    /// From here on failures are counted by this budget.
+    pub(super) fn count_by(&mut self, budget: WorkloadBudget) {
+        self.budget = budget;
+    }
+
     /// Takes in the next entry.
     pub fn fold(&mut self, entry: &Entry) {
         let at = entry.at;

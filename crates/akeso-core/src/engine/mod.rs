@@ -408,6 +408,8 @@ impl Engine {
             Event::Requested(request) => self.take_request(&request, now),
             Event::Configured(settings) => {
                 self.settings = *settings;
+                let budget = self.settings.policy.budgets.workload;
+                self.recorder.ledger.count_by(budget);
                 self.look_at_all(now);
             }
         }
@@ -427,20 +429,39 @@ impl Engine {
             Request::TakeBack {
                 incident, attempt, ..
             } => {
-                let open = self.recorder.ledger.open_incident(&incident.workload);
-                if open.is_none() {
-                    self.recorder.ledger.take_in((**incident).clone());
-                }
-                (
-                    Some(incident.id).filter(|id| open.is_none_or(|open| open == *id)),
-                    *attempt,
-                )
+                self.make_room_for(incident, now);
+                (Some(incident.id), *attempt)
             }
         };
         if let Some(id) = incident {
             self.live.entry(id).or_default();
             self.turn(id, now, |turn| turn.take_request(request, attempt));
             self.advance(id, now);
+        }
+    }
+
+    /// An incident that is over is about to be opened again: one that is open on the same workload
+    /// is dismissed, unless something is being done for it.
+    fn make_room_for(&mut self, again: &Incident, now: Timestamp) {
+        let ledger = &mut self.recorder.ledger;
+        let open = ledger.open_incident(&again.workload);
+        let Some(open) = open.filter(|open| *open != again.id) else {
+            ledger.take_in(again.clone());
+            return;
+        };
+        let is_idle = |it: &Incident| !it.state.is_between_change_and_verdict();
+        if ledger.get(open).is_some_and(is_idle) {
+            ledger.take_in(again.clone());
+            let why = format!("a person has a change of {} taken back", again.id);
+            let end = End::Dismissed { why };
+            self.live.remove(&open);
+            self.recorder.record(
+                Fact::Closed {
+                    incident: open,
+                    end,
+                },
+                now,
+            );
         }
     }
 

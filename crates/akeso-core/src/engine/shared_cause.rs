@@ -109,7 +109,7 @@ impl Engine {
         let ledger = &self.recorder.ledger;
         let joined = ledger
             .open()
-            .filter(|it| it.state == State::Joined { into: incident });
+            .filter(|it| matches!(it.state, State::Joined { into, .. } if into == incident));
         let joined: Vec<_> = joined.map(|it| it.workload.clone()).collect();
         for workload in joined {
             self.look_at(&workload, now);

@@ -112,14 +112,16 @@ impl Turn<'_> {
             }
             let next = match &incident.state {
                 State::Observed | State::Planned { .. } | State::Waiting { .. }
-                    if self.joins_shared_cause() =>
+                    if self.joins_shared_cause(&workload) =>
                 {
                     Next::Done
                 }
                 State::Observed => self.explain(&incident, &workload),
                 State::Planned { step } => self.decide(&incident, &workload, *step),
                 State::Waiting { step } => self.wait(&incident, &workload, *step),
-                State::Joined { into } => self.wait_for_another(&incident, &workload, *into),
+                State::Joined { into, until } => {
+                    self.wait_for_another(&incident, &workload, (*into, *until))
+                }
                 State::Verifying { attempt } => self.verify(&incident, &workload, *attempt),
                 State::AwaitingApproval { .. } | State::Escalated { .. } => {
                     self.wait_for_person(&incident, &workload)

@@ -77,7 +77,7 @@ impl<'a> Turn<'a> {
             Consented::No
         };
         let (ruling, approved) = self.rule(workload, step, &change, consent);
-        if ruling.decision != Decision::Wait && self.has_waited_long(incident) {
+        if ruling.decision != Decision::Wait && shown.is_none() && self.has_waited_long(incident) {
             self.reconsider("what it waited for has passed");
             return Next::Again;
         }

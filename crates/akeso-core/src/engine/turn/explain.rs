@@ -6,8 +6,8 @@ use crate::{
     diagnose::{Diagnosis, Findings, diagnose},
     engine::{Effect, Incident, State, incident::Attempt},
     evidence::Answer,
-    journal::Fact,
-    plan::{Canary, plan},
+    journal::{Fact, Until, Verdict},
+    plan::{Canary, Plan, plan},
     workload::IncidentId,
 };
 use jiff::SignedDuration;
@@ -64,11 +64,21 @@ impl<'a> Turn<'a> {
     pub(super) fn explain(&mut self, incident: &Incident, workload: &Workload<'a>) -> Next {
         if self.live.symptoms.is_empty() {
             // right after a change or a start, "nothing is broken" may only mean "not seen yet"
-            let has_changes = incident.attempts.iter().any(Attempt::is_kept);
-            if has_changes && self.is_well_again(incident, workload) {
-                self.healed(incident, workload, quiet_time(incident));
-            } else if !has_changes && workload.is_settled() {
-                self.dismiss("it went away by itself");
+            let kept = || incident.attempts.iter().filter(|attempt| attempt.is_kept());
+            let is_judged = |attempt: &Attempt| match attempt.verdict {
+                Some(Verdict::NotHealed | Verdict::Worse | Verdict::Healed) => true,
+                Some(Verdict::Partly | Verdict::Superseded | Verdict::Passed) | None => false,
+            };
+            if kept().next().is_none() {
+                if workload.is_settled() {
+                    self.dismiss("it went away by itself");
+                }
+            } else if self.is_well_again(incident, workload) {
+                if kept().all(is_judged) {
+                    self.dismiss("it went away by itself");
+                } else {
+                    self.healed(incident, workload, quiet_time(incident));
+                }
             }
             // nothing to retry and nothing to ask; times that are over would wake it without end
             self.live.retry_at = self.live.retry_at.filter(|at| *at > self.now);
@@ -103,13 +113,13 @@ impl<'a> Turn<'a> {
         };
         diagnoses.swap(0, index);
         plan.canary = Canary::of(&plan.steps, workload, &self.settings.policy);
-        let goes_first = self.same_cause(&diagnoses);
+        let goes_first = self.same_cause(&diagnoses, &plan);
         self.record(Fact::Diagnosed {
             incident: self.id,
             diagnoses,
         });
-        if let Some((into, why)) = goes_first {
-            self.join(into, why);
+        if let Some((into, until, why)) = goes_first {
+            self.join(into, until, why);
             return Next::Done;
         }
         self.record(Fact::Planned {
@@ -119,19 +129,33 @@ impl<'a> Turn<'a> {
         Next::Again
     }
 
-    /// The open incident of another workload with the same cause, which goes first. What has been
-    /// learned needs nobody to go first.
-    fn same_cause(&self, diagnoses: &[Diagnosis]) -> Option<(IncidentId, String)> {
+    /// The open incident of another workload with the same cause, and what of it is waited for:
+    /// its verdict, where this workload has a fix of its own; its end, where a person must act on
+    /// what they share. What has been learned needs nobody to go first.
+    fn same_cause(
+        &self,
+        diagnoses: &[Diagnosis],
+        plan: &Plan,
+    ) -> Option<(IncidentId, Until, String)> {
         let mine = diagnoses.first()?;
         let dependency = mine.dependency.as_ref()?;
         let ledger = &self.recorder.ledger;
         if ledger.patterns().recall(&mine.fingerprint).is_some() {
             return None;
         }
+        let until = if plan.steps.is_empty() {
+            Until::End
+        } else {
+            Until::Verdict
+        };
         let other = ledger.open().find(|other| {
             let theirs = other.diagnoses.first();
-            other.id != self.id
-                && !matches!(other.state, State::Joined { .. } | State::Observed)
+            let goes_first = match until {
+                Until::Verdict => other.state.is_between_change_and_verdict(),
+                Until::End => !matches!(other.state, State::Joined { .. } | State::Observed),
+            };
+            goes_first
+                && other.id != self.id
                 && theirs.is_some_and(|it| {
                     it.fault == mine.fault && it.dependency.as_ref() == Some(dependency)
                 })
@@ -140,6 +164,6 @@ impl<'a> Turn<'a> {
             "{dependency} is the cause of {} as well ({})",
             other.id, other.workload
         );
-        Some((other.id, why))
+        Some((other.id, until, why))
     }
 }

@@ -5,9 +5,10 @@ use super::{Next, Turn};
 use crate::{
     cluster::Workload,
     engine::{Incident, Request, State},
-    gate::{Consented, Decision},
-    journal::{Fact, Proposal},
+    gate::{self, Consented, Decision},
+    journal::{Fact, Proposal, Until},
     plan::Advice,
+    policy::Autonomy,
     verify::{self, Progress, Watch},
     workload::{AttemptId, IncidentId},
 };
@@ -35,19 +36,14 @@ impl<'a> Turn<'a> {
         progress == Progress::Healed
     }
 
-    /// Whether the settings that stopped the plan are others now.
+    /// Whether the settings that stopped the plan are others now. What only time has changed is
+    /// no reason: what somebody has set back is not done again because an hour has passed.
     fn would_be_decided_otherwise(&self, incident: &Incident, workload: &Workload<'_>) -> bool {
-        const OF_SETTINGS: [&str; 5] = [
-            "autonomy",
-            "action",
-            "protected-namespace",
-            "permission",
-            "ceilings",
-        ];
+        const OF_TIME: [&str; 2] = ["set-back", "attempt-budget"];
         let stopped = incident
             .ruling
             .as_ref()
-            .filter(|ruling| OF_SETTINGS.contains(&ruling.rule.as_str()));
+            .filter(|ruling| !OF_TIME.contains(&ruling.rule.as_str()));
         let step = incident
             .plan
             .as_ref()
@@ -204,19 +200,24 @@ impl<'a> Turn<'a> {
         self.take_back(incident, kept);
     }
 
-    /// Waits for the incident that has the same cause, if there is one that concerns all.
-    pub(super) fn joins_shared_cause(&mut self) -> bool {
+    /// Waits for the incident that concerns all, if there is one. Where nothing is ever done, nothing
+    /// has to pause, and it is explained all the same.
+    pub(super) fn joins_shared_cause(&mut self, workload: &Workload<'_>) -> bool {
         let Some((into, why)) = self.shared_cause.clone() else {
             return false;
         };
-        self.join(into, why);
+        if gate::level(workload, self.settings) == Autonomy::Observe {
+            return false;
+        }
+        self.join(into, Until::End, why);
         true
     }
 
-    pub(super) fn join(&mut self, into: IncidentId, why: String) {
+    pub(super) fn join(&mut self, into: IncidentId, until: Until, why: String) {
         self.record(Fact::Joined {
             incident: self.id,
             into,
+            until,
             why,
         });
         self.live.forget_evidence();
@@ -224,17 +225,20 @@ impl<'a> Turn<'a> {
         self.live.retry_at = None;
     }
 
-    /// Another incident goes first; when it is over, this one is looked at anew.
+    /// Another incident goes first; when what is waited for has come, this one is looked at anew.
     pub(super) fn wait_for_another(
         &mut self,
         incident: &Incident,
         workload: &Workload<'a>,
-        into: IncidentId,
+        (into, until): (IncidentId, Until),
     ) -> Next {
         let ledger = &self.recorder.ledger;
-        let is_open = ledger.shared().any(|(id, _)| id == into)
-            || ledger.get(into).is_some_and(|other| !other.is_closed());
-        if !is_open {
+        let goes_on = ledger.shared().any(|(id, _)| id == into)
+            || ledger.get(into).is_some_and(|other| match until {
+                Until::Verdict => other.state.is_between_change_and_verdict(),
+                Until::End => !other.is_closed(),
+            });
+        if !goes_on {
             self.reconsider("what it waited for is over");
             return Next::Again;
         }
