@@ -9,7 +9,7 @@
 pub mod act;
 pub mod cluster;
 pub mod diagnose;
-mod digest;
+pub mod digest;
 pub mod engine;
 pub mod evidence;
 pub mod gate;
@@ -19,6 +19,7 @@ pub mod learn;
 pub mod observe;
 pub mod plan;
 pub mod quantity;
+pub mod retention;
 pub mod settings;
 pub mod similar;
 pub mod verify;

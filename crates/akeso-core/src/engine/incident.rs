@@ -272,7 +272,10 @@ impl Incident {
                 };
             }
             Fact::Closed { end, .. } => self.state = State::Closed(end.clone()),
-            Fact::Opened { .. } | Fact::Learned { .. } | Fact::Forgotten { .. } => {}
+            Fact::Opened { .. }
+            | Fact::Learned { .. }
+            | Fact::Forgotten { .. }
+            | Fact::Sealed { .. } => {}
         }
     }
 }

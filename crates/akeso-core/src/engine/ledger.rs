@@ -9,6 +9,7 @@ use crate::{
     gate,
     journal::{Entry, Fact, Verdict},
     learn::Patterns,
+    retention::Segment,
     workload::{AttemptId, IncidentId, WorkloadRef},
 };
 
@@ -70,6 +71,17 @@ impl Ledger {
             } => self.patterns.succeeded(fingerprint, action, at),
             Fact::Forgotten { fingerprint } => self.patterns.forget(fingerprint),
             Fact::Closed { incident, .. } => self.open.retain(|_, open| open != incident),
+            // set-backs and failures count for an hour: what is sealed is days old
+            Fact::Sealed {
+                patterns,
+                last_incident,
+                last_attempt,
+                ..
+            } => {
+                self.patterns.replace(patterns);
+                self.last_incident = self.last_incident.max(*last_incident);
+                self.last_attempt = self.last_attempt.max(*last_attempt);
+            }
             Fact::Diagnosed { .. }
             | Fact::Planned { .. }
             | Fact::Gated { .. }
@@ -175,6 +187,17 @@ impl Ledger {
 
     pub(super) const fn next_attempt(&self) -> AttemptId {
         AttemptId(self.last_attempt + 1)
+    }
+
+    /// The fact that the journal through `segment` is sealed, with the fold of all of it.
+    pub(super) fn sealed(&self, segment: &Segment) -> Fact {
+        Fact::Sealed {
+            through: segment.last,
+            through_hash: segment.hash.clone(),
+            patterns: self.patterns.iter().cloned().collect(),
+            last_incident: self.last_incident,
+            last_attempt: self.last_attempt,
+        }
     }
 
     /// Forgets the incidents that are over; the journal still has them.

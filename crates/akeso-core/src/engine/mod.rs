@@ -25,6 +25,7 @@ use crate::{
     evidence::{Answer, Question},
     journal::{Broken, Chain, Entry, Fact, Outcome},
     observe::observe,
+    retention::Segment,
     settings::{Autonomy, Settings},
     workload::{AttemptId, IncidentId, WorkloadRef},
 };
@@ -203,7 +204,18 @@ impl Engine {
         settings: Settings,
         journal: impl IntoIterator<Item = &'a Entry>,
     ) -> Result<Self, Broken> {
+        Self::restore_after(Chain::default(), settings, journal)
+    }
+
+    /// An engine that goes on where its journal ends, whose oldest entries are sealed: `sealed` is
+    /// the chain behind them.
+    pub fn restore_after<'a>(
+        sealed: Chain,
+        settings: Settings,
+        journal: impl IntoIterator<Item = &'a Entry>,
+    ) -> Result<Self, Broken> {
         let mut engine = Self::new(settings);
+        engine.recorder.chain = sealed;
         for entry in journal {
             engine.recorder.chain.follow(entry)?;
             engine.recorder.ledger.fold(entry);
@@ -268,6 +280,13 @@ impl Engine {
             },
             now,
         );
+        std::mem::take(&mut self.recorder.effects)
+    }
+
+    /// Writes down that the oldest entries are taken out of the store, and what they amounted to.
+    pub fn seal(&mut self, segment: &Segment, now: Timestamp) -> Vec<Effect> {
+        let sealed = self.recorder.ledger.sealed(segment);
+        self.recorder.record(sealed, now);
         std::mem::take(&mut self.recorder.effects)
     }
 

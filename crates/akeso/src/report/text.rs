@@ -255,7 +255,10 @@ impl<W: Write + Send> Reporter for Text<W> {
                 .map(|attempt| attempt.step.clone())
         };
         let (text, is_finished) = match &entry.fact {
-            Fact::Opened { .. } | Fact::Diagnosed { .. } | Fact::Forgotten { .. } => return,
+            Fact::Opened { .. }
+            | Fact::Diagnosed { .. }
+            | Fact::Forgotten { .. }
+            | Fact::Sealed { .. } => return,
             Fact::Planned { .. } => (plan_lines(&incident), false),
             Fact::Gated { step, ruling, .. } => {
                 let total = incident.plan.as_ref().map_or(0, |plan| plan.steps.len());
