@@ -75,6 +75,7 @@ impl WriteAhead {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Reader;
     use akeso_core::{
         engine::ChangeRequest,
         journal::{Chain, End, Fact},
@@ -105,11 +106,13 @@ mod tests {
     fn a_change_is_let_through_when_its_intent_is_on_disk() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("akeso.db");
-        let mut ahead = WriteAhead::new(Some(Store::open(&path).unwrap()));
+        let mut ahead = WriteAhead::new(Some(
+            Store::open(&path, &folder.path().join("key.pem")).unwrap(),
+        ));
         let passed = ahead.pass(effects(&mut Chain::default()));
         assert_eq!((passed.effects.len(), passed.withheld.len()), (1, 0));
         assert_eq!(
-            Store::read(&path).unwrap().entries().unwrap(),
+            Reader::open(&path).unwrap().journal().unwrap().entries,
             passed.entries
         );
     }
@@ -118,7 +121,7 @@ mod tests {
     fn while_the_store_cannot_be_written_no_change_is_made_and_no_entry_is_lost() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("akeso.db");
-        let store = Store::open(&path).unwrap();
+        let store = Store::open(&path, &folder.path().join("key.pem")).unwrap();
         store.refuse_writes(true);
         let mut ahead = WriteAhead::new(Some(store));
         let mut chain = Chain::default();
@@ -127,11 +130,12 @@ mod tests {
             (passed.effects.len(), passed.withheld),
             (0, vec![AttemptId(1)])
         );
-        assert_eq!(Store::read(&path).unwrap().entries().unwrap(), []);
+        let written = || Reader::open(&path).unwrap().journal().unwrap().entries;
+        assert_eq!(written(), []);
 
         ahead.store.as_ref().unwrap().refuse_writes(false);
         let passed = ahead.pass(effects(&mut chain));
         assert_eq!((passed.effects.len(), passed.withheld.len()), (1, 0));
-        assert_eq!(Store::read(&path).unwrap().entries().unwrap().len(), 2);
+        assert_eq!(written().len(), 2);
     }
 }

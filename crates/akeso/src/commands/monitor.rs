@@ -6,7 +6,7 @@ use akeso_core::{engine::Engine, settings::Autonomy};
 use akeso_kube::Hands;
 use jiff::Timestamp;
 
-use super::{find, settings, store_path};
+use super::{find, open_store, settings, store_path};
 use crate::{
     cli::{Global, Monitor},
     drive::{Drive, Until},
@@ -17,8 +17,8 @@ use crate::{
 
 /// Watches a cluster and heals what can be proven.
 pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode> {
-    let mut store = Store::open(&store_path(global))?;
-    let journal = store.entries()?;
+    let mut store = open_store(global, &store_path(global))?;
+    let journal = store.journal()?;
     let autonomy = if arguments.no_auto {
         Autonomy::Observe
     } else {
@@ -28,7 +28,7 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
     let mut settings = settings(autonomy, &place.scope);
     settings.memory_ceiling = arguments.memory_ceiling;
     settings.protected_namespaces.extend(arguments.protect);
-    let mut engine = Engine::restore(settings, &journal)?;
+    let mut engine = Engine::restore_after(journal.sealed, settings, &journal.entries)?;
     if arguments.fresh {
         forget_everything(&mut engine, &mut store)?;
     }
@@ -42,9 +42,9 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
         global.output,
         arguments.interval,
         std::io::stdout(),
-        &journal,
+        &journal.entries,
     );
-    drop(journal);
+    drop(journal.entries);
     let until = if arguments.once {
         Until::AtRest
     } else {
