@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use akeso_core::{quantity::Bytes, settings::Autonomy};
+use akeso_core::{quantity::Bytes, retention::SHORTEST, settings::Autonomy};
 use akeso_kube::Mirrors;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// A self-healing agent for Kubernetes: finds broken workloads, works out why, applies a proven
 /// fix, verifies it, and takes it back if it did not help.
@@ -138,6 +138,10 @@ pub struct Monitor {
     /// seconds.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = interval)]
     pub interval: std::time::Duration,
+    /// How long the journal is kept: `90d`, `1y`, at least 2d, or `off` to keep everything. What is
+    /// older is taken out and sealed: the chain still proves that nothing else is missing.
+    #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = retention)]
+    pub retention: Retention,
     /// Forget what was learned before starting.
     #[arg(long)]
     pub fresh: bool,
@@ -233,6 +237,25 @@ pub enum ExportFormat {
     Csv,
 }
 
+/// How long the journal is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retention {
+    /// For ever.
+    Off,
+    /// So long.
+    For(std::time::Duration),
+}
+
+impl Retention {
+    /// How long, if not for ever.
+    pub const fn duration(self) -> Option<std::time::Duration> {
+        match self {
+            Self::Off => None,
+            Self::For(duration) => Some(duration),
+        }
+    }
+}
+
 /// How much Akeso does by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Level {
@@ -270,6 +293,18 @@ fn interval(text: &str) -> Result<std::time::Duration, String> {
     Ok(duration)
 }
 
+fn retention(text: &str) -> Result<Retention, String> {
+    if text == "off" {
+        return Ok(Retention::Off);
+    }
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write for instance 90d, or off"))?;
+    if SignedDuration::try_from(duration).is_ok_and(|duration| duration < SHORTEST) {
+        return Err("the journal is kept for at least 2d; write off to keep all of it".to_owned());
+    }
+    Ok(Retention::For(duration))
+}
+
 fn since(text: &str) -> Result<Timestamp, String> {
     let advice = "write for instance 7d, or 2030-01-31T00:00:00Z";
     if let Ok(at) = text.parse() {
@@ -297,6 +332,16 @@ mod tests {
         assert_eq!(interval("5m"), Ok(std::time::Duration::from_mins(5)));
         assert!(interval("0").is_err());
         assert!(interval("soon").unwrap_err().contains("30s"));
+    }
+
+    #[test]
+    fn a_journal_is_kept_for_two_days_at_least_or_for_ever() {
+        let days = |count: u64| std::time::Duration::from_hours(24 * count);
+        assert_eq!(retention("90d"), Ok(Retention::For(days(90))));
+        assert_eq!(retention("2d"), Ok(Retention::For(days(2))));
+        assert_eq!(retention("off"), Ok(Retention::Off));
+        assert!(retention("47h").unwrap_err().contains("2d"));
+        assert!(retention("never").unwrap_err().contains("off"));
     }
 
     #[test]

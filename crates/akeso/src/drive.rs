@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use akeso_core::{
-    engine::{Engine, Event, State},
+    engine::{Effect, Engine, Event, State},
     journal::{End, Fact, Outcome},
 };
 use akeso_kube::Hands;
@@ -17,6 +17,8 @@ use crate::{report::Reporter, write_ahead::WriteAhead};
 
 /// After this long without an entry, what was held back is shown.
 const QUIET: Duration = Duration::from_millis(300);
+/// How often retention is looked after, beside the start.
+const PRUNED_EVERY: Duration = Duration::from_hours(24);
 /// How long the end is put off for a change that is under way.
 const LAST_WORDS: Duration = Duration::from_secs(30);
 
@@ -51,6 +53,7 @@ pub struct Drive {
     /// How often everything is looked at again.
     pub interval: Duration,
     healed: usize,
+    retention: Option<Duration>,
 }
 
 impl Drive {
@@ -70,7 +73,15 @@ impl Drive {
             reporter,
             interval,
             healed: 0,
+            retention: None,
         }
+    }
+
+    /// Takes entries out of the journal that are older, at the start and then once a day.
+    #[must_use]
+    pub const fn with_retention(mut self, retention: Option<Duration>) -> Self {
+        self.retention = retention;
+        self
     }
 
     /// Runs until `until`, or until SIGINT or SIGTERM. What is in flight then is finished; what is
@@ -79,6 +90,7 @@ impl Drive {
         let mut stop = Signals::listen()?;
         let start = Instant::now();
         let mut recheck = start + self.interval;
+        let mut prune = start;
         let mut quiet_at: Option<Instant> = None;
         let mut has_begun = false;
         while !self.is_over(until, start) {
@@ -90,7 +102,11 @@ impl Drive {
                 Until::Healed { within, .. } => Some(start + within),
                 Until::Stopped | Until::AtRest => None,
             };
-            let wake = [tick, Some(recheck), quiet_at, deadline]
+            if prune <= Instant::now() {
+                prune += PRUNED_EVERY;
+                self.prune(Timestamp::now());
+            }
+            let wake = [tick, Some(recheck), Some(prune), quiet_at, deadline]
                 .into_iter()
                 .flatten()
                 .min();
@@ -161,9 +177,29 @@ impl Drive {
         }
     }
 
+    /// Takes the oldest entries out of the journal, if any may go. What cannot be pruned today may
+    /// be tomorrow.
+    fn prune(&mut self, now: Timestamp) {
+        let Some(cutoff) = self.retention.and_then(|keep| now.checked_sub(keep).ok()) else {
+            return;
+        };
+        match self.ahead.oldest_before(cutoff) {
+            Ok(Some(segment)) => {
+                let effects = self.engine.seal(&segment, now);
+                self.carry_out(effects);
+            }
+            Ok(None) => {}
+            Err(error) => eprintln!("akeso: nothing is taken out of the journal: {error}"),
+        }
+    }
+
     /// Lets the engine decide, and does it. Says whether anything was journalled.
     pub fn handle(&mut self, event: Event) -> bool {
-        let mut effects = self.engine.handle(event, Timestamp::now());
+        let effects = self.engine.handle(event, Timestamp::now());
+        self.carry_out(effects)
+    }
+
+    fn carry_out(&mut self, mut effects: Vec<Effect>) -> bool {
         let mut has_entries = false;
         while !effects.is_empty() {
             let passed = self.ahead.pass(effects);

@@ -3,9 +3,10 @@
 //! **Invariant:** if the entries cannot be written, no change is let through. They are kept, and
 //! writing them is tried again with whatever comes next.
 
-use akeso_core::{engine::Effect, journal::Entry, workload::AttemptId};
+use akeso_core::{engine::Effect, journal::Entry, retention::Segment, workload::AttemptId};
+use jiff::Timestamp;
 
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// Writes entries, and holds changes back that must not be made without them.
 pub struct WriteAhead {
@@ -55,6 +56,14 @@ impl WriteAhead {
             }
         }
         passed
+    }
+
+    /// The longest beginning of the journal that is older than `cutoff` and may be taken out.
+    pub fn oldest_before(&self, cutoff: Timestamp) -> Result<Option<Segment>, StoreError> {
+        match &self.store {
+            Some(store) => store.oldest_before(cutoff),
+            None => Ok(None),
+        }
     }
 
     fn write(&mut self) -> bool {

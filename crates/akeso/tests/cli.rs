@@ -188,6 +188,7 @@ fn a_wrong_flag_is_told_with_what_would_be_right() {
         (&["monitor", "--registry-mirror", "docker.io"], "HOST=URL"),
         (&["monitor", "--autonomy", "ful"], "full"),
         (&["monitor", "--memory-ceiling", "much"], "Gi"),
+        (&["monitor", "--retention", "1d"], "at least 2d"),
         (&["audit", "export", "--since", "yesterday"], "7d"),
         (&["incidents", "show", "seven"], "incident-1"),
         (&["scna"], "scan"),

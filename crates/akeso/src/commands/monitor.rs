@@ -57,6 +57,7 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
         reporter,
         arguments.interval,
     )
+    .with_retention(arguments.retention.duration())
     .run(until)
     .await?;
     Ok(ExitCode::SUCCESS)

@@ -13,7 +13,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use akeso_core::journal::{Entry, Fact, canonical};
+use akeso_core::{
+    journal::{Entry, Fact, canonical},
+    retention::Segment,
+};
+use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
 
 pub use file::default_path;
@@ -141,6 +145,11 @@ impl Store {
     /// The journal, its chain followed.
     pub fn journal(&self) -> Result<Journal, StoreError> {
         self.reader.journal()
+    }
+
+    /// The longest beginning of the journal that is older than `cutoff` and may be taken out.
+    pub fn oldest_before(&self, cutoff: Timestamp) -> Result<Option<Segment>, StoreError> {
+        self.reader.oldest_before(cutoff)
     }
 
     /// Has every write fail, as a full disk does.

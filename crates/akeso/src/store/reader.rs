@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use akeso_core::journal::{Chain, Entry};
+use akeso_core::{
+    journal::{Chain, Entry},
+    retention::{Search, Segment},
+};
+use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::{
@@ -58,6 +62,24 @@ impl Reader {
         let mut entries = Vec::new();
         let sealed = self.walk(|entry| entries.push(entry))?;
         Ok(Journal { sealed, entries })
+    }
+
+    /// The longest beginning of the journal that is older than `cutoff` and may be taken out.
+    pub fn oldest_before(&self, cutoff: Timestamp) -> Result<Option<Segment>, StoreError> {
+        let first = "SELECT at FROM journal ORDER BY seq LIMIT 1";
+        let first: Option<String> = self
+            .connection
+            .query_row(first, [], |row| row.get(0))
+            .optional()
+            .map_err(|error| self.corrupt(&error))?;
+        // on most days nothing is old enough, and the journal need not be read
+        let is_old = |at: &String| at.parse().is_ok_and(|at: Timestamp| at < cutoff);
+        if !first.as_ref().is_some_and(is_old) {
+            return Ok(None);
+        }
+        let mut search = Search::before(cutoff);
+        self.walk(|entry| search.see(&entry))?;
+        Ok(search.segment())
     }
 
     /// Shows every entry, in order, its chain followed. Says where the chain begins.

@@ -78,3 +78,184 @@ pub(super) fn truncate_log(connection: &Connection) {
         tracing::debug!(%error, "the write-ahead log was not truncated");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{
+        HeadFile, Reader, Store,
+        verify::{Finding, verify},
+    };
+    use akeso_core::{
+        act::{Action, Change, IncreaseMemory},
+        engine::{Effect, Engine},
+        journal::{Chain, End, Fact},
+        learn::Fingerprint,
+        quantity::Bytes,
+        settings::Settings,
+        workload::{AttemptId, ContainerRef, ContainerRole, IncidentId, WorkloadKind, WorkloadRef},
+    };
+    use jiff::{SignedDuration, Timestamp};
+
+    fn day(day: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * day)
+    }
+
+    /// An incident a day, healed by an attempt, and a pattern learned of it.
+    fn journal(days: u64) -> Vec<Entry> {
+        let mut chain = Chain::default();
+        let mut entries = Vec::new();
+        for n in 1..=days {
+            let (incident, attempt) = (IncidentId(n), AttemptId(n));
+            let workload = WorkloadRef {
+                kind: WorkloadKind::Deployment,
+                namespace: "shop".to_owned(),
+                name: format!("web-{n}"),
+            };
+            let action = Action::IncreaseMemory(IncreaseMemory {
+                container: ContainerRef {
+                    name: "web".to_owned(),
+                    role: ContainerRole::Main,
+                },
+                from: Bytes::parse("128Mi").unwrap(),
+                to: Bytes::parse("256Mi").unwrap(),
+                request: None,
+            });
+            for fact in [
+                Fact::Opened {
+                    incident,
+                    workload,
+                    symptoms: Vec::new(),
+                },
+                Fact::Intended {
+                    incident,
+                    attempt,
+                    step: 0,
+                    change: Change::Patch {
+                        forward: Vec::new(),
+                        inverse: Vec::new(),
+                    },
+                },
+                Fact::Learned {
+                    incident,
+                    fingerprint: Fingerprint(format!("out-of-memory web:{}", n % 3)),
+                    action,
+                },
+                Fact::Closed {
+                    incident,
+                    end: End::Healed,
+                },
+            ] {
+                entries.push(chain.append(fact, day(n.cast_signed())));
+            }
+        }
+        entries
+    }
+
+    fn entries(effects: Vec<Effect>) -> Vec<Entry> {
+        crate::commands::memory::entries(effects)
+    }
+
+    /// What an engine would write down of everything that it knows.
+    fn knowledge(mut engine: Engine) -> Fact {
+        let nothing = Segment {
+            first: 1,
+            last: 0,
+            previous: String::new(),
+            hash: String::new(),
+        };
+        entries(engine.seal(&nothing, day(99)))[0].fact.clone()
+    }
+
+    fn restore(store: &Store) -> Engine {
+        let journal = store.journal().unwrap();
+        Engine::restore_after(journal.sealed, Settings::default(), &journal.entries).unwrap()
+    }
+
+    #[test]
+    fn what_is_pruned_is_gone_and_what_it_taught_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, key) = (
+            folder.path().join("akeso.db"),
+            folder.path().join("key.pem"),
+        );
+        let mut store = Store::open(&path, &key).unwrap();
+        store.append(&journal(10)).unwrap();
+        let before = knowledge(restore(&store));
+        for cutoff in [day(3), day(3), day(8)] {
+            let mut engine = restore(&store);
+            if let Some(segment) = store.oldest_before(cutoff).unwrap() {
+                store
+                    .append(&entries(engine.seal(&segment, day(11))))
+                    .unwrap();
+            }
+            assert_eq!(knowledge(restore(&store)), before);
+            assert_eq!(knowledge(engine), before);
+        }
+        let left = store.journal().unwrap();
+        assert_eq!(left.entries[0].at, day(8));
+        assert_eq!(left.sealed.seq(), 28);
+        drop(store);
+
+        let head = HeadFile::of(&path, &key);
+        let public = crate::store::signing::PublicKey::of_signing_key(&key).unwrap();
+        let reader = Reader::open(&path).unwrap();
+        match verify(&reader, public.as_ref(), &head).unwrap() {
+            Finding::Whole(whole) => assert_eq!(
+                (
+                    whole.entries,
+                    whole.segments,
+                    whole.sealed_through,
+                    whole.has_head
+                ),
+                (14, 2, 28, true)
+            ),
+            Finding::Broken { seq, flaw } => panic!("entry {seq} {flaw}"),
+        }
+        // nor is it anywhere else in the file
+        let raw = std::fs::read(&path).unwrap();
+        let holds = |name: &[u8]| raw.windows(name.len()).any(|window| window == name);
+        assert!(holds(b"web-9\"") && !holds(b"web-3\""));
+    }
+
+    #[test]
+    fn everything_may_be_sealed_and_the_journal_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, key) = (
+            folder.path().join("akeso.db"),
+            folder.path().join("key.pem"),
+        );
+        let mut store = Store::open(&path, &key).unwrap();
+        store.append(&journal(2)).unwrap();
+        let mut engine = restore(&store);
+        let segment = store.oldest_before(day(9)).unwrap().unwrap();
+        store
+            .append(&entries(engine.seal(&segment, day(9))))
+            .unwrap();
+        drop(store);
+        let store = Store::open(&path, &key).unwrap();
+        assert_eq!(store.journal().unwrap().entries.len(), 1);
+        // a checkpoint alone is not replaced by another
+        assert_eq!(store.oldest_before(day(99)).unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_not_as_it_was_written_is_not_sealed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, key) = (
+            folder.path().join("akeso.db"),
+            folder.path().join("key.pem"),
+        );
+        let mut store = Store::open(&path, &key).unwrap();
+        store.append(&journal(3)).unwrap();
+        let mut engine = restore(&store);
+        let mut segment = store.oldest_before(day(2)).unwrap().unwrap();
+        segment.hash = "0".repeat(64);
+        let sealed = entries(engine.seal(&segment, day(9)));
+        assert!(matches!(
+            store.append(&sealed),
+            Err(StoreError::Unsealable { through: 4 })
+        ));
+        assert_eq!(store.journal().unwrap().entries.len(), 12);
+    }
+}
