@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Entries are kept at least so long: the gate's budgets look back an hour, and whoever comes back
-/// after a weekend night wants to see what happened.
+/// after a weekend wants to see what happened.
 pub const SHORTEST: SignedDuration = SignedDuration::from_hours(48);
 
 /// A run of entries that may be taken out, and what ties it into the chain.

@@ -2,8 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
     path::PathBuf,
     process::{Command, Output},
+    time::Duration,
 };
 
 use rusqlite::Connection;
@@ -163,4 +166,84 @@ fn the_export_says_who_changed_what_from_what_to_what_and_why() {
     // the demo is in the past; the person was there just now
     let recent = out(&demo.akeso(&["audit", "export", "--since", "1h"]));
     assert_eq!(recent.lines().count(), 1, "{recent}");
+}
+
+/// An API server of a cluster in which nothing is: every list is empty, no watch tells anything.
+fn empty_cluster() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            std::thread::spawn(move || answer(stream.unwrap()));
+        }
+    });
+    format!("http://{address}")
+}
+
+fn answer(mut stream: TcpStream) {
+    let mut request = String::new();
+    let mut lines = BufReader::new(stream.try_clone().unwrap());
+    lines.read_line(&mut request).unwrap();
+    let mut header = String::new();
+    while lines.read_line(&mut header).unwrap() > 2 {
+        header.clear();
+    }
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n";
+    if request.contains("watch=true") {
+        drop(write!(stream, "{head}\r\n"));
+        std::thread::sleep(Duration::from_mins(1));
+        return;
+    }
+    let body = r#"{"kind":"List","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[]}"#;
+    // who ends does not wait for an answer
+    drop(write!(
+        stream,
+        "{head}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+}
+
+#[test]
+fn a_monitor_takes_out_what_is_older_than_the_retention_and_the_chain_stays_whole() {
+    let demo = Demo::new();
+    let config = format!(
+        "apiVersion: v1\nkind: Config\nclusters: [{{name: c, cluster: {{server: '{}'}}}}]\n\
+         users: [{{name: u, user: {{token: t}}}}]\ncontexts: [{{name: x, context: {{cluster: c, user: u}}}}]\ncurrent-context: x\n",
+        empty_cluster()
+    );
+    std::fs::write(demo.path("kubeconfig"), config).unwrap();
+    let kubeconfig = demo.path("kubeconfig");
+    let kubeconfig = kubeconfig.to_str().unwrap();
+    let monitor = |retention: &str| {
+        let once = ["monitor", "-A", "--once", "--retention", retention];
+        let ended = demo.akeso(&[&once[..], &["--kubeconfig", kubeconfig]].concat());
+        assert!(ended.status.success(), "{}", errors(&ended));
+    };
+    let patterns = out(&demo.akeso(&["memory", "list"]));
+    let verified = || out(&demo.akeso(&["audit", "verify"]));
+
+    monitor("off");
+    assert!(!verified().contains("sealed"));
+    // the demo was in the past
+    monitor("2d");
+    let text = verified();
+    assert!(
+        text.starts_with("1 entry behind 1 sealed segment (through entry 40), chain whole"),
+        "{text}"
+    );
+    assert_eq!(out(&demo.akeso(&["memory", "list"])), patterns);
+    assert!(out(&demo.akeso(&["incidents", "list", "--all"])).contains("No incident"));
+
+    // a second demo goes on behind the seal, and its numbers are new
+    assert!(demo.akeso(&["demo"]).status.success());
+    let incidents = out(&demo.akeso(&["incidents", "list", "--all"]));
+    assert!(
+        incidents.contains("incident-5 ") && !incidents.contains("incident-1 "),
+        "{incidents}"
+    );
+    assert!(
+        verified().contains("behind 1 sealed segment (through entry 40), chain whole"),
+        "{}",
+        verified()
+    );
 }
