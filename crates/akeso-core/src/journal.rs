@@ -16,7 +16,7 @@ use crate::{
     diagnose::Diagnosis,
     digest::hex,
     gate::Ruling,
-    learn::Fingerprint,
+    learn::{Fingerprint, Pattern},
     observe::Symptom,
     plan::{Plan, Step},
     workload::{AttemptId, IncidentId, WorkloadRef},
@@ -235,6 +235,20 @@ pub enum Fact {
         /// How it ended.
         end: End,
     },
+    /// The oldest entries were taken out of the store. This entry holds what the whole journal
+    /// amounts to here, so that the fold of what is left is the fold of everything.
+    Sealed {
+        /// The last entry that was taken out.
+        through: u64,
+        /// Its hash.
+        through_hash: String,
+        /// Everything that was learned so far.
+        patterns: Vec<Pattern>,
+        /// How many incidents were numbered so far.
+        last_incident: u64,
+        /// How many attempts were numbered so far.
+        last_attempt: u64,
+    },
 }
 
 /// What an incident waits for when another one goes first.
@@ -395,7 +409,7 @@ impl Fact {
             | Self::Recalled { incident, .. }
             | Self::Escalated { incident, .. }
             | Self::Closed { incident, .. } => Some(*incident),
-            Self::Forgotten { .. } => None,
+            Self::Forgotten { .. } | Self::Sealed { .. } => None,
         }
     }
 }
@@ -438,6 +452,21 @@ pub enum Broken {
 }
 
 impl Chain {
+    /// The chain behind entries that are no longer there: the last of them, and its hash.
+    pub const fn after(seq: u64, hash: String) -> Self {
+        Self { seq, hash }
+    }
+
+    /// The number of the last entry; 0 before the first.
+    pub const fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The hash of the last entry; 64 zeros before the first.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
     /// Appends a fact.
     pub fn append(&mut self, fact: Fact, at: Timestamp) -> Entry {
         let seq = self.seq + 1;
@@ -472,14 +501,22 @@ impl Chain {
     }
 }
 
-/// SHA-256 over the canonical form: the entry's JSON without its hash, keys sorted at every level.
 fn hash(entry: &Entry) -> String {
     // serialising plain data with string keys cannot fail
-    let mut value = serde_json::to_value(entry).unwrap_or_default();
-    if let Some(members) = value.as_object_mut() {
+    hash_of(serde_json::to_value(entry).unwrap_or_default())
+}
+
+/// The hash of an entry's JSON: SHA-256 over the canonical form without the entry's own hash.
+pub fn hash_of(mut entry: Value) -> String {
+    if let Some(members) = entry.as_object_mut() {
         members.remove("hash");
     }
-    hex(&Sha256::digest(sorted(value).to_string()))
+    hex(&Sha256::digest(canonical(entry)))
+}
+
+/// The canonical form: JSON without spaces, keys sorted at every level.
+pub fn canonical(value: Value) -> String {
+    sorted(value).to_string()
 }
 
 /// Sorted by hand: a dependency that switches on `serde_json`'s `preserve_order` must not change

@@ -9,7 +9,7 @@
 pub mod act;
 pub mod cluster;
 pub mod diagnose;
-mod digest;
+pub mod digest;
 pub mod engine;
 pub mod evidence;
 pub mod gate;
@@ -20,6 +20,7 @@ pub mod observe;
 pub mod plan;
 pub mod policy;
 pub mod quantity;
+pub mod retention;
 pub mod similar;
 pub mod verify;
 pub mod workload;

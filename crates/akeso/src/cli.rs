@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use akeso_core::{
     policy::{Autonomy, Glob},
     quantity::Bytes,
+    retention::SHORTEST,
 };
 use akeso_kube::Mirrors;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::{SignedDuration, Timestamp};
 
 /// A self-healing agent for Kubernetes: finds broken workloads, works out why, applies a proven
 /// fix, verifies it, and takes it back if it did not help.
@@ -40,6 +42,10 @@ pub struct Global {
     /// user's state directory].
     #[arg(long, global = true, value_name = "FILE")]
     pub store: Option<PathBuf>,
+    /// The private key that signs the journal; it is made where there is none [default: one for all
+    /// stores in the user's configuration directory].
+    #[arg(long, global = true, value_name = "FILE", env = "AKESO_SIGNING_KEY")]
+    pub signing_key: Option<PathBuf>,
     /// Output format.
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Text)]
     pub output: Format,
@@ -87,6 +93,9 @@ pub enum Command {
     /// Shows and changes what was learned.
     #[command(subcommand)]
     Memory(Memory),
+    /// Proves that the journal is what was written, and exports what was done by whom and why.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Prints a completion script for a shell.
     Completions {
         /// The shell.
@@ -139,6 +148,10 @@ pub struct Monitor {
     /// seconds.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = interval)]
     pub interval: std::time::Duration,
+    /// How long the journal is kept: `90d`, `1y`, at least 2d, or `off` to keep everything. What is
+    /// older is taken out and sealed: the chain still proves that nothing else is missing.
+    #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = retention)]
+    pub retention: Retention,
     /// Forget what was learned before starting.
     #[arg(long)]
     pub fresh: bool,
@@ -210,6 +223,56 @@ pub enum Memory {
     },
 }
 
+/// `akeso audit`
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Finds any entry that was edited, removed, inserted or moved, and names the first.
+    ///
+    /// Exit code: 0 the journal is what was written, 1 it is not, 2 error.
+    Verify {
+        /// The public key to verify with [default: the one beside the signing key].
+        #[arg(long, value_name = "FILE")]
+        public_key: Option<PathBuf>,
+    },
+    /// Prints a row for each change made or decided: who, what, why, before, after.
+    Export {
+        /// The form of a row.
+        #[arg(long, value_enum, default_value_t = ExportFormat::Jsonl)]
+        format: ExportFormat,
+        /// Leave out what is older: `7d`, or a time such as 2030-01-31T00:00:00Z.
+        #[arg(long, value_name = "DURATION|TIME", value_parser = since)]
+        since: Option<Timestamp>,
+    },
+}
+
+/// The forms of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// One JSON object a line.
+    Jsonl,
+    /// Comma-separated values with a heading (RFC 4180).
+    Csv,
+}
+
+/// How long the journal is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retention {
+    /// For ever.
+    Off,
+    /// So long.
+    For(std::time::Duration),
+}
+
+impl Retention {
+    /// How long, if not for ever.
+    pub const fn duration(self) -> Option<std::time::Duration> {
+        match self {
+            Self::Off => None,
+            Self::For(duration) => Some(duration),
+        }
+    }
+}
+
 /// How much Akeso does by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Level {
@@ -247,6 +310,29 @@ fn interval(text: &str) -> Result<std::time::Duration, String> {
     Ok(duration)
 }
 
+fn retention(text: &str) -> Result<Retention, String> {
+    if text == "off" {
+        return Ok(Retention::Off);
+    }
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write for instance 90d, or off"))?;
+    if SignedDuration::try_from(duration).is_ok_and(|duration| duration < SHORTEST) {
+        return Err("the journal is kept for at least 2d; write off to keep all of it".to_owned());
+    }
+    Ok(Retention::For(duration))
+}
+
+fn since(text: &str) -> Result<Timestamp, String> {
+    let advice = "write for instance 7d, or 2030-01-31T00:00:00Z";
+    if let Ok(at) = text.parse() {
+        return Ok(at);
+    }
+    let ago = humantime::parse_duration(text).map_err(|error| format!("{error}; {advice}"))?;
+    Timestamp::now()
+        .checked_sub(ago)
+        .map_err(|_| format!("that is too long ago; {advice}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,5 +349,22 @@ mod tests {
         assert_eq!(interval("5m"), Ok(std::time::Duration::from_mins(5)));
         assert!(interval("0").is_err());
         assert!(interval("soon").unwrap_err().contains("30s"));
+    }
+
+    #[test]
+    fn a_journal_is_kept_for_two_days_at_least_or_for_ever() {
+        let days = |count: u64| std::time::Duration::from_hours(24 * count);
+        assert_eq!(retention("90d"), Ok(Retention::For(days(90))));
+        assert_eq!(retention("2d"), Ok(Retention::For(days(2))));
+        assert_eq!(retention("off"), Ok(Retention::Off));
+        assert!(retention("47h").unwrap_err().contains("2d"));
+        assert!(retention("never").unwrap_err().contains("off"));
+    }
+
+    #[test]
+    fn an_export_begins_at_a_time_or_so_long_ago() {
+        assert_eq!(since("1970-01-01T00:00:00Z"), Ok(Timestamp::UNIX_EPOCH));
+        assert!(since("7d").unwrap() < Timestamp::now());
+        assert!(since("yesterday").unwrap_err().contains("7d"));
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use akeso_core::{
-    engine::{Engine, Event, Request, State},
+    engine::{Effect, Engine, Event, Request, State},
     journal::{End, Fact, Outcome},
 };
 use akeso_kube::Hands;
@@ -23,6 +23,8 @@ use crate::{
 const QUIET: Duration = Duration::from_millis(300);
 /// How often the monitor looks for what people ask for by a command.
 const INBOX: Duration = Duration::from_secs(1);
+/// How often retention is looked after, beside the start.
+const PRUNED_EVERY: Duration = Duration::from_hours(24);
 /// How long the end is put off for a change that is under way.
 const LAST_WORDS: Duration = Duration::from_secs(30);
 
@@ -59,6 +61,7 @@ pub struct Drive {
     /// What people ask for by a command.
     pub requests: Option<Requests>,
     healed: usize,
+    retention: Option<Duration>,
 }
 
 impl Drive {
@@ -79,7 +82,15 @@ impl Drive {
             interval,
             requests: None,
             healed: 0,
+            retention: None,
         }
+    }
+
+    /// Takes entries out of the journal that are older, at the start and then once a day.
+    #[must_use]
+    pub const fn with_retention(mut self, retention: Option<Duration>) -> Self {
+        self.retention = retention;
+        self
     }
 
     /// Runs until `until`, or until SIGINT or SIGTERM. What is in flight then is finished; what is
@@ -88,6 +99,7 @@ impl Drive {
         let mut stop = Signals::listen()?;
         let start = Instant::now();
         let mut recheck = start + self.interval;
+        let mut prune = start;
         let mut quiet_at: Option<Instant> = None;
         let mut has_begun = false;
         let mut inbox = tokio::time::interval(INBOX);
@@ -101,7 +113,11 @@ impl Drive {
                 Until::Healed { within, .. } => Some(start + within),
                 Until::Stopped | Until::AtRest => None,
             };
-            let wake = [tick, Some(recheck), quiet_at, deadline]
+            if prune <= Instant::now() {
+                prune += PRUNED_EVERY;
+                self.prune(Timestamp::now());
+            }
+            let wake = [tick, Some(recheck), Some(prune), quiet_at, deadline]
                 .into_iter()
                 .flatten()
                 .min();
@@ -228,9 +244,29 @@ impl Drive {
         Ok(has_entries)
     }
 
+    /// Takes the oldest entries out of the journal, if any may go. What cannot be pruned today may
+    /// be tomorrow.
+    fn prune(&mut self, now: Timestamp) {
+        let Some(cutoff) = self.retention.and_then(|keep| now.checked_sub(keep).ok()) else {
+            return;
+        };
+        match self.ahead.oldest_before(cutoff) {
+            Ok(Some(segment)) => {
+                let effects = self.engine.seal(&segment, now);
+                self.carry_out(effects);
+            }
+            Ok(None) => {}
+            Err(error) => eprintln!("akeso: nothing is taken out of the journal: {error}"),
+        }
+    }
+
     /// Lets the engine decide, and does it. Says whether anything was journalled.
     pub fn handle(&mut self, event: Event) -> bool {
-        let mut effects = self.engine.handle(event, Timestamp::now());
+        let effects = self.engine.handle(event, Timestamp::now());
+        self.carry_out(effects)
+    }
+
+    fn carry_out(&mut self, mut effects: Vec<Effect>) -> bool {
         let mut has_entries = false;
         while !effects.is_empty() {
             let passed = self.ahead.pass(effects);

@@ -64,6 +64,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Reject(arguments) => commands::decide::run(&global, Wish::Reject, &arguments),
         Command::Rollback(arguments) => commands::decide::run(&global, Wish::Rollback, &arguments),
         Command::Memory(arguments) => commands::memory::run(&global, &arguments),
+        Command::Audit(arguments) => commands::audit::run(&global, &arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "akeso", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -3,9 +3,10 @@
 //! **Invariant:** if the entries cannot be written, no change is let through. They are kept, and
 //! writing them is tried again with whatever comes next.
 
-use akeso_core::{engine::Effect, journal::Entry, workload::AttemptId};
+use akeso_core::{engine::Effect, journal::Entry, retention::Segment, workload::AttemptId};
+use jiff::Timestamp;
 
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// Writes entries, and holds changes back that must not be made without them.
 pub struct WriteAhead {
@@ -57,6 +58,14 @@ impl WriteAhead {
         passed
     }
 
+    /// The longest beginning of the journal that is older than `cutoff` and may be taken out.
+    pub fn oldest_before(&self, cutoff: Timestamp) -> Result<Option<Segment>, StoreError> {
+        match &self.store {
+            Some(store) => store.oldest_before(cutoff),
+            None => Ok(None),
+        }
+    }
+
     fn write(&mut self) -> bool {
         if self.unwritten.is_empty() {
             return true;
@@ -75,6 +84,7 @@ impl WriteAhead {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Reader;
     use akeso_core::{
         engine::ChangeRequest,
         journal::{Chain, End, Fact},
@@ -105,11 +115,13 @@ mod tests {
     fn a_change_is_let_through_when_its_intent_is_on_disk() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("akeso.db");
-        let mut ahead = WriteAhead::new(Some(Store::open(&path).unwrap()));
+        let mut ahead = WriteAhead::new(Some(
+            Store::open(&path, &folder.path().join("key.pem")).unwrap(),
+        ));
         let passed = ahead.pass(effects(&mut Chain::default()));
         assert_eq!((passed.effects.len(), passed.withheld.len()), (1, 0));
         assert_eq!(
-            Store::read(&path).unwrap().entries().unwrap(),
+            Reader::open(&path).unwrap().journal().unwrap().entries,
             passed.entries
         );
     }
@@ -118,7 +130,7 @@ mod tests {
     fn while_the_store_cannot_be_written_no_change_is_made_and_no_entry_is_lost() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("akeso.db");
-        let store = Store::open(&path).unwrap();
+        let store = Store::open(&path, &folder.path().join("key.pem")).unwrap();
         store.refuse_writes(true);
         let mut ahead = WriteAhead::new(Some(store));
         let mut chain = Chain::default();
@@ -127,11 +139,12 @@ mod tests {
             (passed.effects.len(), passed.withheld),
             (0, vec![AttemptId(1)])
         );
-        assert_eq!(Store::read(&path).unwrap().entries().unwrap(), []);
+        let written = || Reader::open(&path).unwrap().journal().unwrap().entries;
+        assert_eq!(written(), []);
 
         ahead.store.as_ref().unwrap().refuse_writes(false);
         let passed = ahead.pass(effects(&mut chain));
         assert_eq!((passed.effects.len(), passed.withheld.len()), (1, 0));
-        assert_eq!(Store::read(&path).unwrap().entries().unwrap().len(), 2);
+        assert_eq!(written().len(), 2);
     }
 }

@@ -10,8 +10,18 @@ use akeso_core::journal::{Chain, Entry, Fact};
 
 fn akeso(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_akeso"));
+    // a test's key lies beside its store, not among the user's
+    let store = arguments
+        .iter()
+        .skip_while(|word| **word != "--store")
+        .nth(1);
+    let folder = store.and_then(|store| Path::new(store).parent());
+    let key = folder
+        .unwrap_or(Path::new("nowhere"))
+        .join("signing-key.pem");
     command
         .env_remove("KUBECONFIG")
+        .env("AKESO_SIGNING_KEY", key)
         .args(arguments)
         .output()
         .unwrap()
@@ -178,6 +188,8 @@ fn a_wrong_flag_is_told_with_what_would_be_right() {
         (&["monitor", "--registry-mirror", "docker.io"], "HOST=URL"),
         (&["monitor", "--autonomy", "ful"], "full"),
         (&["monitor", "--memory-ceiling", "much"], "Gi"),
+        (&["monitor", "--retention", "1d"], "at least 2d"),
+        (&["audit", "export", "--since", "yesterday"], "7d"),
         (&["incidents", "show", "seven"], "incident-1"),
         (&["scna"], "scan"),
     ] {

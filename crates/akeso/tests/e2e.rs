@@ -127,6 +127,7 @@ impl Monitor {
                 "--store",
             ])
             .arg(folder.path().join("store.db"))
+            .env("AKESO_SIGNING_KEY", folder.path().join("signing-key.pem"))
             .stdout(File::create(folder.path().join("journal")).unwrap())
             .stderr(File::create(folder.path().join("errors")).unwrap())
             .spawn()
@@ -177,6 +178,10 @@ impl Monitor {
                 "--store",
             ])
             .arg(self.folder.path().join("store.db"))
+            .env(
+                "AKESO_SIGNING_KEY",
+                self.folder.path().join("signing-key.pem"),
+            )
             .stdin(Stdio::null())
             .output()
             .unwrap();

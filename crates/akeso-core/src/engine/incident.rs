@@ -399,7 +399,8 @@ impl Incident {
             | Fact::SharedOpened { .. }
             | Fact::Declined { .. }
             | Fact::Learned { .. }
-            | Fact::Forgotten { .. } => {}
+            | Fact::Forgotten { .. }
+            | Fact::Sealed { .. } => {}
         }
     }
 }

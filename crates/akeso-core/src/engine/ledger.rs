@@ -12,6 +12,7 @@ use crate::{
     learn::Patterns,
     observe::Symptom,
     policy::WorkloadBudget,
+    retention::Segment,
     workload::{AttemptId, IncidentId, WorkloadRef},
 };
 
@@ -131,6 +132,17 @@ impl Ledger {
             Fact::Closed { incident, .. } => {
                 self.open.retain(|_, open| open != incident);
                 self.shared.remove(incident);
+            }
+            // set-backs and failures count for an hour: what is sealed is days old
+            Fact::Sealed {
+                patterns,
+                last_incident,
+                last_attempt,
+                ..
+            } => {
+                self.patterns.replace(patterns);
+                self.last_incident = self.last_incident.max(*last_incident);
+                self.last_attempt = self.last_attempt.max(*last_attempt);
             }
             Fact::Diagnosed { .. }
             | Fact::Planned { .. }
@@ -301,6 +313,17 @@ impl Ledger {
 
     pub(super) const fn next_attempt(&self) -> AttemptId {
         AttemptId(self.last_attempt + 1)
+    }
+
+    /// The fact that the journal through `segment` is sealed, with the fold of all of it.
+    pub(super) fn sealed(&self, segment: &Segment) -> Fact {
+        Fact::Sealed {
+            through: segment.last,
+            through_hash: segment.hash.clone(),
+            patterns: self.patterns.iter().cloned().collect(),
+            last_incident: self.last_incident,
+            last_attempt: self.last_attempt,
+        }
     }
 
     /// Forgets the incidents that are over, but for what was healed since then; the journal still

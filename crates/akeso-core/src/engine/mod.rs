@@ -29,6 +29,7 @@ use crate::{
     journal::{Broken, Chain, End, Entry, Fact, Outcome},
     observe::{Symptom, observe},
     policy::Settings,
+    retention::Segment,
     workload::{AttemptId, IncidentId, WorkloadRef},
 };
 use turn::{Live, Turn};
@@ -237,7 +238,7 @@ pub struct Engine {
     looks: BTreeMap<WorkloadRef, Timestamp>,
     /// Workloads that were well when they were last looked at.
     well: BTreeSet<WorkloadRef>,
-    /// The latest time that was told; a clock that is set back must not undo a wait.
+    /// The time that was told last.
     now: Timestamp,
 }
 
@@ -281,11 +282,22 @@ impl Engine {
         settings: Settings,
         journal: impl IntoIterator<Item = &'a Entry>,
     ) -> Result<Self, Broken> {
+        Self::restore_after(Chain::default(), settings, journal)
+    }
+
+    /// An engine that goes on where its journal ends, whose oldest entries are sealed: `sealed` is
+    /// the chain behind them.
+    pub fn restore_after<'a>(
+        sealed: Chain,
+        settings: Settings,
+        journal: impl IntoIterator<Item = &'a Entry>,
+    ) -> Result<Self, Broken> {
         let mut engine = Self::new(settings);
+        engine.recorder.chain = sealed;
         for entry in journal {
             engine.recorder.chain.follow(entry)?;
             engine.recorder.ledger.fold(entry);
-            engine.now = engine.now.max(entry.at);
+            engine.now = entry.at;
             let since = engine.remembers_since();
             engine.recorder.ledger.drop_closed(since);
         }
@@ -361,10 +373,17 @@ impl Engine {
         std::mem::take(&mut self.recorder.effects)
     }
 
-    /// Takes in an event and decides. A `now` before the last one is taken for the last one.
+    /// Writes down that the oldest entries are taken out of the store, and what they amounted to.
+    pub fn seal(&mut self, segment: &Segment, now: Timestamp) -> Vec<Effect> {
+        let sealed = self.recorder.ledger.sealed(segment);
+        self.recorder.record(sealed, now);
+        std::mem::take(&mut self.recorder.effects)
+    }
+
+    /// Takes in an event and decides. A clock that is set back makes waits longer, and undoes none:
+    /// they end at a time, not after one.
     pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Effect> {
-        self.now = self.now.max(now);
-        let now = self.now;
+        self.now = now;
         match event {
             Event::Upserted(object) => {
                 let reference = object.reference();

@@ -124,6 +124,12 @@ impl Patterns {
         self.by_fingerprint.remove(fingerprint);
     }
 
+    /// Puts those of a checkpoint in the place of all.
+    pub fn replace(&mut self, patterns: &[Pattern]) {
+        let named = |pattern: &Pattern| (pattern.fingerprint.clone(), pattern.clone());
+        self.by_fingerprint = patterns.iter().map(named).collect();
+    }
+
     /// Every pattern, in the order of the fingerprints.
     pub fn iter(&self) -> impl Iterator<Item = &Pattern> {
         self.by_fingerprint.values()

@@ -176,7 +176,8 @@ impl Watch {
         }
         let restarts = restarts(workload);
         let well = match self.well {
-            Some(well) if well.restarts == restarts => well,
+            // of a clock that was set back, nothing can be concluded
+            Some(well) if well.restarts == restarts && well.since <= now => well,
             Some(_) | None => *self.well.insert(Well {
                 since: now,
                 restarts,

@@ -99,7 +99,8 @@ impl<'a> Story<'a> {
             | Fact::Judged { .. }
             | Fact::RollbackIntended { .. }
             | Fact::RolledBack { .. }
-            | Fact::Forgotten { .. } => {}
+            | Fact::Forgotten { .. }
+            | Fact::Sealed { .. } => {}
             Fact::Learned { .. } => self.learned += 1,
         }
     }
@@ -261,7 +262,8 @@ pub fn facts(journal: &[Entry]) -> String {
             | Fact::Forgotten { .. }
             | Fact::Asked { .. }
             | Fact::Escalated { .. }
-            | Fact::Closed { .. }) => serde_json::to_string(fact).unwrap_or_default(),
+            | Fact::Closed { .. }
+            | Fact::Sealed { .. }) => serde_json::to_string(fact).unwrap_or_default(),
         };
         // writing to a String cannot fail
         if writeln!(text, "  {} {what}", entry.at).is_err() {

@@ -3,7 +3,6 @@
 
 use std::{
     io::Write,
-    path::Path,
     process::ExitCode,
     thread::sleep,
     time::{Duration, Instant},
@@ -16,10 +15,10 @@ use akeso_core::{
 };
 use anyhow::bail;
 
-use super::store_path;
+use super::{incidents::ledger, store_path};
 use crate::{
     cli::{Decided, Global},
-    store::{Requests, Store, Wish},
+    store::{Requests, Wish, is_written},
 };
 
 /// How long a command waits for the monitor to take its request.
@@ -29,10 +28,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Leaves a request for the monitor, if there is something to be decided under this id.
 pub fn run(global: &Global, wish: Wish, arguments: &Decided) -> anyhow::Result<ExitCode> {
     let path = store_path(global);
-    let mut ledger = Ledger::default();
-    for entry in Store::read(&path)?.entries()? {
-        ledger.fold(&entry);
-    }
+    let ledger = ledger(global)?;
     let attempt = match wish {
         Wish::Approve | Wish::Reject => asked(&ledger, &arguments.id)?.attempt,
         Wish::Rollback => kept(&ledger, &arguments.id)?,
@@ -41,7 +37,7 @@ pub fn run(global: &Global, wish: Wish, arguments: &Decided) -> anyhow::Result<E
     let requests = Requests::open(&path)?;
     let id = requests.leave(wish, attempt, &by.unwrap_or_else(|_| "a person".to_owned()))?;
     let mut out = std::io::stdout().lock();
-    if !is_monitored(&path) {
+    if !is_written(&path) {
         writeln!(
             out,
             "Noted for {attempt}. No monitor runs on this store: the next `akeso monitor` does it."
@@ -61,11 +57,6 @@ pub fn run(global: &Global, wish: Wish, arguments: &Decided) -> anyhow::Result<E
         "Noted for {attempt}. The monitor has not taken it yet."
     )?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Whether somebody writes to the store.
-fn is_monitored(path: &Path) -> bool {
-    matches!(Store::open(path), Err(crate::store::StoreError::Locked(_)))
 }
 
 /// The question of this attempt, or of this incident.

@@ -10,7 +10,10 @@ use akeso_core::{
 use akeso_sim::{SimCluster, Simulation, listed_images};
 use jiff::{SignedDuration, Timestamp};
 
-use super::demo_on_cluster::{MANIFESTS, NAMESPACE};
+use super::{
+    demo_on_cluster::{MANIFESTS, NAMESPACE},
+    open_store,
+};
 use crate::{
     cli::{Demo, Format, Global},
     report::{Reporter, reporter},
@@ -38,14 +41,21 @@ pub fn run(global: &Global, arguments: &Demo) -> anyhow::Result<ExitCode> {
         cluster.behave_yaml(behaviour)?;
         cluster.apply_yaml(NAMESPACE, manifest)?;
     }
-    let mut store = global.store.as_deref().map(Store::open).transpose()?;
+    let mut store = global
+        .store
+        .as_deref()
+        .map(|path| open_store(global, path))
+        .transpose()?;
     let journal = store
         .as_ref()
-        .map(Store::entries)
+        .map(Store::journal)
         .transpose()?
         .unwrap_or_default();
     let settings = Settings::at(Autonomy::Full);
-    let mut simulation = Simulation::new(cluster, Engine::restore(settings, &journal)?);
+    let mut simulation = Simulation::new(
+        cluster,
+        Engine::restore_after(journal.sealed, settings, &journal.entries)?,
+    );
 
     if global.output == Format::Text {
         println!(
@@ -62,7 +72,7 @@ pub fn run(global: &Global, arguments: &Demo) -> anyhow::Result<ExitCode> {
             global.output,
             Duration::from_secs(30),
             std::io::stdout(),
-            &journal,
+            &journal.entries,
         ),
         pause,
         simulation.cluster.now(),

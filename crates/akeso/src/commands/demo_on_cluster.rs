@@ -20,7 +20,7 @@ use kube::{
     core::ApiResource,
 };
 
-use super::{connection, settings};
+use super::{connection, open_store, settings};
 use crate::{
     cli::{Demo, Global},
     drive::{Drive, Until},
@@ -76,13 +76,21 @@ pub async fn run(global: &Global, arguments: Demo) -> anyhow::Result<ExitCode> {
     }
     let scope = Scope::Namespace(NAMESPACE.to_owned());
     let access = connected.access(&scope).await?;
-    let store = global.store.as_deref().map(Store::open).transpose()?;
+    let store = global
+        .store
+        .as_deref()
+        .map(|path| open_store(global, path))
+        .transpose()?;
     let journal = store
         .as_ref()
-        .map(Store::entries)
+        .map(Store::journal)
         .transpose()?
         .unwrap_or_default();
-    let engine = Engine::restore(settings(Autonomy::Full, &scope), &journal)?;
+    let engine = Engine::restore_after(
+        journal.sealed,
+        settings(Autonomy::Full, &scope),
+        &journal.entries,
+    )?;
     let mirrors = arguments.registry_mirror.into_iter().collect();
     let hands = Hands::start(client.clone(), &scope, &access, mirrors);
 
@@ -102,7 +110,7 @@ pub async fn run(global: &Global, arguments: Demo) -> anyhow::Result<ExitCode> {
         engine,
         hands,
         WriteAhead::new(store),
-        reporter(global.output, interval, std::io::stdout(), &journal),
+        reporter(global.output, interval, std::io::stdout(), &journal.entries),
         interval,
     );
     drive

@@ -12,14 +12,15 @@ use super::store_path;
 use crate::{
     cli::{Format, Global, Incidents},
     report::{line, state_words},
-    store::Store,
+    store::Reader,
 };
 
 /// The fold of a store's journal.
 pub fn ledger(global: &Global) -> anyhow::Result<Ledger> {
     let mut ledger = Ledger::default();
-    Store::read(&store_path(global))?
-        .entries()?
+    Reader::open(&store_path(global))?
+        .journal()?
+        .entries
         .iter()
         .for_each(|entry| ledger.fold(entry));
     Ok(ledger)

@@ -12,10 +12,10 @@ use anyhow::bail;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{incidents::ledger, store_path};
+use super::{incidents::ledger, open_store, store_path};
 use crate::{
     cli::{Format, Global, Memory},
-    store::Store,
+    store::Reader,
 };
 
 /// Lists, shows or forgets patterns.
@@ -87,9 +87,10 @@ fn list(global: &Global, ledger: &Ledger) -> anyhow::Result<()> {
 
 fn forget(global: &Global, id: &str) -> anyhow::Result<()> {
     let path = store_path(global);
-    Store::read(&path)?; // there must be one
-    let mut store = Store::open(&path)?;
-    let mut engine = Engine::restore(Settings::default(), &store.entries()?)?;
+    Reader::open(&path)?; // there must be one
+    let mut store = open_store(global, &path)?;
+    let journal = store.journal()?;
+    let mut engine = Engine::restore_after(journal.sealed, Settings::default(), &journal.entries)?;
     let fingerprint = find(engine.ledger(), id)?.fingerprint.clone();
     store.append(&entries(engine.forget(&fingerprint, Timestamp::now())))?;
     writeln!(std::io::stdout(), "Forgotten: {fingerprint}")?;

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod audit;
 pub mod decide;
 pub mod demo;
 pub mod demo_on_cluster;
@@ -8,14 +9,14 @@ pub mod memory;
 pub mod monitor;
 pub mod scan;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use akeso_core::policy::{Autonomy, Settings};
 use akeso_kube::{Access, Connected, Connection, Mirrors, Scope};
 
 use crate::{
     cli::{Global, Target},
-    store,
+    store::{self, Store, StoreError},
 };
 
 fn connection(global: &Global) -> Connection {
@@ -32,6 +33,19 @@ fn store_path(global: &Global) -> PathBuf {
         .store
         .clone()
         .unwrap_or_else(|| store::default_path(&context()))
+}
+
+/// The signing key that is named, or the user's.
+fn signing_key(global: &Global) -> PathBuf {
+    global
+        .signing_key
+        .clone()
+        .unwrap_or_else(store::signing::default_path)
+}
+
+/// Opens the store at `path` for writing.
+fn open_store(global: &Global, path: &Path) -> Result<Store, StoreError> {
+    Store::open(path, &signing_key(global))
 }
 
 /// A cluster, and the part of it that is asked about.

@@ -6,7 +6,7 @@ use akeso_core::{engine::Engine, policy::Autonomy};
 use akeso_kube::Hands;
 use jiff::Timestamp;
 
-use super::{find, settings, store_path};
+use super::{find, open_store, settings, store_path};
 use crate::{
     cli::{Global, Monitor},
     drive::{Drive, Until},
@@ -18,8 +18,8 @@ use crate::{
 /// Watches a cluster and heals what can be proven.
 pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode> {
     let path = store_path(global);
-    let mut store = Store::open(&path)?;
-    let journal = store.entries()?;
+    let mut store = open_store(global, &path)?;
+    let journal = store.journal()?;
     let autonomy = if arguments.no_auto {
         Autonomy::Observe
     } else {
@@ -32,7 +32,7 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
         .policy
         .protected_namespaces
         .extend(arguments.protect);
-    let mut engine = Engine::restore(settings, &journal)?;
+    let mut engine = Engine::restore_after(journal.sealed, settings, &journal.entries)?;
     if arguments.fresh {
         forget_everything(&mut engine, &mut store)?;
     }
@@ -46,9 +46,9 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
         global.output,
         arguments.interval,
         std::io::stdout(),
-        &journal,
+        &journal.entries,
     );
-    drop(journal);
+    drop(journal.entries);
     let until = if arguments.once {
         Until::AtRest
     } else {
@@ -60,7 +60,8 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
         WriteAhead::new(Some(store)),
         reporter,
         arguments.interval,
-    );
+    )
+    .with_retention(arguments.retention.duration());
     drive.requests = Some(Requests::open(&path)?);
     drive.run(until).await?;
     Ok(ExitCode::SUCCESS)

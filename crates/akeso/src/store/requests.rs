@@ -161,7 +161,7 @@ mod tests {
     fn a_request_is_pending_until_it_is_answered() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("akeso.db");
-        let _monitor = Store::open(&path).unwrap();
+        let _monitor = Store::open(&path, &folder.path().join("key.pem")).unwrap();
         let (command, monitor) = (
             Requests::open(&path).unwrap(),
             Requests::open(&path).unwrap(),

@@ -145,7 +145,8 @@ pub fn tell(fact: &Fact, incident: &Incident) -> Option<(String, bool)> {
         Fact::Opened { .. }
         | Fact::SharedOpened { .. }
         | Fact::Diagnosed { .. }
-        | Fact::Forgotten { .. } => return None,
+        | Fact::Forgotten { .. }
+        | Fact::Sealed { .. } => return None,
         Fact::Planned { .. } => (plan_lines(incident), false),
         Fact::Gated { step, ruling, .. } => {
             let total = incident.plan.as_ref().map_or(0, |plan| plan.steps.len());
