@@ -242,6 +242,9 @@ pub fn path_of(kind: Kind) -> String {
         | Kind::StatefulSet
         | Kind::DaemonSet
         | Kind::ControllerRevision => format!("/apis/apps/v1/namespaces/shop/{plural}"),
+        Kind::HorizontalPodAutoscaler => {
+            format!("/apis/autoscaling/v2/namespaces/shop/{plural}")
+        }
     }
 }
 
