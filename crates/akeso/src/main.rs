@@ -60,6 +60,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Scan(target) => runtime()?.block_on(commands::scan::run(&global, target)),
         Command::Incidents(arguments) => commands::incidents::run(&global, &arguments),
         Command::Memory(arguments) => commands::memory::run(&global, &arguments),
+        Command::Rbac(arguments) => commands::rbac::run(&arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "akeso", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
