@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use akeso_core::{
     act::{PatchOp, TRIAL},
+    cluster::Kind,
     engine::ChangeRequest,
     journal::Outcome,
     workload::{AttemptId, WorkloadKind, WorkloadRef},
@@ -70,17 +71,22 @@ pub(crate) async fn settle(
     outcome
 }
 
+/// The watched kind that a workload is.
+pub(crate) const fn watched(kind: WorkloadKind) -> Kind {
+    match kind {
+        WorkloadKind::Deployment => Kind::Deployment,
+        WorkloadKind::StatefulSet => Kind::StatefulSet,
+        WorkloadKind::DaemonSet => Kind::DaemonSet,
+        WorkloadKind::ReplicaSet => Kind::ReplicaSet,
+        WorkloadKind::CronJob => Kind::CronJob,
+        WorkloadKind::Job => Kind::Job,
+        WorkloadKind::Pod => Kind::Pod,
+    }
+}
+
 fn objects(client: &Client, workload: &WorkloadRef) -> Api<DynamicObject> {
-    let kind = match workload.kind {
-        WorkloadKind::Deployment => akeso_core::cluster::Kind::Deployment,
-        WorkloadKind::StatefulSet => akeso_core::cluster::Kind::StatefulSet,
-        WorkloadKind::DaemonSet => akeso_core::cluster::Kind::DaemonSet,
-        WorkloadKind::ReplicaSet => akeso_core::cluster::Kind::ReplicaSet,
-        WorkloadKind::CronJob => akeso_core::cluster::Kind::CronJob,
-        WorkloadKind::Job => akeso_core::cluster::Kind::Job,
-        WorkloadKind::Pod => akeso_core::cluster::Kind::Pod,
-    };
-    Api::namespaced_with(client.clone(), &workload.namespace, &api_resource(kind))
+    let resource = api_resource(watched(workload.kind));
+    Api::namespaced_with(client.clone(), &workload.namespace, &resource)
 }
 
 async fn patch(

@@ -71,7 +71,9 @@ pub enum ConnectError {
         similar: Option<String>,
     },
     /// A kind without which nothing can be said may not be read.
-    #[error("no permission to list {kind}s {place}: {why}; grant get, list and watch on it")]
+    #[error(
+        "no permission to list {kind}s {place}: {why}; grant list and watch on it: akeso rbac prints the role"
+    )]
     Forbidden {
         /// The kind.
         kind: String,

@@ -8,6 +8,7 @@ mod announce;
 mod apply;
 mod connect;
 mod gather;
+pub mod permissions;
 mod registry;
 mod retry;
 mod secrets;

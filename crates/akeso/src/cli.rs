@@ -3,11 +3,15 @@
 use std::path::PathBuf;
 
 use akeso_core::{
+    act::ActionKind,
     policy::{Autonomy, Glob},
     quantity::Bytes,
     retention::SHORTEST,
 };
-use akeso_kube::Mirrors;
+use akeso_kube::{
+    Mirrors,
+    permissions::{NamespaceName, ServiceAccountName},
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
@@ -96,6 +100,8 @@ pub enum Command {
     /// Proves that the journal is what was written, and exports what was done by whom and why.
     #[command(subcommand)]
     Audit(Audit),
+    /// Prints the roles that Akeso needs, for `kubectl apply -f -`; no cluster is asked.
+    Rbac(Rbac),
     /// Prints a completion script for a shell.
     Completions {
         /// The shell.
@@ -158,6 +164,42 @@ pub struct Monitor {
     /// End when nothing is left to do.
     #[arg(long)]
     pub once: bool,
+}
+
+/// `akeso rbac`
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("where").required(true).args(["namespace", "all_namespaces"])))]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct Rbac {
+    /// A namespace in which Akeso works; may be given several times.
+    #[arg(short, long, value_name = "NAME", value_delimiter = ',')]
+    pub namespace: Vec<NamespaceName>,
+    /// Akeso works in all namespaces.
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// Whom the permissions are for.
+    #[arg(
+        long,
+        value_name = "NAMESPACE:NAME",
+        default_value = "akeso-system:akeso"
+    )]
+    pub service_account: ServiceAccountName,
+    /// The level that Akeso will run at: `observe` only reads, all others need the same.
+    #[arg(long, value_enum, default_value_t = Level::Standard, env = "AKESO_AUTONOMY")]
+    pub autonomy: Level,
+    /// An action to allow; may be given several times [default: all].
+    #[arg(long, value_name = "ACTION", value_delimiter = ',', value_parser = action)]
+    pub action: Vec<ActionKind>,
+    /// Print the service account as well.
+    #[arg(long)]
+    pub with_account: bool,
+    /// Leave Secrets out: missing variables, and images of private registries, are left to a
+    /// person.
+    #[arg(long)]
+    pub without_secrets: bool,
+    /// Leave out that pods may be made: no change is tried on a pod of its own first.
+    #[arg(long)]
+    pub without_trials: bool,
 }
 
 /// `akeso demo`
@@ -295,6 +337,15 @@ impl From<Level> for Autonomy {
             Level::Full => Self::Full,
         }
     }
+}
+
+/// An action by its name.
+fn action(text: &str) -> Result<ActionKind, String> {
+    let found = ActionKind::ALL.iter().find(|kind| kind.as_str() == text);
+    let names: Vec<_> = ActionKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    found
+        .copied()
+        .ok_or_else(|| format!("the actions are {}", names.join(", ")))
 }
 
 /// A duration, or the article's plain number of seconds.

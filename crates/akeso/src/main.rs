@@ -65,6 +65,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Rollback(arguments) => commands::decide::run(&global, Wish::Rollback, &arguments),
         Command::Memory(arguments) => commands::memory::run(&global, &arguments),
         Command::Audit(arguments) => commands::audit::run(&global, &arguments),
+        Command::Rbac(arguments) => commands::rbac::run(&arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "akeso", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -1,5 +1,5 @@
 //! Every scenario on a real cluster, each in a namespace of its own, with the program as a user
-//! runs it.
+//! runs it, and permitted what `akeso rbac` prints and nothing else.
 //!
 //! `devcluster/devcluster exec cargo test -p akeso --test e2e -- --ignored`
 #![expect(
@@ -9,6 +9,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod account;
+
 use std::{
     fs::File,
     path::{Path, PathBuf},
@@ -17,6 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use account::Account;
 use akeso_core::{
     journal::{Entry, Fact},
     policy::Autonomy,
@@ -94,7 +97,7 @@ impl Drop for Namespace {
 struct Monitor {
     process: Child,
     folder: tempfile::TempDir,
-    namespace: String,
+    account: Account,
     autonomy: &'static str,
 }
 
@@ -108,6 +111,10 @@ fn akeso() -> Command {
 
 impl Monitor {
     fn start(namespace: &str, autonomy: Autonomy) -> Self {
+        Self::under(Account::new(namespace, &[]), autonomy)
+    }
+
+    fn under(account: Account, autonomy: Autonomy) -> Self {
         let autonomy = match autonomy {
             Autonomy::Observe => "observe",
             Autonomy::Cautious => "cautious",
@@ -119,13 +126,15 @@ impl Monitor {
             .args([
                 "monitor",
                 "-n",
-                namespace,
+                &account.namespace,
                 "--autonomy",
                 autonomy,
                 "-o",
                 "json",
-                "--store",
+                "--kubeconfig",
             ])
+            .arg(&account.kubeconfig)
+            .arg("--store")
             .arg(folder.path().join("store.db"))
             .env("AKESO_SIGNING_KEY", folder.path().join("signing-key.pem"))
             .stdout(File::create(folder.path().join("journal")).unwrap())
@@ -135,9 +144,13 @@ impl Monitor {
         Self {
             process,
             folder,
-            namespace: namespace.to_owned(),
+            account,
             autonomy,
         }
+    }
+
+    fn errors(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("errors")).unwrap()
     }
 
     fn journal(&self) -> Vec<Entry> {
@@ -156,11 +169,14 @@ impl Monitor {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").arg(&id).status().unwrap().success());
         let status = self.process.wait().unwrap();
-        let errors = std::fs::read_to_string(self.folder.path().join("errors")).unwrap();
+        let errors = self.errors();
         assert!(
             status.success(),
             "akeso monitor ended with {status}: {errors}"
         );
+        self.account.nothing_was_forbidden(&errors);
+        let journal = std::fs::read_to_string(self.folder.path().join("journal")).unwrap();
+        self.account.nothing_was_forbidden(&journal);
     }
 
     /// A second monitor on the same store finds nothing to do.
@@ -169,14 +185,16 @@ impl Monitor {
             .args([
                 "monitor",
                 "-n",
-                &self.namespace,
+                &self.account.namespace,
                 "--autonomy",
                 self.autonomy,
                 "--once",
                 "-o",
                 "json",
-                "--store",
+                "--kubeconfig",
             ])
+            .arg(&self.account.kubeconfig)
+            .arg("--store")
             .arg(self.folder.path().join("store.db"))
             .env(
                 "AKESO_SIGNING_KEY",
@@ -414,6 +432,39 @@ fn the_four_are_healed_beside_controls_that_stay_as_they_are() {
     }
     monitor.stop();
     monitor.a_restart_changes_nothing();
+}
+
+#[test]
+#[ignore = "needs a cluster: devcluster/devcluster up"]
+fn without_a_permission_its_action_is_off_and_the_others_heal() {
+    const OTHERS: &str = "fix_image_name,update_env,increase_memory,rollback_to_revision";
+    let namespace = Namespace::new("e2e-no-restarts");
+    let account = Account::new(&namespace.0, &["--action", OTHERS]);
+    let mut monitor = Monitor::under(account, Autonomy::Full);
+    for name in ["statefulset-image", "web-server"] {
+        namespace.apply(&scenarios().join(name).join("manifest.yaml"));
+    }
+    // the image of both is mended; the StatefulSet's broken pod would have to be evicted
+    let is_refused = |fact: &Fact| matches!(fact, Fact::Gated { ruling, .. } if ruling.rule == "permission" && ruling.why.contains("restart_pod is off"));
+    let is_healed = |fact: &Fact| matches!(fact, Fact::Closed { end, .. } if *end == akeso_core::journal::End::Healed);
+    wait_for("one is healed, one refused", Duration::from_mins(4), || {
+        let journal = monitor.journal();
+        let has = |is: &dyn Fn(&Fact) -> bool| journal.iter().any(|entry| is(&entry.fact));
+        if has(&is_refused) && has(&is_healed) {
+            Vec::new()
+        } else {
+            vec![facts(&journal)]
+        }
+    });
+    let errors = monitor.errors();
+    let told: Vec<_> = errors.lines().filter(|it| it.contains(" off")).collect();
+    assert_eq!(
+        told,
+        [
+            "akeso: restart_pod is off: it is not permitted to create pods/eviction in namespace e2e-no-restarts; akeso rbac prints the role"
+        ]
+    );
+    monitor.stop();
 }
 
 #[test]

@@ -164,7 +164,7 @@ async fn a_kind_without_which_nothing_can_be_said_is_named_with_its_place() {
             "{text}"
         );
         assert!(text.contains("bob"), "{text}");
-        assert!(text.contains("grant get, list and watch"), "{text}");
+        assert!(text.contains("akeso rbac prints the role"), "{text}");
     }
 }
 

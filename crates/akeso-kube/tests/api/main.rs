@@ -19,4 +19,5 @@ mod connect;
 mod evict;
 mod gather;
 mod registry;
+mod review;
 mod watch;

@@ -140,7 +140,9 @@ async fn a_watch_asks_for_bookmarks_and_only_for_events_that_warn() {
 async fn an_object_is_told_without_what_nobody_decides_on() {
     let heavy = |name: &str| {
         let mut pod = pod(name, "1");
-        pod["metadata"]["managedFields"] = json!([{ "manager": "kubelet", "operation": "Update" }]);
+        pod["metadata"]["managedFields"] = json!([{
+            "manager": "kubelet", "operation": "Update", "fieldsV1": { "f:spec": {} },
+        }]);
         pod["metadata"]["annotations"] = json!({
             "kubectl.kubernetes.io/last-applied-configuration": "the-whole-manifest", "kept": "yes",
         });
@@ -165,7 +167,9 @@ async fn an_object_is_told_without_what_nobody_decides_on() {
         };
         for object in objects {
             let metadata = object.metadata();
-            assert_eq!(metadata.managed_fields, None);
+            let managers = metadata.managed_fields.iter().flatten();
+            let mut fields = managers.map(|manager| manager.fields_v1.as_ref());
+            assert!(fields.all(|fields| fields.is_none()));
             let annotations = metadata.annotations.as_ref().unwrap();
             assert_eq!(annotations.keys().collect::<Vec<_>>(), ["kept"]);
         }

@@ -2,11 +2,15 @@
 
 use std::process::ExitCode;
 
-use akeso_core::{engine::Engine, policy::Autonomy};
-use akeso_kube::Hands;
+use akeso_core::{
+    act::ActionKind,
+    engine::Engine,
+    policy::{Autonomy, Canary, Settings},
+};
+use akeso_kube::{Hands, permissions::Purpose};
 use jiff::Timestamp;
 
-use super::{find, open_store, settings, store_path};
+use super::{Place, find, open_store, settings, store_path};
 use crate::{
     cli::{Global, Monitor},
     drive::{Drive, Until},
@@ -32,6 +36,7 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
         .policy
         .protected_namespaces
         .extend(arguments.protect);
+    check_permissions(&place, &mut settings).await;
     let mut engine = Engine::restore_after(journal.sealed, settings, &journal.entries)?;
     if arguments.fresh {
         forget_everything(&mut engine, &mut store)?;
@@ -65,6 +70,26 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
     drive.requests = Some(Requests::open(&path)?);
     drive.run(until).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Switches off what the API server would refuse, and says so once.
+async fn check_permissions(place: &Place, settings: &mut Settings) {
+    let policy = &mut settings.policy;
+    let may_act = policy.autonomy != Autonomy::Observe
+        || !policy.namespaces.is_empty()
+        || policy.trust_namespace_labels;
+    let actions = if may_act { ActionKind::ALL } else { &[] };
+    let mut purposes = Purpose::reading();
+    purposes.extend(Purpose::acting(actions));
+    purposes.retain(|purpose| *purpose != Purpose::Trial || policy.canary == Canary::Auto);
+    let review = place.connected.review(&place.scope, &purposes).await;
+    for sentence in review.sentences() {
+        eprintln!("akeso: {sentence}");
+    }
+    if review.no_trials.is_some() {
+        policy.canary = Canary::Off;
+    }
+    settings.not_permitted = review.off;
 }
 
 fn forget_everything(engine: &mut Engine, store: &mut Store) -> anyhow::Result<()> {
