@@ -105,6 +105,7 @@ fn ruling(
         settings,
         spent: &spent,
         shared_cause: None,
+        store_failure: None,
         consent: Consented::No,
         now: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(5),
     };

@@ -150,6 +150,7 @@ impl SimCluster {
                 ..NodeStatus::default()
             }),
         });
+        self.world.wake_unscheduled();
     }
 
     /// From here on the registry cannot be reached.

@@ -52,7 +52,9 @@ impl Network for LateWatches {
             | Event::Answered(..)
             | Event::Outcome(..)
             | Event::Requested(_)
-            | Event::Configured(_) => vec![SignedDuration::ZERO],
+            | Event::Configured(_)
+            | Event::StoreFailed(_)
+            | Event::StoreRecovered => vec![SignedDuration::ZERO],
         }
     }
 }

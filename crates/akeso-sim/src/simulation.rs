@@ -287,7 +287,9 @@ const fn watched_kind(event: &Event) -> Option<Kind> {
         | Event::Answered(..)
         | Event::Outcome(..)
         | Event::Requested(_)
-        | Event::Configured(_) => None,
+        | Event::Configured(_)
+        | Event::StoreFailed(_)
+        | Event::StoreRecovered => None,
     }
 }
 
@@ -305,6 +307,8 @@ fn same(event: &Event) -> Option<Event> {
         | Event::Recheck
         | Event::Tick
         | Event::Requested(_)
-        | Event::Configured(_) => return None,
+        | Event::Configured(_)
+        | Event::StoreFailed(_)
+        | Event::StoreRecovered => return None,
     })
 }

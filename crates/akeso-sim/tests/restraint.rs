@@ -120,3 +120,30 @@ fn a_change_that_somebody_sets_back_is_not_made_again() {
     );
     assert!(asked.count() > 0, "nobody was told");
 }
+
+#[test]
+fn what_a_person_was_told_of_is_explained_anew_when_it_is_gone_and_something_else_is_broken() {
+    let (mut simulation, workload) = prepared("web-server", Autonomy::Standard);
+    simulation
+        .cluster
+        .delete("Deployment", &workload.namespace, &workload.name)
+        .unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
+    let manifest = std::fs::read_to_string(root.join("web-server/manifest.yaml")).unwrap();
+    let greedy = manifest.replace("cpu: 10m", "cpu: 8");
+    simulation
+        .cluster
+        .apply_yaml(&workload.namespace, &greedy)
+        .unwrap();
+    run(&mut simulation, 2);
+    let is_told = |entry: &akeso_core::journal::Entry| matches!(entry.fact, Fact::Escalated { .. });
+    assert!(simulation.journal.iter().any(is_told));
+    // the node that it needs is added, and its image turns out to be misspelt
+    simulation.cluster.set_node("node2", "16", "24Gi");
+    run(&mut simulation, 5);
+    assert!(
+        is_healed(&simulation),
+        "{}",
+        akeso_sim::scenario::facts(&simulation.journal)
+    );
+}

@@ -60,6 +60,7 @@ pub struct Drive {
     pub interval: Duration,
     /// What people ask for by a command.
     pub requests: Option<Requests>,
+    has_store_failed: bool,
     healed: usize,
     retention: Option<Duration>,
 }
@@ -81,6 +82,7 @@ impl Drive {
             reporter,
             interval,
             requests: None,
+            has_store_failed: false,
             healed: 0,
             retention: None,
         }
@@ -127,8 +129,8 @@ impl Drive {
                     None => break,
                 },
                 () = sleep_until(wake.unwrap_or(recheck)) => {}
-                _ = inbox.tick(), if self.requests.is_some() && self.engine.is_synced() => {
-                    if self.take_requests() { quiet_at = Some(Instant::now() + QUIET); }
+                _ = inbox.tick(), if self.engine.is_synced() => {
+                    if self.look_at_store() { quiet_at = Some(Instant::now() + QUIET); }
                 }
                 () = stop.received() => {
                     self.finish().await;
@@ -189,6 +191,15 @@ impl Drive {
                 Ok(None) | Err(_) => return,
             }
         }
+    }
+
+    /// Tries again to write what could not be written, and takes what people ask for. While the
+    /// journal cannot be written, nobody is heard: their word could not be kept.
+    fn look_at_store(&mut self) -> bool {
+        if self.ahead.failure().is_some() && self.carry_out(Vec::new()) {
+            return true;
+        }
+        self.ahead.failure().is_none() && self.take_requests()
     }
 
     /// Does what people have asked for by a command, and answers them.
@@ -268,7 +279,7 @@ impl Drive {
 
     fn carry_out(&mut self, mut effects: Vec<Effect>) -> bool {
         let mut has_entries = false;
-        while !effects.is_empty() {
+        loop {
             let passed = self.ahead.pass(effects);
             for entry in &passed.entries {
                 has_entries = true;
@@ -285,14 +296,28 @@ impl Drive {
             for effect in passed.effects {
                 self.hands.execute(effect);
             }
-            effects = Vec::new();
+            effects = self.tell_of_store();
             for attempt in passed.withheld {
                 let why = "the store cannot be written, so nothing is changed".to_owned();
                 let outcome = Event::Outcome(attempt, Outcome::Failed { why });
                 effects.extend(self.engine.handle(outcome, Timestamp::now()));
             }
+            if effects.is_empty() {
+                return has_entries;
+            }
         }
-        has_entries
+    }
+
+    /// Tells the engine when the store cannot be written any more, and when it can again.
+    fn tell_of_store(&mut self) -> Vec<Effect> {
+        let failure = self.ahead.failure().map(str::to_owned);
+        let event = match failure {
+            Some(why) if !self.has_store_failed => Event::StoreFailed(why),
+            None if self.has_store_failed => Event::StoreRecovered,
+            Some(_) | None => return Vec::new(),
+        };
+        self.has_store_failed = !self.has_store_failed;
+        self.engine.handle(event, Timestamp::now())
     }
 }
 

@@ -12,6 +12,10 @@ use crate::store::{Store, StoreError};
 pub struct WriteAhead {
     store: Option<Store>,
     unwritten: Vec<Entry>,
+    /// What is done when the entries before it are written: taking changes back, and finding out
+    /// what became of one. A change that was decided on meanwhile is old by then, and is not.
+    held: Vec<Effect>,
+    failure: Option<String>,
 }
 
 /// What became of a list of effects.
@@ -21,7 +25,7 @@ pub struct Passed {
     pub entries: Vec<Entry>,
     /// The effects that may be executed.
     pub effects: Vec<Effect>,
-    /// The changes that may not be made.
+    /// The changes that are not made.
     pub withheld: Vec<AttemptId>,
 }
 
@@ -31,14 +35,21 @@ impl WriteAhead {
         Self {
             store,
             unwritten: Vec::new(),
+            held: Vec::new(),
+            failure: None,
         }
+    }
+
+    /// Why the entries cannot be written, if they cannot.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
     }
 
     /// Writes the journal entries among effects to disk, and says which of the others may be
     /// executed.
     pub fn pass(&mut self, effects: Vec<Effect>) -> Passed {
         let mut passed = Passed::default();
-        let mut others = Vec::new();
+        let mut others = std::mem::take(&mut self.held);
         for effect in effects {
             match effect {
                 Effect::Journal(entry) => passed.entries.push(entry),
@@ -49,8 +60,13 @@ impl WriteAhead {
         let is_written = self.write();
         for effect in others {
             match effect {
-                Effect::Apply { attempt, .. } | Effect::Settle { attempt, .. } if !is_written => {
-                    passed.withheld.push(attempt);
+                Effect::Apply {
+                    attempt,
+                    ref request,
+                    ..
+                } if !is_written && !request.takes_back() => passed.withheld.push(attempt),
+                Effect::Apply { .. } | Effect::Settle { .. } if !is_written => {
+                    self.held.push(effect);
                 }
                 other => passed.effects.push(other),
             }
@@ -67,17 +83,27 @@ impl WriteAhead {
     }
 
     fn write(&mut self) -> bool {
-        if self.unwritten.is_empty() {
-            return true;
+        let written = match &mut self.store {
+            Some(store) if !self.unwritten.is_empty() => store.append(&self.unwritten),
+            Some(_) | None => Ok(()),
+        };
+        match written {
+            Ok(()) => {
+                self.unwritten.clear();
+                if self.failure.take().is_some() {
+                    eprintln!("akeso: the store can be written again");
+                }
+                true
+            }
+            Err(error) => {
+                let why = error.to_string();
+                if self.failure.as_ref() != Some(&why) {
+                    eprintln!("akeso: {why}; nothing is changed until it can be");
+                }
+                self.failure = Some(why);
+                false
+            }
         }
-        if let Some(store) = &mut self.store
-            && let Err(error) = store.append(&self.unwritten)
-        {
-            eprintln!("akeso: {error}; nothing is changed until it can be");
-            return false;
-        }
-        self.unwritten.clear();
-        true
     }
 }
 
@@ -146,5 +172,40 @@ mod tests {
         let passed = ahead.pass(effects(&mut chain));
         assert_eq!((passed.effects.len(), passed.withheld.len()), (1, 0));
         assert_eq!(written().len(), 2);
+    }
+
+    #[test]
+    fn taking_back_waits_for_the_store_and_is_done_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("akeso.db");
+        let store = Store::open(&path, &folder.path().join("key.pem")).unwrap();
+        let mut ahead = WriteAhead::new(Some(store));
+        let mut chain = Chain::default();
+        let [
+            entry,
+            Effect::Apply {
+                attempt, workload, ..
+            },
+        ] = <[Effect; 2]>::try_from(effects(&mut chain)).unwrap()
+        else {
+            panic!("an entry and a change");
+        };
+        let request = ChangeRequest::Remove {
+            name: "web-trial-1".into(),
+            trial: attempt,
+        };
+        let take_back = Effect::Apply {
+            attempt,
+            workload,
+            request,
+        };
+        ahead.store.as_ref().unwrap().refuse_writes(true);
+        let passed = ahead.pass(vec![entry, take_back.clone()]);
+        assert_eq!((passed.effects.len(), passed.withheld.len()), (0, 0));
+        assert!(ahead.failure().is_some());
+
+        ahead.store.as_ref().unwrap().refuse_writes(false);
+        assert_eq!(ahead.pass(Vec::new()).effects, [take_back]);
+        assert!(ahead.failure().is_none() && ahead.pass(Vec::new()).effects.is_empty());
     }
 }

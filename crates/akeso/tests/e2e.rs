@@ -10,6 +10,7 @@
 )]
 
 mod account;
+mod safety;
 
 use std::{
     fs::File,
@@ -97,6 +98,7 @@ impl Drop for Namespace {
 struct Monitor {
     process: Child,
     folder: tempfile::TempDir,
+    store: PathBuf,
     account: Account,
     autonomy: &'static str,
 }
@@ -115,14 +117,50 @@ impl Monitor {
     }
 
     fn under(account: Account, autonomy: Autonomy) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("store.db");
+        Self::spawn(account, autonomy, folder, store)
+    }
+
+    /// With its store in a folder of its own.
+    fn start_in(namespace: &str, autonomy: Autonomy, store: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store.join("store.db");
+        Self::spawn(Account::new(namespace, &[]), autonomy, folder, store)
+    }
+
+    fn spawn(
+        account: Account,
+        autonomy: Autonomy,
+        folder: tempfile::TempDir,
+        store: PathBuf,
+    ) -> Self {
         let autonomy = match autonomy {
             Autonomy::Observe => "observe",
             Autonomy::Cautious => "cautious",
             Autonomy::Standard => "standard",
             Autonomy::Full => "full",
         };
-        let folder = tempfile::tempdir().unwrap();
-        let process = akeso()
+        let process = Self::process(&account, autonomy, folder.path(), &store);
+        Self {
+            process,
+            folder,
+            store,
+            account,
+            autonomy,
+        }
+    }
+
+    fn process(account: &Account, autonomy: &str, folder: &Path, store: &Path) -> Child {
+        let output = |name| {
+            let mut options = File::options();
+            options
+                .create(true)
+                .append(true)
+                .open(folder.join(name))
+                .unwrap()
+        };
+        akeso()
             .args([
                 "monitor",
                 "-n",
@@ -135,18 +173,22 @@ impl Monitor {
             ])
             .arg(&account.kubeconfig)
             .arg("--store")
-            .arg(folder.path().join("store.db"))
-            .env("AKESO_SIGNING_KEY", folder.path().join("signing-key.pem"))
-            .stdout(File::create(folder.path().join("journal")).unwrap())
-            .stderr(File::create(folder.path().join("errors")).unwrap())
+            .arg(store)
+            .env("AKESO_SIGNING_KEY", folder.join("signing-key.pem"))
+            .stdout(output("journal"))
+            .stderr(output("errors"))
             .spawn()
-            .unwrap();
-        Self {
-            process,
-            folder,
-            account,
-            autonomy,
-        }
+            .unwrap()
+    }
+
+    /// After it has died.
+    fn start_again(&mut self) {
+        self.process = Self::process(
+            &self.account,
+            self.autonomy,
+            self.folder.path(),
+            &self.store,
+        );
     }
 
     fn errors(&self) -> String {
@@ -195,7 +237,7 @@ impl Monitor {
             ])
             .arg(&self.account.kubeconfig)
             .arg("--store")
-            .arg(self.folder.path().join("store.db"))
+            .arg(&self.store)
             .env(
                 "AKESO_SIGNING_KEY",
                 self.folder.path().join("signing-key.pem"),

@@ -57,6 +57,10 @@ pub enum Event {
     Requested(Request),
     /// The settings are others from here on.
     Configured(Box<Settings>),
+    /// The journal cannot be written; why, for people.
+    StoreFailed(String),
+    /// The journal can be written again, and is whole.
+    StoreRecovered,
 }
 
 /// What a person can say.
@@ -240,6 +244,8 @@ pub struct Engine {
     well: BTreeSet<WorkloadRef>,
     /// The time that was told last.
     now: Timestamp,
+    /// Why the journal cannot be written, if it cannot.
+    store_failure: Option<String>,
 }
 
 /// Writes facts down: to the journal, into the ledger.
@@ -274,6 +280,7 @@ impl Engine {
             looks: BTreeMap::new(),
             well: BTreeSet::new(),
             now: Timestamp::MIN,
+            store_failure: None,
         }
     }
 
@@ -429,6 +436,11 @@ impl Engine {
                 self.settings = *settings;
                 let budget = self.settings.policy.budgets.workload;
                 self.recorder.ledger.count_by(budget);
+                self.look_at_all(now);
+            }
+            Event::StoreFailed(why) => self.store_failure = Some(why),
+            Event::StoreRecovered => {
+                self.store_failure = None;
                 self.look_at_all(now);
             }
         }
@@ -682,6 +694,7 @@ impl Engine {
             recorder: &mut self.recorder,
             live: &mut live,
             shared_cause,
+            store_failure: self.store_failure.as_deref(),
             now,
         });
         self.live.insert(incident, live);

@@ -40,6 +40,8 @@ pub(super) struct Live {
     layers: u8,
     watch: Option<Watch>,
     watch_at: Option<Timestamp>,
+    /// Since when something else is broken than what a person was told of.
+    other_since: Option<Timestamp>,
     /// The pod template for which a person was asked.
     template: Option<PodTemplateSpec>,
 }
@@ -47,10 +49,16 @@ pub(super) struct Live {
 impl Live {
     /// When time alone moves the incident on.
     pub(super) fn wake(&self) -> Option<Timestamp> {
-        [self.again, self.evidence_due, self.retry_at, self.watch_at]
-            .into_iter()
-            .flatten()
-            .min()
+        let sure = |since: Timestamp| since.checked_add(person::SURE_AFTER).ok();
+        let sure = self.other_since.and_then(sure);
+        let times = [
+            self.again,
+            self.evidence_due,
+            self.retry_at,
+            self.watch_at,
+            sure,
+        ];
+        times.into_iter().flatten().min()
     }
 
     /// Whether there is nothing to do but to see how it goes on.
@@ -85,6 +93,8 @@ pub(super) struct Turn<'a> {
     pub live: &'a mut Live,
     /// The shared incident that concerns the workload, and what it is.
     pub shared_cause: Option<(IncidentId, String)>,
+    /// Why the journal cannot be written, if it cannot.
+    pub store_failure: Option<&'a str>,
     pub now: Timestamp,
 }
 

@@ -14,6 +14,7 @@ mod ownership;
 mod permission;
 mod protection;
 mod shared_cause;
+mod store;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -107,6 +108,8 @@ pub struct Request<'a> {
     pub spent: &'a Spent,
     /// What the workload shares with others that are broken, for people.
     pub shared_cause: Option<&'a str>,
+    /// Why the journal cannot be written, if it cannot.
+    pub store_failure: Option<&'a str>,
     /// Whether a person has consented to exactly this change.
     pub consent: Consented,
     /// The time.
@@ -162,6 +165,7 @@ type Rule = (&'static str, fn(&Request<'_>) -> Option<Ruling>);
 const RULES: &[Rule] = &[
     ("protection", protection::rule),
     ("observe", autonomy::observe),
+    ("store", store::rule),
     ("permission", permission::rule),
     ("ceilings", ceilings::rule),
     ("attempts", attempts::rule),

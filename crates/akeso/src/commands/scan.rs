@@ -98,6 +98,7 @@ fn would_be_ruled(engine: &Engine, incident: &Incident, settings: &Settings) -> 
         settings,
         spent: &Spent::default(),
         shared_cause: None,
+        store_failure: None,
         consent: Consented::No,
         now: Timestamp::now(),
     };

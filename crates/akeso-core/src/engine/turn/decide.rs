@@ -129,6 +129,7 @@ impl<'a> Turn<'a> {
             settings: self.settings,
             spent: &spent,
             shared_cause: self.shared_cause.as_ref().map(|(_, why)| why.as_str()),
+            store_failure: self.store_failure,
             consent,
             now: self.now,
         })

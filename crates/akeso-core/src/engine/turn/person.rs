@@ -7,6 +7,7 @@ use crate::{
     engine::{Incident, Request, State},
     gate::{self, Consented, Decision},
     journal::{Fact, Proposal, Until},
+    observe::Symptom,
     plan::Advice,
     policy::Autonomy,
     verify::{self, Progress, Watch},
@@ -18,6 +19,9 @@ use jiff::SignedDuration;
 pub const APPROVE: &str = "akeso.dev/approve";
 /// See [`APPROVE`].
 pub const REJECT: &str = "akeso.dev/reject";
+
+/// Something else has been broken for so long before a person's incident is explained anew.
+pub(super) const SURE_AFTER: SignedDuration = SignedDuration::from_secs(30);
 
 impl<'a> Turn<'a> {
     /// Whether nothing has been broken for as long as the fault may take to show again. Right after
@@ -70,6 +74,10 @@ impl<'a> Turn<'a> {
         {
             return next;
         }
+        if self.has_another_fault(incident) {
+            self.reconsider("what was told of is gone, and something else is broken");
+            return Next::Again;
+        }
         let over = match &incident.state {
             State::Escalated {
                 until: Some(until), ..
@@ -100,6 +108,30 @@ impl<'a> Turn<'a> {
             self.dismiss(why);
         }
         Next::Done
+    }
+
+    /// Whether what a person was told of is gone, and something else has been broken since, for
+    /// longer than a workload takes to go from one state to the next.
+    fn has_another_fault(&mut self, incident: &Incident) -> bool {
+        let told = incident
+            .diagnoses
+            .first()
+            .map(|diagnosis| &diagnosis.symptom);
+        let symptoms = &self.live.symptoms;
+        let is_other = told.is_some_and(|told| {
+            symptoms.iter().any(Symptom::is_lasting) && !symptoms.iter().any(|it| it.is_like(told))
+        });
+        if !is_other {
+            self.live.other_since = None;
+            return false;
+        }
+        let since = *self.live.other_since.get_or_insert(self.now);
+        let sure = since.checked_add(SURE_AFTER).unwrap_or(self.now);
+        if self.now < sure {
+            return false;
+        }
+        self.live.other_since = None;
+        true
     }
 
     /// The answer that stands on the workload, or that the question has expired.
