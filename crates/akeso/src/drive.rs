@@ -5,6 +5,7 @@ use std::time::Duration;
 use akeso_core::{
     engine::{Engine, Event, State},
     journal::{End, Fact, Outcome},
+    policy::Settings,
 };
 use akeso_kube::Hands;
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::{report::Reporter, write_ahead::WriteAhead};
+use crate::{configuration::Configuration, report::Reporter, write_ahead::WriteAhead};
 
 /// After this long without an entry, what was held back is shown.
 const QUIET: Duration = Duration::from_millis(300);
@@ -50,6 +51,8 @@ pub struct Drive {
     pub reporter: Box<dyn Reporter>,
     /// How often everything is looked at again.
     pub interval: Duration,
+    /// Where other settings come from, if they may change.
+    pub configuration: Option<Configuration>,
     healed: usize,
 }
 
@@ -69,6 +72,7 @@ impl Drive {
             ahead,
             reporter,
             interval,
+            configuration: None,
             healed: 0,
         }
     }
@@ -100,6 +104,9 @@ impl Drive {
                     None => break,
                 },
                 () = sleep_until(wake.unwrap_or(recheck)) => {}
+                settings = changed(&mut self.configuration) => {
+                    if self.handle(Event::Configured(Box::new(settings?))) { quiet_at = Some(Instant::now() + QUIET); }
+                }
                 () = stop.received() => {
                     self.finish().await;
                     break;
@@ -190,6 +197,14 @@ impl Drive {
             }
         }
         has_entries
+    }
+}
+
+/// Waits for other settings, for ever if there are none to come.
+async fn changed(configuration: &mut Option<Configuration>) -> std::io::Result<Settings> {
+    match configuration {
+        Some(configuration) => configuration.changed().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -4,7 +4,9 @@
 
 mod cli;
 mod commands;
+mod configuration;
 mod drive;
+mod policy_file;
 mod report;
 mod store;
 mod write_ahead;
@@ -60,6 +62,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Scan(target) => runtime()?.block_on(commands::scan::run(&global, target)),
         Command::Incidents(arguments) => commands::incidents::run(&global, &arguments),
         Command::Memory(arguments) => commands::memory::run(&global, &arguments),
+        Command::Policy(arguments) => commands::policy::run(&global, &arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "akeso", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

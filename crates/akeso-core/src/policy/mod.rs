@@ -19,7 +19,7 @@ use crate::{
 
 pub use budgets::{Budgets, ClusterBudget, NamespaceBudget, Storm, WorkloadBudget};
 pub use namespaces::{AUTONOMY_LABEL, Effective, Glob, InvalidGlob, NamespaceRule};
-pub use window::{InvalidWindow, Window, freeze};
+pub use window::{InvalidWindow, Window, freeze, time_zones};
 
 /// How much Akeso does by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

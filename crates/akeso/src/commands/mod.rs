@@ -5,6 +5,7 @@ pub mod demo_on_cluster;
 pub mod incidents;
 pub mod memory;
 pub mod monitor;
+pub mod policy;
 pub mod scan;
 
 use std::path::PathBuf;

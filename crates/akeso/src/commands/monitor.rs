@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::{find, settings, store_path};
 use crate::{
     cli::{Global, Monitor},
+    configuration::{Configuration, Said},
     drive::{Drive, Until},
     report::reporter,
     store::Store,
@@ -17,21 +18,18 @@ use crate::{
 
 /// Watches a cluster and heals what can be proven.
 pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode> {
+    let level = arguments.target.autonomy.map(Autonomy::from);
+    let said = Said {
+        autonomy: arguments.no_auto.then_some(Autonomy::Observe).or(level),
+        memory_ceiling: arguments.memory_ceiling,
+        protect: arguments.protect,
+    };
+    let mut configuration = Configuration::load(said, arguments.target.policy.as_deref())?;
     let mut store = Store::open(&store_path(global))?;
     let journal = store.entries()?;
-    let autonomy = if arguments.no_auto {
-        Autonomy::Observe
-    } else {
-        arguments.target.autonomy.into()
-    };
     let place = find(global, arguments.target).await?;
-    let mut settings = settings(autonomy, &place.scope);
-    settings.policy.ceilings.memory = arguments.memory_ceiling;
-    settings
-        .policy
-        .protected_namespaces
-        .extend(arguments.protect);
-    let mut engine = Engine::restore(settings, &journal)?;
+    configuration.base = settings(Autonomy::Standard, &place.scope); // its policy is not used
+    let mut engine = Engine::restore(configuration.settings(), &journal)?;
     if arguments.fresh {
         forget_everything(&mut engine, &mut store)?;
     }
@@ -53,15 +51,15 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
     } else {
         Until::Stopped
     };
-    Drive::new(
+    let mut drive = Drive::new(
         engine,
         hands,
         WriteAhead::new(Some(store)),
         reporter,
         arguments.interval,
-    )
-    .run(until)
-    .await?;
+    );
+    drive.configuration = Some(configuration);
+    drive.run(until).await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,0 +1,241 @@
+//! `akeso policy explain`: what every rule said of an incident's steps, and which one decided.
+
+use std::{io::Write, path::Path, process::ExitCode};
+
+use akeso_core::{
+    engine::{Incident, Ledger, State},
+    gate::{Check, Decision, Ruling},
+    journal::{Entry, Fact},
+    plan::Step,
+    policy::{AUTONOMY_LABEL, Effective, Policy},
+    workload::IncidentId,
+};
+use anyhow::bail;
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::{
+    cli::{Format, Global},
+    commands::store_path,
+    policy_file::{load, word},
+    report::{line, state_words},
+    store::Store,
+};
+
+/// A step on which the gate has decided.
+struct Gated {
+    at: Timestamp,
+    place: usize,
+    step: Option<Step>,
+    ruling: Ruling,
+}
+
+/// Explains what was decided on an incident, from the store.
+pub fn run(global: &Global, id: IncidentId, policy: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let policy = policy.map(load).transpose()?.map(|file| file.policy);
+    let journal = Store::read(&store_path(global))?.entries()?;
+    let mut ledger = Ledger::default();
+    let mut gated = Vec::new();
+    for entry in &journal {
+        gated.extend(decided(entry, id, &ledger));
+        ledger.fold(entry);
+    }
+    let Some(incident) = ledger.get(id) else {
+        if let Some((_, shared)) = ledger.shared().find(|(shared, _)| *shared == id) {
+            bail!(
+                "{id} is a cause that several workloads share ({}), on which nothing is decided; explain one of them",
+                shared.cause
+            );
+        }
+        bail!("there is no {id}; `akeso incidents list --all` lists those there are");
+    };
+    let next = gated.last().and_then(|last| last.step.as_ref());
+    let effective = policy.map(|policy| (in_effect(&policy, incident, next), policy));
+    let mut out = std::io::stdout().lock();
+    match global.output {
+        Format::Text => {
+            let effective = effective.as_ref().map(|(it, policy)| (it, policy));
+            write!(out, "{}", told(incident, &gated, effective))?;
+        }
+        Format::Json => writeln!(
+            out,
+            "{}",
+            json!({
+                "id": incident.id,
+                "workload": incident.workload,
+                "state": incident.state,
+                "decisions": gated.iter().map(as_json).collect::<Vec<_>>(),
+                "undecided": gated.is_empty().then(|| undecided(incident)),
+                "effective": effective.map(|(it, _)| json!({
+                    "autonomy": it.autonomy,
+                    "source": it.source,
+                    "action": it.consent,
+                    "credentialPlaceholders": it.credential_placeholders,
+                })),
+            })
+        )?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What an entry says of a decision on the incident; `before` is the journal until then.
+fn decided(entry: &Entry, id: IncidentId, before: &Ledger) -> Option<Gated> {
+    let Fact::Gated {
+        incident,
+        step,
+        ruling,
+    } = &entry.fact
+    else {
+        return None;
+    };
+    if *incident != id {
+        return None;
+    }
+    let plan = before.get(id).and_then(|it| it.plan.as_ref());
+    Some(Gated {
+        at: entry.at,
+        place: *step,
+        step: plan.and_then(|plan| plan.steps.get(*step)).cloned(),
+        ruling: ruling.clone(),
+    })
+}
+
+/// What a policy says of the incident, as far as that can be told without its namespace's labels.
+fn in_effect(policy: &Policy, incident: &Incident, step: Option<&Step>) -> Effective {
+    let action = step.map(|step| step.action.kind());
+    policy.effective(action, &incident.workload.namespace, None)
+}
+
+/// Whether a check is the one that decided.
+fn has_decided(check: &Check, ruling: &Ruling) -> bool {
+    check.rule == ruling.rule && check.decision == ruling.decision && check.why == ruling.why
+}
+
+fn as_json(gated: &Gated) -> serde_json::Value {
+    json!({
+        "at": gated.at,
+        "step": gated.place,
+        "action": gated.step.as_ref().map(|step| step.action.name()),
+        "summary": gated.step.as_ref().map(|step| step.action.treatment().summary()),
+        "decision": gated.ruling.decision,
+        "rule": gated.ruling.rule,
+        "why": gated.ruling.why,
+        "until": gated.ruling.until,
+        "checks": gated.ruling.checks,
+    })
+}
+
+fn told(incident: &Incident, gated: &[Gated], effective: Option<(&Effective, &Policy)>) -> String {
+    let mut text = String::new();
+    line!(text, "{}: {}", incident.id, incident.workload);
+    line!(text, "State: {}", state_words(&incident.state));
+    if gated.is_empty() {
+        line!(text, "\nNothing has been decided: {}", undecided(incident));
+    }
+    for decision in gated {
+        table(decision, &mut text);
+    }
+    text.push('\n');
+    match effective {
+        None => line!(
+            text,
+            "What holds for it now is not in the store: give --policy FILE to see it."
+        ),
+        Some((effective, policy)) => {
+            line!(
+                text,
+                "In effect now: {} (by {} of the policy{})",
+                word(effective.autonomy),
+                effective.source,
+                effective
+                    .consent
+                    .map(|consent| format!("; this action: {}", word(consent)))
+                    .unwrap_or_default()
+            );
+            let by_label = policy.namespaces.iter().any(|rule| rule.selector.is_some());
+            let selectors = if by_label {
+                " and rules with a selector"
+            } else {
+                ""
+            };
+            line!(
+                text,
+                "The label {AUTONOMY_LABEL} of the namespace{selectors} are left out of account: the store holds no labels."
+            );
+        }
+    }
+    text
+}
+
+/// The rules in the order in which they are asked; the one that decided is marked.
+fn table(gated: &Gated, text: &mut String) {
+    let ruling = &gated.ruling;
+    let summary = gated.step.as_ref().map_or_else(
+        || "a step of a plan that is not known any more".to_owned(),
+        |step| {
+            format!(
+                "{}: {}",
+                step.action.name(),
+                step.action.treatment().summary()
+            )
+        },
+    );
+    line!(text, "\nStep {}: {summary}", gated.place + 1);
+    line!(
+        text,
+        "  {}: {} by {}: {}",
+        gated.at,
+        word(ruling.decision),
+        ruling.rule,
+        ruling.why
+    );
+    if let Some(until) = ruling.until {
+        line!(text, "  until {until}");
+    }
+    if ruling.checks.is_empty() {
+        return; // written before the journal held them
+    }
+    let width = ruling
+        .checks
+        .iter()
+        .map(|check| check.rule.len())
+        .max()
+        .unwrap_or_default();
+    line!(text, "    {:<width$}  {:<8}  WHY", "RULE", "SAYS");
+    let decider = ruling
+        .checks
+        .iter()
+        .position(|check| has_decided(check, ruling));
+    for (place, check) in ruling.checks.iter().enumerate() {
+        let mark = if decider == Some(place) { "->" } else { "  " };
+        let says = match check.decision {
+            Decision::Execute => "-".to_owned(),
+            Decision::Ask | Decision::Wait | Decision::Refuse => word(check.decision),
+        };
+        let row = format!("  {mark}{:<width$}  {says:<8}  {}", check.rule, check.why);
+        line!(text, "{}", row.trim_end());
+    }
+    if decider.is_none() {
+        line!(text, "    no rule is against it");
+    }
+}
+
+/// Why the gate was never asked.
+fn undecided(incident: &Incident) -> String {
+    match &incident.state {
+        State::Observed => "its cause is still being looked for".to_owned(),
+        State::Planned { .. } => "it has a plan, and its first step is to be decided on".to_owned(),
+        State::Joined { into } => {
+            format!("it waits for {into}, which has the same cause; `akeso incidents show {into}`")
+        }
+        State::Escalated { why, command, .. } => {
+            format!("there is no step to decide on, a person must act: {why}: {command}")
+        }
+        State::Closed(_) => "it was over before any step was to be taken".to_owned(),
+        State::Waiting { .. }
+        | State::AwaitingApproval { .. }
+        | State::Acting { .. }
+        | State::Verifying { .. }
+        | State::RollingBack { .. } => "the store holds no decision of it".to_owned(),
+    }
+}
