@@ -31,7 +31,7 @@ pub struct PolicyFile {
 #[derive(Debug, thiserror::Error)]
 pub enum Unusable {
     /// It cannot be read at all.
-    #[error("the policy {} cannot be read: {why}; give --policy a file that there is", .path.display())]
+    #[error("the policy {} cannot be read: {why}; give a file that there is", .path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

@@ -270,3 +270,64 @@ fn a_finding_is_written_as_compilers_write_it() {
         "akeso.yaml:1:1: autnomy: there is no key `autnomy` here; did you mean `autonomy`?"
     );
 }
+
+const PAGE: &str = include_str!("../../../../docs/policy.md");
+const README: &str = include_str!("../../../../README.md");
+
+#[test]
+fn every_policy_that_the_documentation_shows_can_be_used() {
+    let after = |page: &'static str| page.split("```yaml\n").skip(1);
+    let blocks = after(PAGE).chain(after(README));
+    let policies: Vec<_> = blocks
+        .filter_map(|block| block.split("```").next())
+        .filter(|block| block.starts_with("# akeso.yaml"))
+        .collect();
+    assert_eq!(policies.len(), 2);
+    for text in policies {
+        assert!(parse(text).is_ok(), "{:#?}", wrong(text));
+    }
+}
+
+/// The keys below a value that hold no further keys, each with its value.
+fn leaves(path: &str, value: &serde_json::Value, found: &mut Vec<(String, serde_json::Value)>) {
+    match value.as_object() {
+        Some(members) if !members.is_empty() => {
+            for (key, value) in members {
+                let path = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
+                leaves(&path, value, found);
+            }
+        }
+        _ => found.push((path.to_owned(), value.clone())),
+    }
+}
+
+#[test]
+fn every_key_is_on_the_page_with_its_default() {
+    let defaults = serde_json::to_value(Policy::default()).unwrap();
+    let mut keys = Vec::new();
+    leaves("", &defaults, &mut keys);
+    for (key, default) in keys {
+        let row = PAGE
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{key}` |")));
+        let row = row.unwrap_or_else(|| panic!("no row for {key}"));
+        let told = row.split(" | ").nth(2).unwrap().trim_matches('`');
+        // read back as it is told, it is the default
+        let mut text = told.to_owned();
+        for parent in key.rsplit('.') {
+            text = format!("{{{parent}: {text}}}");
+        }
+        let read: Policy = serde_saphyr::from_str(&text).unwrap();
+        let read = serde_json::to_value(read).unwrap();
+        let pointer = format!("/{}", key.replace('.', "/"));
+        assert_eq!(read.pointer(&pointer), Some(&default), "{key}");
+        assert!(
+            !told.is_empty() && row.split(" | ").nth(3).is_some(),
+            "{key}"
+        );
+    }
+}

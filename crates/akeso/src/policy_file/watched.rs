@@ -156,6 +156,20 @@ mod tests {
     }
 
     #[test]
+    fn what_looks_the_same_is_read_when_that_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("akeso.yaml");
+        fs::write(&path, "autonomy: full # 1").unwrap();
+        let before = fs::metadata(&path).unwrap().modified().unwrap();
+        let (mut file, _) = Watched::open(&path).unwrap();
+        fs::write(&path, "autonomy: cautious").unwrap();
+        let written = fs::File::options().write(true).open(&path).unwrap();
+        written.set_modified(before).unwrap();
+        assert!(matches!(file.look(Thoroughness::Glance), Look::Same));
+        assert_eq!(level(file.look(Thoroughness::Read)), Autonomy::Cautious);
+    }
+
+    #[test]
     fn a_config_map_that_is_swapped_by_its_symbolic_link_is_seen() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);

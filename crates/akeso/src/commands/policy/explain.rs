@@ -154,13 +154,13 @@ fn told(incident: &Incident, gated: &[Gated], effective: Option<(&Effective, &Po
             );
             let by_label = policy.namespaces.iter().any(|rule| rule.selector.is_some());
             let selectors = if by_label {
-                " and rules with a selector"
+                ", rules with a selector"
             } else {
                 ""
             };
             line!(
                 text,
-                "The label {AUTONOMY_LABEL} of the namespace{selectors} are left out of account: the store holds no labels."
+                "Left out, for the store holds no labels: {AUTONOMY_LABEL} of the namespace{selectors}."
             );
         }
     }
@@ -237,5 +237,110 @@ fn undecided(incident: &Incident) -> String {
         | State::Acting { .. }
         | State::Verifying { .. }
         | State::RollingBack { .. } => "the store holds no decision of it".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use akeso_core::{
+        engine::Engine,
+        policy::{Autonomy, Settings},
+    };
+    use akeso_sim::{SimCluster, Simulation, listed_images};
+    use jiff::SignedDuration;
+
+    /// What is told of the one incident of a workload that is killed for its memory.
+    fn explained(settings: Settings, policy: Option<&Policy>) -> (Incident, String) {
+        let images = include_str!("../../../../../devcluster/images.json");
+        let mut cluster = SimCluster::new(listed_images(images).unwrap());
+        let behaviour = include_str!("../../../../../scenarios/memory-hungry/behaviour.yaml");
+        let manifest = include_str!("../../../../../scenarios/memory-hungry/manifest.yaml");
+        cluster.behave_yaml(behaviour).unwrap();
+        cluster.apply_yaml("shop", manifest).unwrap();
+        let mut simulation = Simulation::new(cluster, Engine::new(settings));
+        let end = simulation.cluster.after(SignedDuration::from_mins(3));
+        simulation.run_until_or(end, |_| {}, |_| false);
+        let (mut ledger, mut gated) = (Ledger::default(), Vec::new());
+        for entry in &simulation.journal {
+            gated.extend(decided(entry, IncidentId(1), &ledger));
+            ledger.fold(entry);
+        }
+        let incident = ledger.get(IncidentId(1)).unwrap().clone();
+        let step = gated.last().and_then(|last| last.step.as_ref());
+        let effective = policy.map(|policy| (in_effect(policy, &incident, step), policy));
+        let text = told(
+            &incident,
+            &gated,
+            effective.as_ref().map(|(it, policy)| (it, *policy)),
+        );
+        (incident, text)
+    }
+
+    fn policy(yaml: &str) -> Policy {
+        crate::policy_file::parse(yaml).unwrap().policy
+    }
+
+    #[test]
+    fn the_rule_that_decided_is_marked_among_all_that_were_asked() {
+        let policy = policy("actions: {increase_memory: ask}\nceilings: {memory: 200Mi}");
+        let settings = Settings {
+            policy: policy.clone(),
+            ..Settings::default()
+        };
+        let (_, text) = explained(settings, Some(&policy));
+        let row = |rule: &str| {
+            let found = text.lines().find(|line| line.contains(rule));
+            found.unwrap_or_else(|| panic!("{text}")).to_owned()
+        };
+        assert!(
+            row("->autonomy")
+                .ends_with("ask       the policy says that increase_memory asks first"),
+            "{text}"
+        );
+        assert_eq!(text.matches("->").count(), 1, "{text}");
+        assert!(
+            text.contains("In effect now: standard (by autonomy of the policy; this action: ask)"),
+            "{text}"
+        );
+        assert!(text.contains(" by autonomy: the policy says"), "{text}");
+    }
+
+    #[test]
+    fn what_waits_is_told_with_its_end() {
+        let policy = policy("freeze: [{name: always, from: '00:00', to: '24:00'}]");
+        let settings = Settings {
+            policy,
+            ..Settings::default()
+        };
+        let (_, text) = explained(settings, None);
+        assert!(
+            text.contains("->freeze") && text.contains("\n  until 20"),
+            "{text}"
+        );
+        assert!(text.contains("give --policy FILE"), "{text}");
+    }
+
+    #[test]
+    fn why_nothing_was_decided_is_told_of_every_state() {
+        let (mut incident, _) = explained(Settings::at(Autonomy::Observe), None);
+        incident.state = State::Observed;
+        assert!(
+            told(&incident, &[], None).contains("Nothing has been decided: its cause is still")
+        );
+        incident.state = State::Joined {
+            into: IncidentId(7),
+        };
+        assert!(told(&incident, &[], None).contains("waits for incident-7"));
+        incident.state = State::Escalated {
+            why: "the ConfigMap web is missing".to_owned(),
+            command: "kubectl create configmap web".to_owned(),
+            until: None,
+        };
+        let text = told(&incident, &[], None);
+        assert!(
+            text.contains("a person must act: the ConfigMap web is missing: kubectl create"),
+            "{text}"
+        );
     }
 }
