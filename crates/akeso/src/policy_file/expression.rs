@@ -50,6 +50,14 @@ const TYPES: [&str; 10] = [
     "uint",
 ];
 
+/// An expression has at most so many characters. The parser calls itself for what is nested, and
+/// a file that is edited while the program runs must not end it: so it has a stack that is enough
+/// for as many levels as there are characters ...
+const LONGEST: usize = 1_000;
+const STACK: usize = 64 << 20;
+/// ... and what it gives has at most so many levels, for the gate asks on the program's own stack.
+const DEEPEST: usize = 64;
+
 /// What a namespace is called in an expression.
 const NAMESPACE: &str = "ns";
 
@@ -99,6 +107,21 @@ impl Condition for Compiled {
 /// Compiles an expression, and tries it on an example of every action: what is wrong with it is
 /// to come to light when it is read, not when it is needed.
 pub fn compile(source: &str) -> Result<Arc<dyn Condition>, Wrong> {
+    if source.len() > LONGEST {
+        return Err(Wrong::new(format!(
+            "this is longer than {LONGEST} characters: make several gates of it"
+        )));
+    }
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        let compiled = thread.spawn_scoped(scope, || compile_here(source));
+        let compiled = compiled.map_err(|error| Wrong::new(error.to_string()))?;
+        let compiled = compiled.join();
+        compiled.unwrap_or_else(|_| Err(Wrong::new("no expression of CEL: its parser gives up")))
+    })
+}
+
+fn compile_here(source: &str) -> Result<Arc<dyn Condition>, Wrong> {
     let program = Program::compile(source).map_err(|errors| {
         let first = errors.errors.into_iter().next();
         let (position, said) = first.map_or((0, String::new()), |error| (error.pos.1, error.msg));
@@ -107,6 +130,9 @@ pub fn compile(source: &str) -> Result<Arc<dyn Condition>, Wrong> {
                 message: "`namespace` is a word that CEL keeps for itself".to_owned(),
                 meant: Some(NAMESPACE.to_owned()),
             };
+        }
+        if said.contains("Recursion limit") {
+            return too_deep();
         }
         // what could stand there instead is a long list of tokens
         let said = said
@@ -122,7 +148,7 @@ pub fn compile(source: &str) -> Result<Arc<dyn Condition>, Wrong> {
         .iter()
         .map(|kind| variables(&example(*kind)))
         .collect();
-    names(program.expression(), &examples, &mut Vec::new())?;
+    names(program.expression(), &examples, &mut Vec::new(), DEEPEST)?;
     for facts in &examples {
         match evaluate(&program, facts) {
             // no such key: a label that is not there, or what only other actions have
@@ -199,16 +225,20 @@ fn words(error: &ExecutionError) -> String {
 }
 
 /// Looks for names that nothing has: a variable, a function, or what a variable holds. `bound` are
-/// the variables of macros.
+/// the variables of macros, `levels` how deep it may go.
 fn names<'a>(
     expression: &'a IdedExpr,
     examples: &[Value],
     bound: &mut Vec<&'a str>,
+    levels: usize,
 ) -> Result<(), Wrong> {
+    let Some(deeper) = levels.checked_sub(1) else {
+        return Err(too_deep());
+    };
     let mut all = |parts: &[&'a IdedExpr]| {
         parts
             .iter()
-            .try_for_each(|part| names(part, examples, bound))
+            .try_for_each(|part| names(part, examples, bound, deeper))
     };
     match &expression.expr {
         Expr::Unspecified | Expr::Literal(_) => Ok(()),
@@ -247,11 +277,15 @@ fn names<'a>(
             let inner = [&it.loop_cond, &it.loop_step, &it.result];
             let result = inner
                 .into_iter()
-                .try_for_each(|part| names(part, examples, bound));
+                .try_for_each(|part| names(part, examples, bound, deeper));
             bound.truncate(before);
             result
         }
     }
+}
+
+fn too_deep() -> Wrong {
+    Wrong::new("this is nested too deeply: make several gates of it")
 }
 
 fn variable(name: &str, examples: &[Value], bound: &[&str]) -> Result<(), Wrong> {

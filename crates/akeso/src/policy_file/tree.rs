@@ -5,6 +5,9 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned, options::DuplicateKeyPolicy};
 
+/// A document with more parts than this is not read.
+const MOST_NODES: usize = 20_000;
+
 /// A place in a text; lines and columns are counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
@@ -59,7 +62,11 @@ impl Node {
     /// Reads a text; nothing, if there is nothing in it. Of keys that are given twice, both are
     /// kept: it is the policy's own reading that refuses them.
     pub fn read(text: &str) -> Result<Option<Self>, serde_saphyr::Error> {
-        let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::PassThrough };
+        let options = serde_saphyr::options! {
+            duplicate_keys: DuplicateKeyPolicy::PassThrough,
+            // aliases of aliases grow without end, and no policy is that large
+            budget: serde_saphyr::budget! { max_nodes: MOST_NODES },
+        };
         let root: Option<Spanned<Content>> = serde_saphyr::from_str_with_options(text, options)?;
         Ok(root.map(Self::from))
     }

@@ -101,6 +101,27 @@ fn what_is_wrong_with_an_expression_is_told_when_it_is_read() {
 }
 
 #[test]
+fn no_expression_exhausts_the_stack() {
+    assert!(wrong(&"a".repeat(3_000)).contains("longer than"));
+    for source in [
+        format!("{}true{}", "(".repeat(490), ")".repeat(490)),
+        format!("{}{}", "[".repeat(490), "]".repeat(490)),
+        format!("workload{} == 1", ".a".repeat(490)),
+        format!("{}true", "!".repeat(990)),
+        format!("{}1 == 1", "-".repeat(990)),
+        format!("{}true", "true && ".repeat(120)),
+        format!("{}true", "true ? true : ".repeat(70)),
+        format!("{}1 > 0", "1 + ".repeat(245)),
+        "a".repeat(100_000),
+    ] {
+        if let Ok(condition) = compile(&source) {
+            drop(condition.holds(&example(ActionKind::RestartPod)));
+        }
+    }
+    assert!(wrong(&format!("{}1 > 0", "1 + ".repeat(245))).contains("nested too deeply"));
+}
+
+#[test]
 fn what_gives_no_truth_value_later_is_an_error() {
     let condition = compile("has(workload.labels.a) ? dyn(workload.labels.a) : dyn(true)").unwrap();
     let mut facts = example(ActionKind::RestartPod);
