@@ -115,12 +115,9 @@ fn namespaces(rules: &[NamespaceRule], tree: &Node, list: &mut List) {
 /// Whether whatever a rule matches is matched by an earlier one.
 fn hides(earlier: &NamespaceRule, later: &NamespaceRule) -> bool {
     let is_plain = earlier.selector.is_none() && !earlier.names.is_empty();
-    is_plain
-        && !later.names.is_empty()
-        && later
-            .names
-            .iter()
-            .all(|name| earlier.names.iter().any(|wider| covers(wider, name)))
+    let is_hidden = |name: &Glob| earlier.names.iter().any(|wider| covers(wider, name));
+    let is_every_name = earlier.names.iter().any(|name| name.is_exactly("*"));
+    is_plain && (is_every_name || (!later.names.is_empty() && later.names.iter().all(is_hidden)))
 }
 
 /// Whether a pattern matches all that another one matches; only what is certain counts.

@@ -1,22 +1,17 @@
 //! Expressions of the Common Expression Language, checked when they are read and asked by the gate.
 
+mod example;
+
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use akeso_core::{
-    act::{
-        Action, ActionKind, EnvValue, FixImageName, Found, IncreaseMemory, RestartPod,
-        RollbackToRevision, UpdateEnv, Variable,
-    },
-    policy::Condition,
-    quantity::Bytes,
-    similar::closest,
-    workload::{ContainerRef, ContainerRole},
-};
+use akeso_core::{act::ActionKind, policy::Condition, similar::closest};
 use cel::{
     Context, ExecutionError, Program, Value as Cel,
     common::ast::{EntryExpr, Expr, IdedExpr, MapExpr, StructExpr},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use example::example;
 
 /// The functions of the language that are there.
 const FUNCTIONS: [&str; 13] = [
@@ -337,65 +332,6 @@ fn function(name: &str) -> Result<(), Wrong> {
         message: format!("there is no function `{name}` that works like this"),
         meant: closest(name, known).filter(|meant| meant != name),
     })
-}
-
-/// The facts of a step with this action, in the form of
-/// [`gate::facts`](akeso_core::gate::facts).
-fn example(kind: ActionKind) -> Value {
-    let action = example_action(kind);
-    let mut members = json!(action);
-    if let Some(members) = members.as_object_mut() {
-        members.insert("name".to_owned(), action.name().into());
-        members.remove("action");
-    }
-    json!({
-        "workload": {
-            "kind": "Deployment", "name": "web", "labels": {}, "annotations": {}, "replicas": 2,
-        },
-        "namespace": {"name": "shop", "labels": {}},
-        "action": members,
-        "step": {"origin": "playbook", "proof": "confirmed"},
-        "now": "2026-11-23T12:00:00Z",
-    })
-}
-
-fn example_action(kind: ActionKind) -> Action {
-    let container = ContainerRef {
-        name: "web".to_owned(),
-        role: ContainerRole::Main,
-    };
-    match kind {
-        ActionKind::FixImageName => Action::FixImageName(FixImageName {
-            container,
-            from: "ngnix".to_owned(),
-            to: "nginx".to_owned(),
-        }),
-        ActionKind::UpdateEnv => Action::UpdateEnv(UpdateEnv {
-            container,
-            variables: vec![Variable {
-                name: "PORT".to_owned(),
-                value: EnvValue::Literal("8080".to_owned()),
-                found: Found::Sibling,
-                source: "Deployment api has it".to_owned(),
-            }],
-        }),
-        ActionKind::IncreaseMemory => Action::IncreaseMemory(IncreaseMemory {
-            container,
-            from: Bytes::mebi(128),
-            to: Bytes::mebi(256),
-            request: Some(Bytes::mebi(128)),
-        }),
-        ActionKind::RestartPod => Action::RestartPod(RestartPod {
-            pod: "web-0".to_owned(),
-            uid: "uid".to_owned(),
-        }),
-        ActionKind::RollbackToRevision => Action::RollbackToRevision(RollbackToRevision {
-            revision: 3,
-            holder: "web-5d9".to_owned(),
-            images: vec!["nginx:1.27".to_owned()],
-            template: "hash".to_owned(),
-        }),
-    }
 }
 
 #[cfg(test)]

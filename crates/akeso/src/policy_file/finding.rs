@@ -195,9 +195,12 @@ fn says(error: &Error) -> Said {
         // the others are told in words of their own, which end with the place
         other => {
             let text = other.to_string();
-            let message = text
-                .rsplit_once(" at line ")
-                .map_or(&*text, |(words, _)| words);
+            let message = text.split(" at line ").next().unwrap_or_default();
+            let message = if message.starts_with("budget breached") {
+                "this is more than a policy can be: fewer parts, and no aliases of aliases"
+            } else {
+                message.lines().next().unwrap_or_default()
+            };
             Said::about(Wanted::Value, message)
         }
     }

@@ -194,8 +194,26 @@ fn a_wider_rule_hides_only_what_it_surely_matches() {
     assert!(
         !hides("shop", "'shop*'") && !hides("'shop-?'", "'shop-*'") && !hides("shop", "shop, blog")
     );
+    let after_all = "namespaces: [{names: ['*'], autonomy: full}, {selector: {matchLabels: {a: b}}, autonomy: observe}]";
+    assert!(wrong(after_all)[0].contains("never reached"));
     let by_label = "namespaces: [{names: [shop], selector: {matchLabels: {a: b}}, autonomy: full}, {names: [shop], autonomy: observe}]";
     assert!(parse(by_label).is_ok());
+}
+
+#[test]
+fn a_document_that_grows_without_end_is_not_read() {
+    let mut text = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned();
+    for (name, last) in ('b'..='h').zip('a'..) {
+        let aliases = vec![format!("*{last}"); 9].join(",");
+        text = format!("{text}{name}: &{name} [{aliases}]\n");
+    }
+    let told = wrong(&text);
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0].contains("this is more than a policy can be"),
+        "{told:?}"
+    );
+    assert_eq!(told[0].lines().count(), 1);
 }
 
 #[test]

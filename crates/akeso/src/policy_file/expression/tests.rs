@@ -8,6 +8,7 @@ use akeso_core::{
 };
 use akeso_sim::{SimCluster, Simulation, listed_images};
 use jiff::SignedDuration;
+use serde_json::json;
 
 fn wrong(source: &str) -> String {
     let wrong = compile(source).unwrap_err();
