@@ -102,6 +102,9 @@ pub enum Command {
     Audit(Audit),
     /// Prints the roles that Akeso needs, for `kubectl apply -f -`; no cluster is asked.
     Rbac(Rbac),
+    /// Checks a policy file, and explains what was decided under it.
+    #[command(subcommand)]
+    Policy(Policy),
     /// Prints a completion script for a shell.
     Completions {
         /// The shell.
@@ -120,9 +123,13 @@ pub struct Target {
     /// Watch all namespaces.
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
-    /// How much Akeso does by itself; a scan, which does nothing, says what it would do.
-    #[arg(long, value_enum, default_value_t = Level::Standard, env = "AKESO_AUTONOMY")]
-    pub autonomy: Level,
+    /// How much Akeso does by itself, in every namespace at most; a scan, which does nothing, says
+    /// what it would do [default: the policy's, or standard].
+    #[arg(long, value_enum, env = "AKESO_AUTONOMY")]
+    pub autonomy: Option<Level>,
+    /// The policy (docs/policy.md); `akeso policy check` checks it. Flags win over it.
+    #[arg(long, value_name = "FILE", env = "AKESO_POLICY")]
+    pub policy: Option<PathBuf>,
     /// Ask a mirror instead of a registry, for instance docker.io=http://127.0.0.1:5000; may be
     /// given several times.
     #[arg(
@@ -143,9 +150,9 @@ pub struct Monitor {
     /// Plan and show, change nothing: the same as --autonomy observe.
     #[arg(long)]
     pub no_auto: bool,
-    /// Never raise a memory limit beyond this.
-    #[arg(long, value_name = "QUANTITY", default_value = "4Gi", value_parser = Bytes::parse)]
-    pub memory_ceiling: Bytes,
+    /// Never raise a memory limit beyond this [default: the policy's, or 4Gi].
+    #[arg(long, value_name = "QUANTITY", value_parser = Bytes::parse)]
+    pub memory_ceiling: Option<Bytes>,
     /// A namespace in which nothing is changed, beside kube-system, kube-public, kube-node-lease
     /// and Akeso's own; may be given several times.
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = |text: &str| Glob::try_from(text.to_owned()))]
@@ -246,6 +253,26 @@ pub enum Incidents {
 pub struct Decided {
     /// The attempt, for instance attempt-7; to approve or reject, the incident will do.
     pub id: String,
+}
+
+/// `akeso policy`
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    /// Checks a policy file, and says what it means in effect.
+    ///
+    /// Exit code: 0 it can be used, 1 something in it is wrong, 2 it cannot be read.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Explains what was decided on an incident: what every rule said, and which one decided.
+    Explain {
+        /// For instance incident-7.
+        id: akeso_core::workload::IncidentId,
+        /// The policy, to say what holds for the incident now.
+        #[arg(long, value_name = "FILE", env = "AKESO_POLICY")]
+        policy: Option<PathBuf>,
+    },
 }
 
 /// `akeso memory`

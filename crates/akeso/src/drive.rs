@@ -5,6 +5,7 @@ use std::time::Duration;
 use akeso_core::{
     engine::{Effect, Engine, Event, Request, State},
     journal::{End, Fact, Outcome},
+    policy::Settings,
 };
 use akeso_kube::Hands;
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ use tokio::{
 };
 
 use crate::{
+    configuration::Configuration,
     report::Reporter,
     store::{Pending, Requests, StoreError, Wish},
     write_ahead::WriteAhead,
@@ -61,6 +63,8 @@ pub struct Drive {
     /// What people ask for by a command.
     pub requests: Option<Requests>,
     has_store_failed: bool,
+    /// Where other settings come from, if they may change.
+    pub configuration: Option<Configuration>,
     healed: usize,
     retention: Option<Duration>,
 }
@@ -83,6 +87,7 @@ impl Drive {
             interval,
             requests: None,
             has_store_failed: false,
+            configuration: None,
             healed: 0,
             retention: None,
         }
@@ -131,6 +136,9 @@ impl Drive {
                 () = sleep_until(wake.unwrap_or(recheck)) => {}
                 _ = inbox.tick(), if self.engine.is_synced() => {
                     if self.look_at_store() { quiet_at = Some(Instant::now() + QUIET); }
+                }
+                settings = changed(&mut self.configuration) => {
+                    if self.handle(Event::Configured(Box::new(settings?))) { quiet_at = Some(Instant::now() + QUIET); }
                 }
                 () = stop.received() => {
                     self.finish().await;
@@ -318,6 +326,14 @@ impl Drive {
         };
         self.has_store_failed = !self.has_store_failed;
         self.engine.handle(event, Timestamp::now())
+    }
+}
+
+/// Waits for other settings, for ever if there are none to come.
+async fn changed(configuration: &mut Option<Configuration>) -> std::io::Result<Settings> {
+    match configuration {
+        Some(configuration) => configuration.changed().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -4,7 +4,9 @@
 
 mod cli;
 mod commands;
+mod configuration;
 mod drive;
+mod policy_file;
 mod report;
 mod store;
 mod write_ahead;
@@ -66,6 +68,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Memory(arguments) => commands::memory::run(&global, &arguments),
         Command::Audit(arguments) => commands::audit::run(&global, &arguments),
         Command::Rbac(arguments) => commands::rbac::run(&arguments),
+        Command::Policy(arguments) => commands::policy::run(&global, &arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "akeso", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

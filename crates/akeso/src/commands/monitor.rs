@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use akeso_core::{
     act::ActionKind,
     engine::Engine,
-    policy::{Autonomy, Canary, Settings},
+    policy::{Autonomy, Canary},
 };
 use akeso_kube::{Hands, permissions::Purpose};
 use jiff::Timestamp;
@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::{Place, find, open_store, settings, store_path};
 use crate::{
     cli::{Global, Monitor},
+    configuration::{Configuration, Said},
     drive::{Drive, Until},
     report::reporter,
     store::{Requests, Store},
@@ -24,20 +25,18 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
     let path = store_path(global);
     let mut store = open_store(global, &path)?;
     let journal = store.journal()?;
-    let autonomy = if arguments.no_auto {
-        Autonomy::Observe
-    } else {
-        arguments.target.autonomy.into()
+    let level = arguments.target.autonomy.map(Autonomy::from);
+    let said = Said {
+        autonomy: arguments.no_auto.then_some(Autonomy::Observe).or(level),
+        memory_ceiling: arguments.memory_ceiling,
+        protect: arguments.protect,
     };
+    let mut configuration = Configuration::load(said, arguments.target.policy.as_deref())?;
     let place = find(global, arguments.target).await?;
-    let mut settings = settings(autonomy, &place.scope);
-    settings.policy.ceilings.memory = arguments.memory_ceiling;
-    settings
-        .policy
-        .protected_namespaces
-        .extend(arguments.protect);
-    check_permissions(&place, &mut settings).await;
-    let mut engine = Engine::restore_after(journal.sealed, settings, &journal.entries)?;
+    configuration.base = settings(Autonomy::Standard, &place.scope); // its policy is not used
+    check_permissions(&place, &mut configuration).await;
+    let mut engine =
+        Engine::restore_after(journal.sealed, configuration.settings(), &journal.entries)?;
     if arguments.fresh {
         forget_everything(&mut engine, &mut store)?;
     }
@@ -68,13 +67,14 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
     )
     .with_retention(arguments.retention.duration());
     drive.requests = Some(Requests::open(&path)?);
+    drive.configuration = Some(configuration);
     drive.run(until).await?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Switches off what the API server would refuse, and says so once.
-async fn check_permissions(place: &Place, settings: &mut Settings) {
-    let policy = &mut settings.policy;
+async fn check_permissions(place: &Place, configuration: &mut Configuration) {
+    let policy = configuration.settings().policy;
     let may_act = policy.autonomy != Autonomy::Observe
         || !policy.namespaces.is_empty()
         || policy.trust_namespace_labels;
@@ -86,10 +86,8 @@ async fn check_permissions(place: &Place, settings: &mut Settings) {
     for sentence in review.sentences() {
         eprintln!("akeso: {sentence}");
     }
-    if review.no_trials.is_some() {
-        policy.canary = Canary::Off;
-    }
-    settings.not_permitted = review.off;
+    configuration.base.trials_not_permitted = review.no_trials;
+    configuration.base.not_permitted = review.off;
 }
 
 fn forget_everything(engine: &mut Engine, store: &mut Store) -> anyhow::Result<()> {

@@ -16,6 +16,7 @@ use serde_json::json;
 use super::{find, settings};
 use crate::{
     cli::{Format, Global, Target},
+    configuration::{Configuration, Said},
     drive::{Drive, Until},
     report::{Reporter, line},
     write_ahead::WriteAhead,
@@ -34,11 +35,16 @@ impl Reporter for Silent {
 
 /// Looks at everything once. Exit code 0: nothing is broken, 1: something is.
 pub async fn run(global: &Global, target: Target) -> anyhow::Result<ExitCode> {
-    let level = target.autonomy.into();
+    let said = Said {
+        autonomy: target.autonomy.map(Autonomy::from),
+        ..Said::default()
+    };
+    let mut configuration = Configuration::load(said, target.policy.as_deref())?;
     let place = find(global, target).await?;
-    let would = settings(level, &place.scope);
-    // observe: the engine cannot even ask for a change
-    let engine = Engine::new(settings(Autonomy::Observe, &place.scope));
+    configuration.base = settings(Autonomy::Observe, &place.scope);
+    let would = configuration.settings();
+    // the engine cannot even ask for a change
+    let engine = Engine::new(configuration.only_observing());
     let hands = Hands::start(
         place.connected.client,
         &place.scope,

@@ -112,7 +112,7 @@ impl<'a> Turn<'a> {
             return Next::Done;
         };
         diagnoses.swap(0, index);
-        plan.canary = Canary::of(&plan.steps, workload, &self.settings.policy);
+        plan.canary = Canary::of(&plan.steps, workload, self.settings);
         let goes_first = self.same_cause(&diagnoses, &plan);
         self.record(Fact::Diagnosed {
             incident: self.id,

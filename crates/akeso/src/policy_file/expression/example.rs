@@ -1,0 +1,70 @@
+//! An example of the facts of every action, on which expressions are tried when they are read.
+
+use akeso_core::{
+    act::{
+        Action, ActionKind, EnvValue, FixImageName, Found, IncreaseMemory, RestartPod,
+        RollbackToRevision, UpdateEnv, Variable,
+    },
+    quantity::Bytes,
+    workload::{ContainerRef, ContainerRole},
+};
+use serde_json::{Value, json};
+
+/// The facts of a step with this action, in the form of
+/// [`gate::facts`](akeso_core::gate::facts).
+pub fn example(kind: ActionKind) -> Value {
+    let action = example_action(kind);
+    let mut members = json!(action);
+    if let Some(members) = members.as_object_mut() {
+        members.insert("name".to_owned(), action.name().into());
+        members.remove("action");
+    }
+    json!({
+        "workload": {
+            "kind": "Deployment", "name": "web", "labels": {}, "annotations": {}, "replicas": 2,
+        },
+        "namespace": {"name": "shop", "labels": {}},
+        "action": members,
+        "step": {"origin": "playbook", "proof": "confirmed"},
+        "now": "2026-11-23T12:00:00Z",
+    })
+}
+
+fn example_action(kind: ActionKind) -> Action {
+    let container = ContainerRef {
+        name: "web".to_owned(),
+        role: ContainerRole::Main,
+    };
+    match kind {
+        ActionKind::FixImageName => Action::FixImageName(FixImageName {
+            container,
+            from: "ngnix".to_owned(),
+            to: "nginx".to_owned(),
+        }),
+        ActionKind::UpdateEnv => Action::UpdateEnv(UpdateEnv {
+            container,
+            variables: vec![Variable {
+                name: "PORT".to_owned(),
+                value: EnvValue::Literal("8080".to_owned()),
+                found: Found::Sibling,
+                source: "Deployment api has it".to_owned(),
+            }],
+        }),
+        ActionKind::IncreaseMemory => Action::IncreaseMemory(IncreaseMemory {
+            container,
+            from: Bytes::mebi(128),
+            to: Bytes::mebi(256),
+            request: Some(Bytes::mebi(128)),
+        }),
+        ActionKind::RestartPod => Action::RestartPod(RestartPod {
+            pod: "web-0".to_owned(),
+            uid: "uid".to_owned(),
+        }),
+        ActionKind::RollbackToRevision => Action::RollbackToRevision(RollbackToRevision {
+            revision: 3,
+            holder: "web-5d9".to_owned(),
+            images: vec!["nginx:1.27".to_owned()],
+            template: "hash".to_owned(),
+        }),
+    }
+}
