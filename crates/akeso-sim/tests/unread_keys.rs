@@ -1,4 +1,4 @@
-//! Where ConfigMaps and Secrets may not be read, only values that would be looked for there, or
+//! Where `ConfigMap`s and Secrets may not be read, only values that would be looked for there, or
 //! behind them, are left to a person.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
@@ -14,7 +14,7 @@ use akeso_sim::{
     scenario::{Scenario, facts},
 };
 
-/// A network behind which nobody tells of ConfigMaps and Secrets.
+/// A network behind which nobody tells of `ConfigMap`s and Secrets.
 #[derive(Debug)]
 struct Forbidden;
 

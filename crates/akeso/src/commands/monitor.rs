@@ -7,7 +7,10 @@ use akeso_core::{
     engine::Engine,
     policy::{Autonomy, Canary, Settings},
 };
-use akeso_kube::{Hands, permissions::Purpose};
+use akeso_kube::{
+    Hands,
+    permissions::{Purpose, Review},
+};
 use jiff::Timestamp;
 
 use super::{Place, find, settings, store_path};
@@ -35,7 +38,8 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
         .policy
         .protected_namespaces
         .extend(arguments.protect);
-    check_permissions(&place, &mut settings).await;
+    let review = ask_permissions(&place, &settings).await;
+    restrict(&mut settings, &review);
     let mut engine = Engine::restore(settings, &journal)?;
     if arguments.fresh {
         forget_everything(&mut engine, &mut store)?;
@@ -70,9 +74,9 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-/// Switches off what the API server would refuse, and says so once.
-async fn check_permissions(place: &Place, settings: &mut Settings) {
-    let policy = &mut settings.policy;
+/// Asks what is permitted of what the settings may need, and says what is not.
+async fn ask_permissions(place: &Place, settings: &Settings) -> Review {
+    let policy = &settings.policy;
     let may_act = policy.autonomy != Autonomy::Observe
         || !policy.namespaces.is_empty()
         || policy.trust_namespace_labels;
@@ -84,10 +88,15 @@ async fn check_permissions(place: &Place, settings: &mut Settings) {
     for sentence in review.sentences() {
         eprintln!("akeso: {sentence}");
     }
+    review
+}
+
+/// Switches off what the API server would refuse; whoever changes the settings does it again.
+fn restrict(settings: &mut Settings, review: &Review) {
+    settings.not_permitted.clone_from(&review.off);
     if review.no_trials.is_some() {
-        policy.canary = Canary::Off;
+        settings.policy.canary = Canary::Off;
     }
-    settings.not_permitted = review.off;
 }
 
 fn forget_everything(engine: &mut Engine, store: &mut Store) -> anyhow::Result<()> {
