@@ -7,10 +7,7 @@ use akeso_core::{
     engine::Engine,
     policy::{Autonomy, Canary, Settings},
 };
-use akeso_kube::{
-    Hands,
-    permissions::{Purpose, Review},
-};
+use akeso_kube::{Hands, permissions::Purpose};
 use jiff::Timestamp;
 
 use super::{Place, find, settings, store_path};
@@ -38,8 +35,7 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
         .policy
         .protected_namespaces
         .extend(arguments.protect);
-    let review = ask_permissions(&place, &settings).await;
-    restrict(&mut settings, &review);
+    check_permissions(&place, &mut settings).await;
     let mut engine = Engine::restore(settings, &journal)?;
     if arguments.fresh {
         forget_everything(&mut engine, &mut store)?;
@@ -74,8 +70,8 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-/// Asks what is permitted of what the settings may need, and says what is not.
-async fn ask_permissions(place: &Place, settings: &Settings) -> Review {
+/// Switches off what the API server would refuse, and says so once.
+async fn check_permissions(place: &Place, settings: &mut Settings) {
     let policy = &settings.policy;
     let may_act = policy.autonomy != Autonomy::Observe
         || !policy.namespaces.is_empty()
@@ -88,15 +84,7 @@ async fn ask_permissions(place: &Place, settings: &Settings) -> Review {
     for sentence in review.sentences() {
         eprintln!("akeso: {sentence}");
     }
-    review
-}
-
-/// Switches off what the API server would refuse; whoever changes the settings does it again.
-fn restrict(settings: &mut Settings, review: &Review) {
-    settings.not_permitted.clone_from(&review.off);
-    if review.no_trials.is_some() {
-        settings.policy.canary = Canary::Off;
-    }
+    review.restrict(settings);
 }
 
 fn forget_everything(engine: &mut Engine, store: &mut Store) -> anyhow::Result<()> {
