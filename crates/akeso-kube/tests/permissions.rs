@@ -1,7 +1,7 @@
 //! The table of permissions that people read is that of the code.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write};
 
 use akeso_core::act::ActionKind;
 use akeso_kube::permissions::{Loss, Need, Permission, Purpose, Verb};
@@ -44,7 +44,7 @@ fn table() -> String {
                 Purpose::Action(action) => format!("`{action}`"),
                 other => other.name().to_owned(),
             };
-            text.push_str(&format!("| {name} | {} | {without} |\n", words(needs)));
+            writeln!(text, "| {name} | {} | {without} |", words(needs)).unwrap();
         }
     }
     text

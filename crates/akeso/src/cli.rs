@@ -200,8 +200,7 @@ pub struct Rbac {
     /// Print the service account as well.
     #[arg(long)]
     pub with_account: bool,
-    /// Leave Secrets out: missing variables, and images of private registries, are left to a
-    /// person.
+    /// Leave Secrets out; what is lost without them stands above the roles.
     #[arg(long)]
     pub without_secrets: bool,
     /// Leave out that pods may be made: no change is tried on a pod of its own first.

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::Container;
 
 use super::{Diagnosis, Examination, Remedy, last_lines, variable_names};
 use crate::{
-    act::{Action, UpdateEnv, Variable},
+    act::{Action, Found, UpdateEnv, Variable},
     evidence::{Answer, Keys, Question},
     observe::{Sign, Symptom},
     plan::{Advice, Origin, Proof, Step, values},
@@ -46,11 +46,13 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
                 .with_evidence(last_lines(log, 4)),
         )
     };
-    let Answer::Keys(keys) = examination.ask(Question::Keys)? else {
-        return person(
-            "the ConfigMaps and Secrets of the namespace cannot be read, so nothing is known of its value",
-        );
+    let unread = Keys::default();
+    let keys = match examination.ask(Question::Keys)? {
+        Answer::Keys(keys) => Some(keys),
+        Answer::Logs(_) | Answer::Image(_) | Answer::Bounds(_) | Answer::Unknown { .. } => None,
     };
+    let is_read = keys.is_some();
+    let keys = keys.unwrap_or(&unread);
     if may_come_from_elsewhere(template, keys, &names) {
         return person("the container's envFrom may set it: what it refers to must be looked at");
     }
@@ -58,6 +60,16 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
         .iter()
         .map(|name| values::value_for(name, container, examination.workload, keys))
         .collect();
+    // a value that was found before the keys are asked does not need them; any other might be there
+    let is_found_before = |variable: &Variable| match variable.found {
+        Found::PreviousRevision | Found::Sibling => true,
+        Found::Key | Found::Service | Found::Nowhere => false,
+    };
+    if !is_read && !variables.iter().all(is_found_before) {
+        return person(
+            "the ConfigMaps and Secrets of the namespace cannot be read, so nothing is known of its value",
+        );
+    }
     let guessed = variables.iter().any(Variable::is_placeholder);
     let sources: Vec<_> = variables
         .iter()

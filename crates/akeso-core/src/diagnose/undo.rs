@@ -1,5 +1,7 @@
 //! The remedy for a bad rollout: the last good revision, where one is proven by ready pods.
 
+use k8s_openapi::api::core::v1::Pod;
+
 use super::Examination;
 use crate::{
     act::{Action, RollbackToRevision, rollback_fingerprint},
@@ -11,8 +13,13 @@ use crate::{
 pub(super) fn step(examination: &Examination<'_>) -> Option<Step> {
     let good = examination.workload.last_good_revision()?;
     let is_same = Some(good.template.as_ref()) == examination.workload.template();
-    // a revision some of whose pods are well is not bad as a whole
-    if is_same || examination.workload.pods.iter().any(|pod| is_ready(pod)) {
+    // a revision some of whose pods are well is not bad as a whole; between two crashes, a pod
+    // without a readiness probe is ready for a moment, and not well
+    let is_well = |pod: &Pod| {
+        let mut symptoms = examination.symptoms.iter();
+        is_ready(pod) && !symptoms.any(|symptom| symptom.pod == pod.metadata.name)
+    };
+    if is_same || examination.workload.pods.iter().any(|pod| is_well(pod)) {
         return None;
     }
     let template = rollback_fingerprint(&good.template);

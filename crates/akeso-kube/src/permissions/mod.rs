@@ -185,7 +185,7 @@ impl Purpose {
             Self::FindNamespace => "the name after -n",
             Self::Logs => "logs",
             Self::ConfigMaps => "values from ConfigMaps",
-            Self::Secrets => "references to Secrets",
+            Self::Secrets => "references to Secrets, of which only names and keys are kept",
             Self::PullSecrets => "private registries",
             Self::Bounds => "bounds of memory",
             Self::Announce => "Kubernetes Events",
@@ -200,9 +200,8 @@ impl Purpose {
             Self::Watch(kind) => without_kind(kind),
             Self::FindNamespace => "a misspelt namespace looks like an empty one",
             Self::Logs => "crashes are not explained, so missing variables are not found",
-            Self::ConfigMaps => "missing variables are left to a person",
-            Self::Secrets => {
-                "missing variables are left to a person (of Secrets only names and keys are kept)"
+            Self::ConfigMaps | Self::Secrets => {
+                "missing variables that neither an earlier revision nor another workload has are left to a person"
             }
             Self::PullSecrets => "misspelt images of private registries are left to a person",
             Self::Bounds => "memory kills are left to a person",

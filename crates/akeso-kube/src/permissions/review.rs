@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use akeso_core::act::ActionKind;
+use akeso_core::{act::ActionKind, policy::Settings};
 use futures::{StreamExt, stream};
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
@@ -31,6 +31,13 @@ pub struct Review {
 }
 
 impl Review {
+    /// Switches off what the API server would refuse. Whoever makes the settings anew does it
+    /// again.
+    pub fn restrict(&self, settings: &mut Settings) {
+        settings.not_permitted.clone_from(&self.off);
+        settings.trials_not_permitted.clone_from(&self.no_trials);
+    }
+
     /// All that a person should know of it, a sentence each.
     pub fn sentences(&self) -> Vec<String> {
         let off = self

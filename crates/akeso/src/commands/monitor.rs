@@ -22,9 +22,6 @@ use crate::{
 
 /// Watches a cluster and heals what can be proven.
 pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode> {
-    let path = store_path(global);
-    let mut store = open_store(global, &path)?;
-    let journal = store.journal()?;
     let level = arguments.target.autonomy.map(Autonomy::from);
     let said = Said {
         autonomy: arguments.no_auto.then_some(Autonomy::Observe).or(level),
@@ -32,6 +29,9 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
         protect: arguments.protect,
     };
     let mut configuration = Configuration::load(said, arguments.target.policy.as_deref())?;
+    let path = store_path(global);
+    let mut store = open_store(global, &path)?;
+    let journal = store.journal()?;
     let place = find(global, arguments.target).await?;
     configuration.base = settings(Autonomy::Standard, &place.scope); // its policy is not used
     check_permissions(&place, &mut configuration).await;
@@ -86,8 +86,7 @@ async fn check_permissions(place: &Place, configuration: &mut Configuration) {
     for sentence in review.sentences() {
         eprintln!("akeso: {sentence}");
     }
-    configuration.base.trials_not_permitted = review.no_trials;
-    configuration.base.not_permitted = review.off;
+    review.restrict(&mut configuration.base);
 }
 
 fn forget_everything(engine: &mut Engine, store: &mut Store) -> anyhow::Result<()> {

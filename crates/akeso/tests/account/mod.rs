@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{akeso, kubectl};
 
-/// All namespaces share one ClusterRole, which two `kubectl apply` cannot make at once.
+/// All namespaces share one `ClusterRole`, which two `kubectl apply` cannot make at once.
 static APPLYING: Mutex<()> = Mutex::new(());
 
 pub struct Account {
