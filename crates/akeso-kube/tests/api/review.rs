@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use akeso_core::{
-    act::ActionKind,
-    policy::{Canary, Settings},
-};
+use akeso_core::{act::ActionKind, policy::Settings};
 use akeso_kube::{
     Scope,
     permissions::{Purpose, Review},
@@ -176,7 +173,7 @@ async fn without_pods_to_make_only_trials_are_off() {
         assert!(off(&review).is_empty());
         let mut settings = Settings::default();
         review.restrict(&mut settings);
-        assert_eq!(settings.policy.canary, Canary::Off);
+        assert_eq!(settings.trials_not_permitted, review.no_trials);
         assert!(settings.not_permitted.is_empty());
         assert_eq!(
             review.no_trials,
