@@ -80,13 +80,13 @@ impl PatchOp {
         (path == "/metadata/annotations").then(|| value.get(LAST_ATTEMPT)?.as_str())?
     }
 
-    /// Whether it writes the workload's annotations.
+    /// Whether it is about the workload's annotations, or its generation, which they may raise.
     pub(crate) fn is_about_annotations(&self) -> bool {
         let (Self::Test { path, .. }
         | Self::Add { path, .. }
         | Self::Replace { path, .. }
         | Self::Remove { path }) = self;
-        path.starts_with("/metadata/annotations")
+        path.starts_with("/metadata/annotations") || path == "/metadata/generation"
     }
 
     pub(super) fn remove(path: impl Into<String>) -> Self {

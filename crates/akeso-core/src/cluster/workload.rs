@@ -12,10 +12,13 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
+use sha2::{Digest, Sha256};
+
 use super::{
     Cluster, ForeignOwner, Key, Kind, Revision, in_namespace,
     owners::{controller_of, foreign_owner, is_trial},
 };
+use crate::digest::hex;
 use crate::workload::{ContainerRef, ContainerRole, WorkloadKind, WorkloadRef};
 
 /// The workload's own object.
@@ -265,6 +268,14 @@ impl<'a> Workload<'a> {
             Controller::Pod(pod) => pod.spec.as_ref(),
             _ => self.template()?.spec.as_ref(),
         }
+    }
+
+    /// A digest of that spec.
+    pub fn spec_digest(&self) -> String {
+        let spec = self
+            .pod_spec()
+            .and_then(|spec| serde_json::to_vec(spec).ok());
+        hex(&Sha256::digest(spec.unwrap_or_default())[..8])
     }
 
     /// A container of that spec and its place in its list.

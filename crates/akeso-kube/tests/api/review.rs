@@ -109,7 +109,7 @@ async fn only_the_action_that_misses_a_permission_is_off() {
     let mut settings = Settings::default();
     review.restrict(&mut settings);
     assert_eq!(settings.not_permitted, review.off);
-    assert_eq!(settings.policy.canary, Canary::Auto);
+    assert_eq!(settings.trials_not_permitted, None);
     assert_eq!(
         review.sentences(),
         [

@@ -67,7 +67,10 @@ impl<'a> Turn<'a> {
             Ok(change) => change,
             Err(why) => return self.not_applicable(incident, workload, step, &why),
         };
-        if shown.is_some_and(|shown| !is_same(&shown.change, &change)) {
+        let is_as_shown = |shown: &Proposal| {
+            shown.decided_on == workload.spec_digest() && is_same(&shown.change, &change)
+        };
+        if shown.is_some_and(|shown| !is_as_shown(shown)) {
             self.reconsider("the workload has changed since the step was shown");
             return Next::Again;
         }
@@ -231,6 +234,7 @@ impl<'a> Turn<'a> {
                     place,
                     step: step.clone(),
                     change,
+                    decided_on: workload.spec_digest(),
                     diff,
                     command,
                     instead,
@@ -308,7 +312,7 @@ impl<'a> Turn<'a> {
 }
 
 /// Whether a change is the one that was shown. Annotations, by which a person may have answered,
-/// are left out of account.
+/// are left out of account, and the generation, which they raise on a Deployment.
 fn is_same(shown: &Change, now: &Change) -> bool {
     let but_annotations = |operations: &[PatchOp]| -> Vec<PatchOp> {
         let rest = operations.iter().filter(|it| !it.is_about_annotations());

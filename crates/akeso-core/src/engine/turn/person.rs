@@ -78,7 +78,11 @@ impl<'a> Turn<'a> {
             self.reconsider("what was told of is gone, and something else is broken");
             return Next::Again;
         }
+        let is_other = |question: &Proposal| question.decided_on != workload.spec_digest();
         let over = match &incident.state {
+            State::AwaitingApproval { question } if is_other(question) => {
+                Some("somebody has changed the workload")
+            }
             State::Escalated {
                 until: Some(until), ..
             } if *until <= self.now => Some("the time for which it was closed is over"),
