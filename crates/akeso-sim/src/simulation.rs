@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use akeso_core::{
     cluster::Kind,
     engine::{Effect, Engine, Event},
-    journal::Entry,
+    journal::{Entry, Outcome},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -25,6 +25,16 @@ pub enum Death {
     Reached(u64),
 }
 
+/// Whether entries can be written to the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreState {
+    /// They can.
+    Writable,
+    /// They cannot: they are kept until they can, and no change is made meanwhile. What is kept is
+    /// lost when the program dies.
+    Full,
+}
+
 /// Drives an engine over a simulated cluster, on the cluster's virtual time.
 #[derive(Debug)]
 pub struct Simulation {
@@ -34,6 +44,14 @@ pub struct Simulation {
     pub engine: Engine,
     /// Everything that the engine has written to its journal since the simulation began.
     pub journal: Vec<Entry>,
+    /// The cluster's time at which each entry was written or, while the store could not be
+    /// written, handed over.
+    pub written_at: Vec<Timestamp>,
+    /// Entries that could not be written yet.
+    unwritten: Vec<(Entry, Timestamp)>,
+    store: StoreState,
+    /// How much the clock of the engine's program goes before the cluster's.
+    clock_ahead: SignedDuration,
     network: Box<dyn Network>,
     /// Events on their way to the engine, by when they reach it and the order of their sending.
     on_the_way: BTreeMap<(Timestamp, u64), Event>,
@@ -59,6 +77,10 @@ impl Simulation {
             cluster,
             engine,
             journal: Vec::new(),
+            written_at: Vec::new(),
+            unwritten: Vec::new(),
+            store: StoreState::Writable,
+            clock_ahead: SignedDuration::ZERO,
             network,
             on_the_way: BTreeMap::new(),
             sent: 0,
@@ -152,6 +174,33 @@ impl Simulation {
         }
     }
 
+    /// From here on the store can be written, or cannot.
+    pub fn set_store(&mut self, store: StoreState) {
+        self.store = store;
+    }
+
+    /// Entries that the engine has handed over and that are not on disk yet.
+    pub fn unwritten(&self) -> impl Iterator<Item = &Entry> {
+        self.unwritten.iter().map(|(entry, _)| entry)
+    }
+
+    /// From here on the clock of the engine's program goes so much before the cluster's; after it,
+    /// if that is negative.
+    pub fn set_clock(&mut self, ahead: SignedDuration) {
+        self.clock_ahead = ahead;
+    }
+
+    /// The time as the engine's program has it.
+    fn engine_now(&self) -> Timestamp {
+        self.cluster.after(self.clock_ahead)
+    }
+
+    /// When, by the cluster's time, the engine wants to be called.
+    fn next_wake(&self) -> Option<Timestamp> {
+        let wake = self.engine.next_wake().filter(|_| !self.is_down)?;
+        Some(later(wake, -self.clock_ahead))
+    }
+
     /// How often the engine was called at the time that it had named, did nothing, and wanted to
     /// be called again at once. A program on a real clock would not sleep meanwhile.
     pub const fn idle_ticks(&self) -> usize {
@@ -162,8 +211,7 @@ impl Simulation {
     /// engine wants to look again.
     fn next_at(&self) -> Option<Timestamp> {
         let now = self.cluster.now();
-        let wake = self.engine.next_wake().filter(|_| !self.is_down);
-        let wake = wake.map(|wake| {
+        let wake = self.next_wake().map(|wake| {
             if self.ticked == Some(now) {
                 wake.max(later(now, LEAST_STEP))
             } else {
@@ -177,13 +225,13 @@ impl Simulation {
 
     fn tick(&mut self, on_entry: &mut impl FnMut(&Entry)) {
         let now = self.cluster.now();
-        let is_due = self.engine.next_wake().is_some_and(|wake| wake <= now);
-        if self.is_down || !is_due || self.ticked == Some(now) {
+        let is_due = self.next_wake().is_some_and(|wake| wake <= now);
+        if !is_due || self.ticked == Some(now) {
             return;
         }
         self.ticked = Some(now);
         let did_something = self.handle(Event::Tick, on_entry);
-        if !did_something && self.engine.next_wake().is_some_and(|wake| wake <= now) {
+        if !did_something && self.next_wake().is_some_and(|wake| wake <= now) {
             self.idle_ticks += 1;
         }
     }
@@ -233,31 +281,38 @@ impl Simulation {
 
     /// Lets the engine decide, and does it. Says whether there was anything to do.
     fn handle(&mut self, event: Event, on_entry: &mut impl FnMut(&Entry)) -> bool {
-        let effects = self.engine.handle(event, self.cluster.now());
+        let mut effects = self.engine.handle(event, self.engine_now());
         let does_something = !effects.is_empty();
         let mut dies_when_reached = false;
-        for effect in effects {
-            match effect {
-                Effect::Journal(entry) => {
-                    on_entry(&entry);
-                    let seq = entry.seq;
-                    self.journal.push(entry);
-                    if self.death == Some(Death::Written(seq)) {
-                        self.go_down();
-                        return does_something;
-                    }
-                    dies_when_reached |= self.death == Some(Death::Reached(seq));
+        while !effects.is_empty() {
+            let (entries, others): (Vec<_>, Vec<_>) = effects
+                .drain(..)
+                .partition(|effect| matches!(effect, Effect::Journal(_)));
+            for entry in entries {
+                let Effect::Journal(entry) = entry else {
+                    continue;
+                };
+                on_entry(&entry);
+                let seq = entry.seq;
+                self.unwritten.push((entry, self.cluster.now()));
+                self.write();
+                if self.death == Some(Death::Written(seq)) {
+                    self.go_down();
+                    return does_something;
                 }
-                Effect::Gather { .. } | Effect::Apply { .. } | Effect::Settle { .. } => {
-                    match self.network.passage(&effect, &mut self.cluster) {
-                        Passage::Arrives => self.cluster.execute(&effect),
-                        Passage::Answered(event) => {
-                            let at = self.cluster.after(ON_THE_WAY + ON_THE_WAY);
-                            self.send_at(at, event);
-                        }
+                dies_when_reached |= self.death == Some(Death::Reached(seq));
+            }
+            self.write();
+            for effect in others {
+                match (&effect, self.unwritten.is_empty()) {
+                    (Effect::Apply { attempt, .. } | Effect::Settle { attempt, .. }, false) => {
+                        let why = "the store cannot be written, so nothing is changed".to_owned();
+                        let outcome = Event::Outcome(*attempt, Outcome::Failed { why });
+                        let now = self.engine_now();
+                        effects.extend(self.engine.handle(outcome, now));
                     }
+                    _ => self.execute(effect),
                 }
-                Effect::Announce { .. } => self.cluster.execute(&effect),
             }
         }
         if dies_when_reached {
@@ -267,9 +322,44 @@ impl Simulation {
         does_something
     }
 
+    /// Writes what can be written.
+    fn write(&mut self) {
+        if self.store == StoreState::Full {
+            return;
+        }
+        for (entry, at) in self.unwritten.drain(..) {
+            self.journal.push(entry);
+            self.written_at.push(at);
+        }
+    }
+
+    fn execute(&mut self, effect: Effect) {
+        match effect {
+            Effect::Gather { .. } | Effect::Apply { .. } | Effect::Settle { .. } => {
+                match self.network.passage(&effect, &mut self.cluster) {
+                    Passage::Arrives => self.cluster.execute(&effect),
+                    Passage::Answered(event) => {
+                        let at = self.cluster.after(ON_THE_WAY + ON_THE_WAY);
+                        self.send_at(at, event);
+                    }
+                    Passage::AnswerLost(after) => {
+                        self.cluster.execute_unheard(&effect, Some(after));
+                    }
+                    Passage::Unread(after, event) => {
+                        self.cluster.execute_unheard(&effect, None);
+                        let at = self.cluster.after(after.max(ON_THE_WAY + ON_THE_WAY));
+                        self.send_at(at, event);
+                    }
+                }
+            }
+            Effect::Announce { .. } | Effect::Journal(_) => self.cluster.execute(&effect),
+        }
+    }
+
     fn go_down(&mut self) {
         self.death = None;
         self.is_down = true;
+        self.unwritten.clear();
         self.on_the_way.clear();
         self.cluster.hang_up();
     }

@@ -202,7 +202,7 @@ impl World {
     }
 
     /// A pod is gone: there may be room for those that wait.
-    fn wake_unscheduled(&mut self) {
+    pub(crate) fn wake_unscheduled(&mut self) {
         let waiting = |pod: &&Pod| {
             pod.spec
                 .as_ref()

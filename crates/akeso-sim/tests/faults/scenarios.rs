@@ -29,6 +29,7 @@ pub fn made_up(name: &str, container: &str, behaviour: &str, expect: &str) -> Sc
         name: name.to_owned(),
         manifest,
         then: None,
+        policy: None,
         behaviour: Some(format!("containers: {{{name}/app: {behaviour}}}")),
         expect: serde_saphyr::from_str(expect).unwrap(),
     }
