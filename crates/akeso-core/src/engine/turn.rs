@@ -70,6 +70,12 @@ impl Live {
         }
     }
 
+    /// Stops to watch how it goes on; a time to look that is left over would wake it without end.
+    fn forget_watch(&mut self) {
+        self.watch = None;
+        self.watch_at = None;
+    }
+
     fn forget_evidence(&mut self) {
         self.evidence.clear();
         self.asked.clear();
@@ -119,7 +125,8 @@ impl Turn<'_> {
                 State::AwaitingApproval { .. } | State::Escalated { .. } => {
                     self.wait_for_person(&incident, &workload)
                 }
-                State::Acting { .. } | State::RollingBack { .. } | State::Closed(_) => Next::Done,
+                State::RollingBack { attempt } => self.take_back_again(&incident, *attempt),
+                State::Acting { .. } | State::Closed(_) => Next::Done,
             };
             if matches!(next, Next::Done) {
                 return;
@@ -152,7 +159,7 @@ impl Turn<'_> {
             why: why.to_owned(),
         });
         self.live.forget_evidence();
-        self.live.watch = None;
+        self.live.forget_watch();
         self.live.retry_at = None;
     }
 
@@ -178,6 +185,6 @@ impl Turn<'_> {
             format!("{}; begin with: {}", advice.why, advice.command),
         );
         self.live.forget_evidence();
-        self.live.watch = None;
+        self.live.forget_watch();
     }
 }

@@ -201,7 +201,7 @@ impl<'a> Turn<'a> {
         let command = step.action.treatment().command(&incident.workload);
         self.live.template = workload.template().cloned();
         self.live.forget_evidence();
-        self.live.watch = None;
+        self.live.forget_watch();
         let why = ruling.why;
         match ruling.decision {
             Decision::Wait => {

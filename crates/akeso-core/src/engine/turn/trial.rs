@@ -73,7 +73,7 @@ impl<'a> Turn<'a> {
         verdict: Verdict,
         why: String,
     ) -> Next {
-        self.live.watch = None;
+        self.live.forget_watch();
         self.live.watch_at = None;
         self.record(Fact::Judged {
             incident: self.id,
