@@ -359,7 +359,12 @@ impl Incident {
                 self.plan = None;
                 self.state = State::Observed;
             }
-            Fact::Recalled { by, .. } => self.recalled = Some(by.clone()),
+            Fact::Recalled { by, .. } => {
+                self.recalled = Some(by.clone());
+                if self.is_closed() {
+                    self.state = State::Observed; // it is open again
+                }
+            }
             Fact::Asked { question, .. } => {
                 self.state = State::AwaitingApproval {
                     question: question.clone(),

@@ -157,7 +157,7 @@ impl<'a> Turn<'a> {
             attempt,
             by,
         });
-        self.live.watch = None;
+        self.live.forget_watch();
         self.live.retry_at = None;
     }
 
@@ -192,7 +192,9 @@ impl<'a> Turn<'a> {
             incident.state,
             State::Acting { .. } | State::RollingBack { .. }
         );
-        let Some(kept) = kept.filter(|kept| kept.inverse().is_some() && !is_busy) else {
+        let is_there = self.cluster.workload(&incident.workload).is_some();
+        let Some(kept) = kept.filter(|kept| kept.inverse().is_some() && !is_busy && is_there)
+        else {
             return;
         };
         self.record(Fact::Recalled {
@@ -200,7 +202,7 @@ impl<'a> Turn<'a> {
             attempt,
             by,
         });
-        self.live.watch = None;
+        self.live.forget_watch();
         self.take_back(incident, kept);
     }
 
@@ -220,7 +222,7 @@ impl<'a> Turn<'a> {
             why,
         });
         self.live.forget_evidence();
-        self.live.watch = None;
+        self.live.forget_watch();
         self.live.retry_at = None;
     }
 
