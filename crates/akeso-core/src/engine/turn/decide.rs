@@ -31,8 +31,7 @@ impl<'a> Turn<'a> {
         workload: &Workload<'a>,
         place: usize,
     ) -> Next {
-        if self.live.symptoms.is_empty() && self.is_well_again(incident, workload) {
-            self.dismiss("its symptoms went away, and not by Akeso");
+        if self.went_away(incident, workload) {
             return Next::Done;
         }
         if self.live.retry_at.is_some_and(|at| at > self.now) {

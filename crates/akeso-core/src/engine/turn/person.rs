@@ -240,10 +240,21 @@ impl<'a> Turn<'a> {
             self.reconsider("what it waited for is over");
             return Next::Again;
         }
-        if self.live.symptoms.is_empty() && self.is_well_again(incident, workload) {
+        self.went_away(incident, workload);
+        Next::Done
+    }
+
+    /// Ends what waits if nothing has been broken for long enough, and says whether it has.
+    pub(super) fn went_away(&mut self, incident: &Incident, workload: &Workload<'a>) -> bool {
+        if !self.live.symptoms.is_empty() {
+            self.live.forget_watch();
+            return false;
+        }
+        let is_well = self.is_well_again(incident, workload);
+        if is_well {
             self.dismiss("its symptoms went away, and not by Akeso");
         }
-        Next::Done
+        is_well
     }
 }
 
