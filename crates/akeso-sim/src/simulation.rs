@@ -284,6 +284,7 @@ impl Simulation {
         let mut effects = self.engine.handle(event, self.engine_now());
         let does_something = !effects.is_empty();
         let mut dies_when_reached = false;
+        self.write();
         while !effects.is_empty() {
             let (entries, others): (Vec<_>, Vec<_>) = effects
                 .drain(..)

@@ -1,7 +1,8 @@
 //! A network that loses, repeats and delays, beside people who work on the same objects.
 
+use std::{cell::RefCell, rc::Rc};
+
 use akeso_core::{
-    act::PatchOp,
     engine::{Effect, Event},
     evidence::Answer,
     journal::Outcome,
@@ -9,9 +10,8 @@ use akeso_core::{
 };
 use akeso_sim::{Network, Passage, SimCluster};
 use jiff::SignedDuration;
-use serde_json::json;
 
-use crate::dice::Dice;
+use crate::{dice::Dice, people::meddle};
 
 /// A network that loses, repeats and delays, beside people who work on the same objects.
 #[derive(Debug)]
@@ -19,6 +19,10 @@ pub struct Unreliable {
     pub dice: Dice,
     /// How often a change may still go wrong. Some runs have more than Akeso's patience is for.
     pub faults: u64,
+    /// Whether an answer may be lost for good, so that nobody can tell what became of the change.
+    pub may_be_unread: bool,
+    /// The workloads on which somebody worked while a change was on its way.
+    pub meddled: Rc<RefCell<Vec<WorkloadRef>>>,
 }
 
 impl Network for Unreliable {
@@ -47,31 +51,25 @@ impl Network for Unreliable {
                 attempt, workload, ..
             } if self.faults > 0 && self.dice.happens(50) => {
                 self.faults -= 1;
-                if self.dice.happens(50) {
-                    let why = "the API server cannot be reached".to_owned();
-                    let outcome = Outcome::Failed { why };
-                    Passage::Answered(Event::Outcome(*attempt, outcome))
-                } else {
-                    meddle(&mut self.dice, cluster, workload);
-                    Passage::Arrives
+                let failed = |why: &str| {
+                    let why = why.to_owned();
+                    Event::Outcome(*attempt, Outcome::Failed { why })
+                };
+                match self.dice.below(8) {
+                    0..=2 => Passage::Answered(failed("the API server cannot be reached")),
+                    3 | 4 => Passage::AnswerLost(self.dice.millis(20_000)),
+                    5 if self.may_be_unread => {
+                        let why = "no answer in time; what became of it cannot be read";
+                        Passage::Unread(self.dice.millis(90_000), failed(why))
+                    }
+                    _ => {
+                        meddle(&mut self.dice, cluster, workload);
+                        self.meddled.borrow_mut().push(workload.clone());
+                        Passage::Arrives
+                    }
                 }
             }
             _ => Passage::Arrives,
         }
     }
-}
-
-/// Somebody else works on the same object.
-pub fn meddle(dice: &mut Dice, cluster: &mut SimCluster, workload: &WorkloadRef) {
-    let number = dice.below(1_000);
-    let (path, value) = match dice.below(3) {
-        // who scales up what was switched off wants it to run
-        0 if workload.name != "scaled-to-zero" => ("/spec/replicas", 1 + number % 3),
-        0 | 1 => ("/spec/revisionHistoryLimit", 5 + number % 50),
-        _ => ("/spec/minReadySeconds", number % 3),
-    };
-    let operations = json!([{"op": "add", "path": path, "value": value}]);
-    let operations: Vec<PatchOp> = serde_json::from_value(operations).unwrap();
-    // what the kind does not have is not changed
-    let _: Outcome = cluster.patch(workload, &operations);
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use akeso_core::{
     act::Change,
     engine::{ChangeRequest, State},
-    journal::{Chain, Entry, Fact},
+    journal::{Chain, Fact},
     workload::WorkloadRef,
 };
 use akeso_sim::{
@@ -16,9 +16,35 @@ use akeso_sim::{
 /// Between a change in the cluster and its event a few calls may be idle, but a program must not
 /// be kept busy by them: a second of it is a thousand.
 pub const MOST_IDLE_TICKS: usize = 100;
+/// So many runs that went wrong are shown in full.
+pub const MOST_SHOWN: usize = 12;
 
 /// Every rule of safety that is broken, a line each.
 pub fn broken_rules(scenario: &Scenario, simulation: &Simulation) -> Vec<String> {
+    let mut broken = journalled(simulation);
+    for (workload, expected) in scenario.workloads(&scenario.name).unwrap() {
+        let changes = accepted_of(simulation, &workload);
+        if expected.outcome == Expects::LeaveAlone && changes > 0 {
+            broken.push(format!("{workload} was changed and was to be left alone"));
+        }
+        if expected.actions.is_empty()
+            && matches!(expected.outcome, Expects::Ask | Expects::Diagnose)
+            && changes > 0
+            && scenario.name != "memory-in-vain"
+        {
+            broken.push(format!("{workload} was changed and only a person may"));
+        }
+    }
+    if simulation.idle_ticks() > MOST_IDLE_TICKS {
+        let idle = simulation.idle_ticks();
+        broken.push(format!("it was called {idle} times and had nothing to do"));
+    }
+    broken
+}
+
+/// The chain is whole, and each change that reached the cluster was announced in the journal before
+/// and reached it once; every breach of that, a line each.
+pub fn journalled(simulation: &Simulation) -> Vec<String> {
     let mut broken = Vec::new();
     let mut chain = Chain::default();
     for entry in &simulation.journal {
@@ -51,29 +77,12 @@ pub fn broken_rules(scenario: &Scenario, simulation: &Simulation) -> Vec<String>
             Some(what) => *times.entry(what).or_default() += 1,
             None => broken.push(format!("a patch without a mark: {accepted:?}")),
         }
-        if !is_intended(&simulation.journal, accepted) {
+        if !is_intended(simulation, accepted) {
             broken.push(format!("it is not in the journal: {accepted:?}"));
         }
     }
     let twice = times.iter().filter(|(_, times)| **times > 1);
     broken.extend(twice.map(|(what, times)| format!("{what} reached the cluster {times} times")));
-    for (workload, expected) in scenario.workloads(&scenario.name).unwrap() {
-        let changes = accepted_of(simulation, &workload);
-        if expected.outcome == Expects::LeaveAlone && changes > 0 {
-            broken.push(format!("{workload} was changed and was to be left alone"));
-        }
-        if expected.actions.is_empty()
-            && matches!(expected.outcome, Expects::Ask | Expects::Diagnose)
-            && changes > 0
-            && scenario.name != "memory-in-vain"
-        {
-            broken.push(format!("{workload} was changed and only a person may"));
-        }
-    }
-    if simulation.idle_ticks() > MOST_IDLE_TICKS {
-        let idle = simulation.idle_ticks();
-        broken.push(format!("it was called {idle} times and had nothing to do"));
-    }
     broken
 }
 
@@ -84,8 +93,10 @@ pub fn accepted_of(simulation: &Simulation, workload: &WorkloadRef) -> usize {
 }
 
 /// Whether the journal announced exactly this change, by then.
-pub fn is_intended(journal: &[Entry], accepted: &Accepted) -> bool {
-    let before = journal.iter().filter(|entry| entry.at <= accepted.at);
+pub fn is_intended(simulation: &Simulation, accepted: &Accepted) -> bool {
+    let entries = simulation.journal.iter().zip(&simulation.written_at);
+    let before = entries.filter(|(_, at)| **at <= accepted.at);
+    let before = before.map(|(entry, _)| entry);
     before.map(|entry| &entry.fact).any(|fact| match fact {
         Fact::Intended {
             attempt, change, ..

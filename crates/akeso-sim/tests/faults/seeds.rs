@@ -1,88 +1,122 @@
-//! Whatever goes wrong by chance: each seed is a run of its own.
+//! Whatever goes wrong by chance: each seed is a run of its own, every other one in a folder of
+//! `scenarios/`, the rest in made-up clusters.
 
-use std::{collections::BTreeMap, env};
+use std::{
+    collections::BTreeMap,
+    env,
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
+};
 
-use akeso_core::cluster::Kind;
-use akeso_sim::{Death, Simulation, scenario::Scenario};
-use jiff::SignedDuration;
+use akeso_sim::{Simulation, scenario::facts};
 
 use crate::{
-    deaths::start_again,
-    dice::Dice,
-    network::{Unreliable, meddle},
-    outcomes::{assert_none, broken_rules, left_behind, report},
+    chance::{made_up_run, scenario_run},
+    outcomes::{MOST_SHOWN, broken_rules, left_behind},
     scenarios::{images, scenarios},
 };
 
-/// How many seeds of random faults are run.
-const SEEDS: u64 = 400;
-/// After the last fault, a workload is well or with a person within this time.
-const AFTERMATH: SignedDuration = SignedDuration::from_mins(20);
+/// How many seeds are run unless `AKESO_SEEDS` says otherwise.
+const SEEDS: u64 = 2_000;
+/// Every so many made-up clusters are run twice, to see whether the journals are the same.
+const TWICE: u64 = 40;
+const THREADS: u64 = 2;
 
-fn run_seed(seed: u64, all: &[Scenario], images: &[String]) -> (String, Simulation, Vec<String>) {
-    let mut dice = Dice(seed);
-    let scenario = dice.one_of(all);
-    let faults = *dice.one_of(&[0, 1, 2, 3, 8]);
-    let network = Unreliable {
-        dice: Dice(dice.roll()),
-        faults,
-    };
-    let mut simulation = scenario.prepare(images, Box::new(network)).unwrap();
-    scenario.play(&mut simulation).unwrap();
-    for _ in 0..dice.below(12) {
-        let at = simulation.cluster.now() + dice.millis(20_000);
-        simulation.run_until_or(at, |_| {}, Simulation::is_down);
-        if simulation.is_down() {
-            let down_for = dice.millis(30_000);
-            start_again(&mut simulation, scenario, down_for);
+/// What came of a seed: what it was, what is wrong with it, and its journal.
+struct Verdict {
+    title: String,
+    wrong: Vec<String>,
+    journal: String,
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let text = env::var(variable).ok()?;
+    Some(text.parse().unwrap())
+}
+
+fn lines(simulation: &Simulation) -> Vec<String> {
+    let entries = simulation.journal.iter();
+    entries
+        .map(|entry| serde_json::to_string(entry).unwrap())
+        .collect()
+}
+
+fn run(seed: u64) -> Verdict {
+    let images = images();
+    if seed.is_multiple_of(2) {
+        let all = scenarios();
+        let (scenario, simulation) = scenario_run(seed, &all, &images);
+        let mut wrong = broken_rules(scenario, &simulation);
+        wrong.extend(left_behind(scenario, &simulation));
+        return Verdict {
+            title: scenario.name.clone(),
+            wrong,
+            journal: facts(&simulation.journal),
+        };
+    }
+    let run = made_up_run(seed, &images);
+    let mut wrong = run.broken();
+    if (seed / 2).is_multiple_of(TWICE) {
+        let again = made_up_run(seed, &images);
+        if lines(&run.simulation) != lines(&again.simulation) {
+            wrong.push("a second run wrote another journal".to_owned());
         }
-        let kind = *dice.one_of(Kind::ALL);
-        match dice.below(4) {
-            0 => simulation.lose_watch(kind),
-            1 => simulation.list_anew(kind),
-            2 => {
-                let seq = simulation.journal.len() as u64 + 1 + dice.below(4);
-                let deaths = [Death::Written(seq), Death::Reached(seq)];
-                simulation.dies(*dice.one_of(&deaths));
-            }
-            _ => {
-                let workloads = scenario.workloads(&scenario.name).unwrap();
-                let (workload, _) = dice.one_of(&workloads).clone();
-                meddle(&mut dice, &mut simulation.cluster, &workload);
-            }
-        }
     }
-    for kind in Kind::ALL {
-        simulation.list_anew(*kind);
+    Verdict {
+        title: format!("a made-up cluster under {}", run.rules[0].1.written),
+        wrong,
+        journal: facts(&run.simulation.journal),
     }
-    let end = simulation.cluster.after(AFTERMATH);
-    simulation.run_until_or(end, |_| {}, Simulation::is_down);
-    if simulation.is_down() {
-        start_again(&mut simulation, scenario, SignedDuration::from_secs(3));
-        let end = simulation.cluster.after(AFTERMATH);
-        simulation.run_until(end, |_| {});
-    }
-    let mut found = broken_rules(scenario, &simulation);
-    found.extend(left_behind(scenario, &simulation));
-    let title = format!("AKESO_SEED={seed} ({})", scenario.name);
-    (title, simulation, found)
+}
+
+/// A run that panics is a run that went wrong.
+fn run_caught(seed: u64) -> Verdict {
+    catch_unwind(AssertUnwindSafe(|| run(seed))).unwrap_or_else(|_| Verdict {
+        title: "it panicked".to_owned(),
+        wrong: vec!["it panicked; the message is above".to_owned()],
+        journal: String::new(),
+    })
 }
 
 #[test]
 fn whatever_goes_wrong_by_chance_every_change_is_safe_and_nobody_is_left_behind() {
-    let (images, all) = (images(), scenarios());
-    if let Ok(seed) = env::var("AKESO_SEED") {
-        let (title, simulation, found) = run_seed(seed.parse().unwrap(), &all, &images);
-        println!("{}", report(&title, &found, &simulation));
-        assert!(found.is_empty(), "{title}: {found:?}");
+    if let Some(seed) = number("AKESO_SEED") {
+        let verdict = run(seed);
+        println!("{}\n{}", verdict.title, verdict.journal);
+        let wrong = verdict.wrong.join("\n");
+        assert!(verdict.wrong.is_empty(), "seed {seed}:\n{wrong}");
         return;
     }
-    let mut wrong = BTreeMap::new();
-    for seed in 0..SEEDS {
-        let (title, simulation, found) = run_seed(seed, &all, &images);
-        if !found.is_empty() {
-            wrong.insert((title.clone(), 0), report(&title, &found, &simulation));
+    let seeds = number("AKESO_SEEDS").unwrap_or(SEEDS);
+    let mut reports = BTreeMap::new();
+    thread::scope(|scope| {
+        let threads = (0..THREADS).map(|first| {
+            scope.spawn(move || {
+                let mine = (0..seeds).filter(move |seed| seed / 2 % THREADS == first);
+                let verdicts = mine.map(|seed| (seed, run_caught(seed)));
+                let wrong = verdicts.filter(|(_, verdict)| !verdict.wrong.is_empty());
+                wrong.collect::<Vec<_>>()
+            })
+        });
+        for thread in threads.collect::<Vec<_>>() {
+            reports.extend(thread.join().unwrap());
         }
-    }
-    assert_none(&wrong, usize::try_from(SEEDS).unwrap());
+    });
+    let shown: Vec<_> = reports
+        .iter()
+        .take(MOST_SHOWN)
+        .map(|(seed, verdict)| {
+            format!(
+                "== seed {seed}: {}\n{}\nreplay it: AKESO_SEED={seed} cargo test -p akeso-sim --test faults seeds",
+                verdict.title,
+                verdict.wrong.join("\n")
+            )
+        })
+        .collect();
+    let count = reports.len();
+    assert!(
+        reports.is_empty(),
+        "{count} of {seeds} seeds went wrong:\n{}",
+        shown.join("\n")
+    );
 }
