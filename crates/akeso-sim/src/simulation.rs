@@ -312,7 +312,7 @@ impl Simulation {
                         let now = self.engine_now();
                         effects.extend(self.engine.handle(outcome, now));
                     }
-                    _ => self.execute(effect),
+                    _ => self.execute(&effect),
                 }
             }
         }
@@ -334,26 +334,26 @@ impl Simulation {
         }
     }
 
-    fn execute(&mut self, effect: Effect) {
+    fn execute(&mut self, effect: &Effect) {
         match effect {
             Effect::Gather { .. } | Effect::Apply { .. } | Effect::Settle { .. } => {
-                match self.network.passage(&effect, &mut self.cluster) {
-                    Passage::Arrives => self.cluster.execute(&effect),
+                match self.network.passage(effect, &mut self.cluster) {
+                    Passage::Arrives => self.cluster.execute(effect),
                     Passage::Answered(event) => {
                         let at = self.cluster.after(ON_THE_WAY + ON_THE_WAY);
                         self.send_at(at, event);
                     }
                     Passage::AnswerLost(after) => {
-                        self.cluster.execute_unheard(&effect, Some(after));
+                        self.cluster.execute_unheard(effect, Some(after));
                     }
                     Passage::Unread(after, event) => {
-                        self.cluster.execute_unheard(&effect, None);
+                        self.cluster.execute_unheard(effect, None);
                         let at = self.cluster.after(after.max(ON_THE_WAY + ON_THE_WAY));
                         self.send_at(at, event);
                     }
                 }
             }
-            Effect::Announce { .. } | Effect::Journal(_) => self.cluster.execute(&effect),
+            Effect::Announce { .. } | Effect::Journal(_) => self.cluster.execute(effect),
         }
     }
 

@@ -125,7 +125,7 @@ fn make(
     let outcome = change(world, &workload, &request, FIELD_MANAGER);
     let is_made = matches!(outcome, Outcome::Done { .. });
     let after = read(world).filter(|_| is_made);
-    let made = is_made.then(|| Accepted {
+    let made = is_made.then_some(Accepted {
         at: world.now,
         attempt,
         workload,

@@ -115,7 +115,7 @@ pub fn made_up_run(seed: u64, images: &[String]) -> Run {
         go_wrong(&mut run, &mut dice);
     }
     settle(&mut run, &mut dice);
-    run.meddled = meddled.borrow().clone();
+    run.meddled.clone_from(&meddled.borrow());
     run
 }
 
@@ -176,7 +176,7 @@ fn go_wrong(run: &mut Run, dice: &mut Dice) {
         10..=13 => speak(dice, simulation),
         14 => {
             let is_ready = dice.happens(50);
-            let node: &str = *dice.one_of::<&str>(&NODES);
+            let node: &str = dice.one_of::<&str>(&NODES);
             simulation.cluster.set_node_ready(node, is_ready);
         }
         15 => {

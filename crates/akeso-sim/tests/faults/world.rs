@@ -42,6 +42,10 @@ pub struct Made {
 
 /// What is special about a workload.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each stands on the object by itself"
+)]
 pub struct Marks {
     pub is_ignored: bool,
     pub is_reconciled: bool,

@@ -1,5 +1,5 @@
 //! Nothing is changed but what the policy allows, when it allows it, and as a person was shown it.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 mod approvals;
 mod bench;

@@ -29,12 +29,12 @@ fn learned(run: &Run) -> Vec<String> {
             } => {
                 healed.insert(*incident, entry.seq);
             }
-            Fact::Learned { incident, .. } => {
-                if healed.get(incident).is_none_or(|seq| seq + 1 != entry.seq) {
-                    broken.push(format!(
-                        "{incident} taught a pattern and was not judged healed"
-                    ));
-                }
+            Fact::Learned { incident, .. }
+                if healed.get(incident).is_none_or(|seq| seq + 1 != entry.seq) =>
+            {
+                broken.push(format!(
+                    "{incident} taught a pattern and was not judged healed"
+                ));
             }
             _ => {}
         }

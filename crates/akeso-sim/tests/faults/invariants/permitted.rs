@@ -296,12 +296,11 @@ impl Story {
             _ => {}
         }
         let by_level = match (LEVELS[level], &step.action) {
-            ("cautious", Action::FixImageName(_)) => step.proof == Proof::Confirmed,
+            ("cautious" | "standard", Action::FixImageName(_)) => step.proof == Proof::Confirmed,
             ("cautious", Action::IncreaseMemory(memory)) => {
                 memory.to.get() <= 2 * memory.from.get()
             }
             ("cautious", _) => false,
-            ("standard", Action::FixImageName(_)) => step.proof == Proof::Confirmed,
             ("standard", Action::UpdateEnv(update)) => {
                 rules.credentials_act(&workload.namespace)
                     || update.variables.iter().all(|variable| {
