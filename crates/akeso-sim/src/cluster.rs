@@ -18,13 +18,13 @@ use k8s_openapi::{
     },
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     agenda::Work,
-    api_server, behaviour, controllers, kubelet,
+    api_server, behaviour, controllers, kubelet, nodes,
     registry::Registry,
-    requests::{ON_THE_WAY, Read, Request, change, serve},
+    requests::{ON_THE_WAY, Read, Request, Way, change, serve},
     scheduler,
     store::{OfEveryKind, OfKind, Stored, with_every_kind, with_kind},
     warnings::{Saying, say},
@@ -85,6 +85,10 @@ pub struct Accepted {
     pub workload: WorkloadRef,
     /// What was sent.
     pub request: ChangeRequest,
+    /// The workload's object right before it.
+    pub before: Option<Value>,
+    /// The workload's object right after it.
+    pub after: Option<Value>,
 }
 
 /// A simulated cluster on virtual time.
@@ -153,6 +157,27 @@ impl SimCluster {
         self.world.wake_unscheduled();
     }
 
+    /// A node's kubelet stops telling how it is, or tells again. While it does not, its pods count
+    /// as not ready, nothing new is bound to it and nothing that runs there is heard of. Pods are
+    /// not evicted from it: that would take five minutes and be the taint manager's work.
+    pub fn set_node_ready(&mut self, name: &str, is_ready: bool) {
+        nodes::set_ready(&mut self.world, name, is_ready);
+    }
+
+    /// Gives a workload an annotation, as `kubectl annotate --overwrite` does.
+    pub fn annotate(&mut self, workload: &WorkloadRef, key: &str, value: &str) -> Outcome {
+        let object = self.object(workload.kind.as_str(), &workload.namespace, &workload.name);
+        let annotations =
+            object.and_then(|object| object.pointer("/metadata/annotations").cloned());
+        let mut annotations = annotations.unwrap_or_else(|| Value::Object(Map::new()));
+        annotations[key] = value.into();
+        let operation = PatchOp::Add {
+            path: "/metadata/annotations".to_owned(),
+            value: annotations,
+        };
+        self.patch(workload, &[operation])
+    }
+
     /// From here on the registry cannot be reached.
     pub fn cut_off_registry(&mut self) {
         self.world.registry.cut_off();
@@ -217,7 +242,7 @@ impl SimCluster {
     /// Patches a workload as somebody else does, with `kubectl patch --type=json`.
     pub fn patch(&mut self, workload: &WorkloadRef, operations: &[PatchOp]) -> Outcome {
         let request = ChangeRequest::Patch(operations.to_vec());
-        change(&mut self.world, workload, &request)
+        change(&mut self.world, workload, &request, "kubectl-patch")
     }
 
     /// Forgets every request that has not reached the API server and every answer that has not
@@ -289,6 +314,7 @@ impl SimCluster {
                 attempt,
                 workload,
                 request,
+                answer: Way::Clear,
             },
             Effect::Settle {
                 attempt,
@@ -312,6 +338,35 @@ impl SimCluster {
         self.send(request);
     }
 
+    /// Executes a change whose answer is lost on its way back. After `read_after` the object is
+    /// read to see whether the change is there, as the hands do it; if there is no such time, the
+    /// object cannot be read either, and the caller tells what the engine is told.
+    pub(crate) fn execute_unheard(&mut self, effect: &Effect, read_after: Option<SignedDuration>) {
+        let Effect::Apply {
+            attempt,
+            workload,
+            request,
+        } = effect.clone()
+        else {
+            self.execute(effect);
+            return;
+        };
+        self.send(Request::Change {
+            attempt,
+            workload: workload.clone(),
+            request: request.clone(),
+            answer: Way::Lost,
+        });
+        if let Some(after) = read_after {
+            let find = Request::Find {
+                attempt,
+                workload,
+                request,
+            };
+            self.send_after(find, after.max(ON_THE_WAY + ON_THE_WAY));
+        }
+    }
+
     /// An object as JSON, if it is there.
     pub fn object(&self, kind: &str, namespace: &str, name: &str) -> Option<Value> {
         with_kind(
@@ -330,10 +385,13 @@ impl SimCluster {
     }
 
     fn send(&mut self, request: Request) {
+        self.send_after(request, ON_THE_WAY);
+    }
+
+    fn send_after(&mut self, request: Request, after: SignedDuration) {
         self.last_request += 1;
         self.requests.insert(self.last_request, request);
-        self.world
-            .wake(Work::Request(self.last_request), ON_THE_WAY);
+        self.world.wake(Work::Request(self.last_request), after);
     }
 
     fn serve(&mut self, number: u64) {
@@ -343,7 +401,9 @@ impl SimCluster {
             Some(request) => {
                 let (reply, made) = serve(&mut self.world, request);
                 self.accepted.extend(made);
-                self.send(Request::Reply(reply));
+                if let Some(reply) = reply {
+                    self.send(Request::Reply(reply));
+                }
             }
         }
     }

@@ -20,6 +20,7 @@ mod controllers;
 mod kubelet;
 mod names;
 mod network;
+mod nodes;
 mod registry;
 mod requests;
 mod scheduler;
@@ -35,4 +36,4 @@ pub mod scenario;
 
 pub use cluster::{Accepted, Announced, SimCluster, SimError, listed_images};
 pub use network::{Flawless, LateWatches, Network, Passage};
-pub use simulation::{Death, Simulation};
+pub use simulation::{Death, Simulation, StoreState};

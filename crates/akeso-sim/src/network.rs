@@ -14,6 +14,12 @@ pub enum Passage {
     Arrives,
     /// It never does, and this is what the engine is told in the time that an answer takes.
     Answered(Event),
+    /// It reaches the cluster, and its answer is lost. The object is read so much later, to see
+    /// whether the change is there.
+    AnswerLost(SignedDuration),
+    /// It reaches the cluster, its answer is lost and the object cannot be read either; this is
+    /// what the engine is told then.
+    Unread(SignedDuration, Event),
 }
 
 /// The way of events to the engine and of requests to the cluster. As it is given here, nothing

@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::{Node, Pod, PodCondition};
 use crate::{
     api_server::usage,
     kubelet::set_condition,
+    nodes,
     warnings::{Saying, say},
     world::World,
 };
@@ -105,6 +106,11 @@ fn obstacles(world: &World, node: &Node, pod: &Pod) -> Option<Vec<&'static str>>
             .is_some_and(|spec| spec.unschedulable == Some(true))
     {
         return Some(vec!["node(s) were unschedulable"]);
+    }
+    if !is_daemon && !nodes::is_ready(node) {
+        return Some(vec![
+            "node(s) had untolerated taint {node.kubernetes.io/unreachable: }",
+        ]);
     }
     let allocatable = node
         .status

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use akeso_core::{
     cluster::Kind,
     engine::{Effect, Engine, Event},
-    journal::Entry,
+    journal::{Entry, Outcome},
+    workload::AttemptId,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -25,6 +26,16 @@ pub enum Death {
     Reached(u64),
 }
 
+/// Whether entries can be written to the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreState {
+    /// They can.
+    Writable,
+    /// They cannot: they are kept until they can, and no change is made meanwhile. What is kept is
+    /// lost when the program dies.
+    Full,
+}
+
 /// Drives an engine over a simulated cluster, on the cluster's virtual time.
 #[derive(Debug)]
 pub struct Simulation {
@@ -34,6 +45,17 @@ pub struct Simulation {
     pub engine: Engine,
     /// Everything that the engine has written to its journal since the simulation began.
     pub journal: Vec<Entry>,
+    /// The cluster's time at which each entry was written or, while the store could not be
+    /// written, handed over.
+    pub written_at: Vec<Timestamp>,
+    /// Entries that could not be written yet.
+    unwritten: Vec<(Entry, Timestamp)>,
+    store: StoreState,
+    /// Effects that wait until entries before them are written.
+    held: Vec<Effect>,
+    has_store_failed: bool,
+    /// How much the clock of the engine's program goes before the cluster's.
+    clock_ahead: SignedDuration,
     network: Box<dyn Network>,
     /// Events on their way to the engine, by when they reach it and the order of their sending.
     on_the_way: BTreeMap<(Timestamp, u64), Event>,
@@ -59,6 +81,12 @@ impl Simulation {
             cluster,
             engine,
             journal: Vec::new(),
+            written_at: Vec::new(),
+            unwritten: Vec::new(),
+            store: StoreState::Writable,
+            held: Vec::new(),
+            has_store_failed: false,
+            clock_ahead: SignedDuration::ZERO,
             network,
             on_the_way: BTreeMap::new(),
             sent: 0,
@@ -152,6 +180,36 @@ impl Simulation {
         }
     }
 
+    /// From here on the store can be written, or cannot.
+    pub fn set_store(&mut self, store: StoreState) {
+        self.store = store;
+        if !self.is_down {
+            self.handle(Event::Recheck, &mut |_| {});
+        }
+    }
+
+    /// Entries that the engine has handed over and that are not on disk yet.
+    pub fn unwritten(&self) -> impl Iterator<Item = &Entry> {
+        self.unwritten.iter().map(|(entry, _)| entry)
+    }
+
+    /// From here on the clock of the engine's program goes so much before the cluster's; after it,
+    /// if that is negative.
+    pub fn set_clock(&mut self, ahead: SignedDuration) {
+        self.clock_ahead = ahead;
+    }
+
+    /// The time as the engine's program has it.
+    fn engine_now(&self) -> Timestamp {
+        self.cluster.after(self.clock_ahead)
+    }
+
+    /// When, by the cluster's time, the engine wants to be called.
+    fn next_wake(&self) -> Option<Timestamp> {
+        let wake = self.engine.next_wake().filter(|_| !self.is_down)?;
+        Some(later(wake, -self.clock_ahead))
+    }
+
     /// How often the engine was called at the time that it had named, did nothing, and wanted to
     /// be called again at once. A program on a real clock would not sleep meanwhile.
     pub const fn idle_ticks(&self) -> usize {
@@ -162,8 +220,7 @@ impl Simulation {
     /// engine wants to look again.
     fn next_at(&self) -> Option<Timestamp> {
         let now = self.cluster.now();
-        let wake = self.engine.next_wake().filter(|_| !self.is_down);
-        let wake = wake.map(|wake| {
+        let wake = self.next_wake().map(|wake| {
             if self.ticked == Some(now) {
                 wake.max(later(now, LEAST_STEP))
             } else {
@@ -177,13 +234,13 @@ impl Simulation {
 
     fn tick(&mut self, on_entry: &mut impl FnMut(&Entry)) {
         let now = self.cluster.now();
-        let is_due = self.engine.next_wake().is_some_and(|wake| wake <= now);
-        if self.is_down || !is_due || self.ticked == Some(now) {
+        let is_due = self.next_wake().is_some_and(|wake| wake <= now);
+        if !is_due || self.ticked == Some(now) {
             return;
         }
         self.ticked = Some(now);
         let did_something = self.handle(Event::Tick, on_entry);
-        if !did_something && self.engine.next_wake().is_some_and(|wake| wake <= now) {
+        if !did_something && self.next_wake().is_some_and(|wake| wake <= now) {
             self.idle_ticks += 1;
         }
     }
@@ -233,31 +290,36 @@ impl Simulation {
 
     /// Lets the engine decide, and does it. Says whether there was anything to do.
     fn handle(&mut self, event: Event, on_entry: &mut impl FnMut(&Entry)) -> bool {
-        let effects = self.engine.handle(event, self.cluster.now());
+        let mut effects = self.engine.handle(event, self.engine_now());
         let does_something = !effects.is_empty();
         let mut dies_when_reached = false;
-        for effect in effects {
-            match effect {
-                Effect::Journal(entry) => {
-                    on_entry(&entry);
-                    let seq = entry.seq;
-                    self.journal.push(entry);
-                    if self.death == Some(Death::Written(seq)) {
-                        self.go_down();
-                        return does_something;
-                    }
-                    dies_when_reached |= self.death == Some(Death::Reached(seq));
+        loop {
+            let mut others = Vec::new();
+            for effect in effects {
+                let Effect::Journal(entry) = effect else {
+                    others.push(effect);
+                    continue;
+                };
+                on_entry(&entry);
+                let seq = entry.seq;
+                self.unwritten.push((entry, self.cluster.now()));
+                self.write();
+                if self.death == Some(Death::Written(seq)) {
+                    self.go_down();
+                    return does_something;
                 }
-                Effect::Gather { .. } | Effect::Apply { .. } | Effect::Settle { .. } => {
-                    match self.network.passage(&effect, &mut self.cluster) {
-                        Passage::Arrives => self.cluster.execute(&effect),
-                        Passage::Answered(event) => {
-                            let at = self.cluster.after(ON_THE_WAY + ON_THE_WAY);
-                            self.send_at(at, event);
-                        }
-                    }
-                }
-                Effect::Announce { .. } => self.cluster.execute(&effect),
+                dies_when_reached |= self.death == Some(Death::Reached(seq));
+            }
+            self.write();
+            let withheld = self.pass(others);
+            effects = self.tell_of_store();
+            for attempt in withheld {
+                let why = "the store cannot be written, so nothing is changed".to_owned();
+                let outcome = Event::Outcome(attempt, Outcome::Failed { why });
+                effects.extend(self.engine.handle(outcome, self.engine_now()));
+            }
+            if effects.is_empty() {
+                break;
             }
         }
         if dies_when_reached {
@@ -267,9 +329,83 @@ impl Simulation {
         does_something
     }
 
+    /// Executes effects, but for what must not be done without the entries before it; as the
+    /// program does it, take-backs are done when these are written, and other changes are not.
+    fn pass(&mut self, effects: Vec<Effect>) -> Vec<AttemptId> {
+        let is_written = self.unwritten.is_empty();
+        let mut withheld = Vec::new();
+        let held = if is_written {
+            std::mem::take(&mut self.held)
+        } else {
+            Vec::new()
+        };
+        for effect in held.into_iter().chain(effects) {
+            match &effect {
+                Effect::Apply {
+                    attempt, request, ..
+                } if !is_written && !request.takes_back() => {
+                    withheld.push(*attempt);
+                }
+                Effect::Apply { .. } | Effect::Settle { .. } if !is_written => {
+                    self.held.push(effect);
+                }
+                _ => self.execute(&effect),
+            }
+        }
+        withheld
+    }
+
+    /// Tells the engine when the store cannot be written any more, and when it can again.
+    fn tell_of_store(&mut self) -> Vec<Effect> {
+        let event = match (self.unwritten.is_empty(), self.has_store_failed) {
+            (false, false) => Event::StoreFailed("it is full".to_owned()),
+            (true, true) => Event::StoreRecovered,
+            (true, false) | (false, true) => return Vec::new(),
+        };
+        self.has_store_failed = !self.has_store_failed;
+        self.engine.handle(event, self.engine_now())
+    }
+
+    /// Writes what can be written.
+    fn write(&mut self) {
+        if self.store == StoreState::Full {
+            return;
+        }
+        for (entry, at) in self.unwritten.drain(..) {
+            self.journal.push(entry);
+            self.written_at.push(at);
+        }
+    }
+
+    fn execute(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Gather { .. } | Effect::Apply { .. } | Effect::Settle { .. } => {
+                match self.network.passage(effect, &mut self.cluster) {
+                    Passage::Arrives => self.cluster.execute(effect),
+                    Passage::Answered(event) => {
+                        let at = self.cluster.after(ON_THE_WAY + ON_THE_WAY);
+                        self.send_at(at, event);
+                    }
+                    Passage::AnswerLost(after) => {
+                        self.cluster.execute_unheard(effect, Some(after));
+                    }
+                    Passage::Unread(after, event) => {
+                        self.cluster.execute_unheard(effect, None);
+                        let at = self.cluster.after(after.max(ON_THE_WAY + ON_THE_WAY));
+                        self.send_at(at, event);
+                    }
+                }
+            }
+            Effect::Announce { .. } | Effect::Journal(_) => self.cluster.execute(effect),
+        }
+    }
+
     fn go_down(&mut self) {
         self.death = None;
         self.is_down = true;
+        self.unwritten.clear();
+        self.held.clear();
+        self.has_store_failed = false;
         self.on_the_way.clear();
         self.cluster.hang_up();
     }

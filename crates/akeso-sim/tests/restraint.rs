@@ -19,7 +19,7 @@ fn prepared(scenario: &str, autonomy: Autonomy) -> (Simulation, WorkloadRef) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let images = std::fs::read_to_string(root.join("devcluster/images.json")).unwrap();
     let mut scenario = Scenario::load(&root.join("scenarios").join(scenario)).unwrap();
-    scenario.expect.autonomy = autonomy;
+    scenario.expect.autonomy = Some(autonomy);
     let images = listed_images(&images).unwrap();
     let mut simulation = scenario.prepare(&images, Box::new(Flawless)).unwrap();
     scenario.play(&mut simulation).unwrap();

@@ -281,7 +281,7 @@ fn run(name: &str) {
     let folder = scenarios().join(name);
     let scenario = Scenario::load(&folder).unwrap();
     let namespace = Namespace::new(&format!("e2e-{name}"));
-    let mut monitor = Monitor::start(&namespace.0, scenario.expect.autonomy);
+    let mut monitor = Monitor::start(&namespace.0, scenario.settings().policy.autonomy);
     let workloads = scenario.workloads(&namespace.0).unwrap();
     namespace.apply(&folder.join("manifest.yaml"));
     if scenario.then.is_some() {

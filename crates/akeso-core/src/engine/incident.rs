@@ -322,10 +322,12 @@ impl Incident {
                 attempt, verdict, ..
             } => {
                 let place = self.attempt(*attempt).map_or(0, |attempt| attempt.place);
+                let is_trial = self.attempt(*attempt).is_some_and(Attempt::is_trial);
                 if let Some(attempt) = self.attempt_mut(*attempt) {
                     attempt.verdict = Some(*verdict);
                 }
                 match verdict {
+                    Verdict::NotHealed | Verdict::Worse if is_trial => {} // its pod goes first
                     Verdict::Partly => self.state = State::Observed,
                     Verdict::NotHealed | Verdict::Worse => {
                         self.state = State::Planned { step: place + 1 }
@@ -368,7 +370,12 @@ impl Incident {
                 self.plan = None;
                 self.state = State::Observed;
             }
-            Fact::Recalled { by, .. } => self.recalled = Some(by.clone()),
+            Fact::Recalled { by, .. } => {
+                self.recalled = Some(by.clone());
+                if self.is_closed() {
+                    self.state = State::Observed; // it is open again
+                }
+            }
             Fact::Asked { question, .. } => {
                 self.state = State::AwaitingApproval {
                     question: question.clone(),

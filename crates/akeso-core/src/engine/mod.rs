@@ -305,9 +305,10 @@ impl Engine {
             engine.recorder.chain.follow(entry)?;
             engine.recorder.ledger.fold(entry);
             engine.now = entry.at;
-            let since = engine.remembers_since();
-            engine.recorder.ledger.drop_closed(since);
         }
+        // not before: what was closed long ago may have been taken back later
+        let since = engine.remembers_since();
+        engine.recorder.ledger.drop_closed(since);
         Ok(engine)
     }
 

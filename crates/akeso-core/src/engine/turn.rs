@@ -78,6 +78,12 @@ impl Live {
         }
     }
 
+    /// Stops to watch how it goes on; a time to look that is left over would wake it without end.
+    fn forget_watch(&mut self) {
+        self.watch = None;
+        self.watch_at = None;
+    }
+
     fn forget_evidence(&mut self) {
         self.evidence.clear();
         self.asked.clear();
@@ -136,7 +142,8 @@ impl Turn<'_> {
                 State::AwaitingApproval { .. } | State::Escalated { .. } => {
                     self.wait_for_person(&incident, &workload)
                 }
-                State::Acting { .. } | State::RollingBack { .. } | State::Closed(_) => Next::Done,
+                State::RollingBack { attempt } => self.take_back_again(&incident, *attempt),
+                State::Acting { .. } | State::Closed(_) => Next::Done,
             };
             if matches!(next, Next::Done) {
                 return;
@@ -169,7 +176,7 @@ impl Turn<'_> {
             why: why.to_owned(),
         });
         self.live.forget_evidence();
-        self.live.watch = None;
+        self.live.forget_watch();
         self.live.retry_at = None;
     }
 
@@ -195,6 +202,6 @@ impl Turn<'_> {
             format!("{}; begin with: {}", advice.why, advice.command),
         );
         self.live.forget_evidence();
-        self.live.watch = None;
+        self.live.forget_watch();
     }
 }

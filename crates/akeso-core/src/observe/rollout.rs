@@ -1,6 +1,7 @@
 //! Rollouts that do not come to an end, and controllers that are not allowed to create pods.
 
 use jiff::SignedDuration;
+use k8s_openapi::api::core::v1::Pod;
 
 use super::{Look, Sign, Symptom, last_seen};
 use crate::cluster::Controller;
@@ -67,8 +68,13 @@ fn pods_refused(look: &Look<'_>) -> Option<Symptom> {
 
 /// The other controllers tell only by events.
 fn failed_create_event(look: &Look<'_>) -> Option<String> {
-    let pods = i32::try_from(look.workload.pods.len()).unwrap_or(i32::MAX);
-    if pods >= look.workload.desired() {
+    // what a Job's pods have left when they failed is not what it still wants to run
+    let has_ended = |pod: &&&Pod| {
+        let phase = pod.status.as_ref().and_then(|it| it.phase.as_deref());
+        matches!(phase, Some("Failed" | "Succeeded"))
+    };
+    let pods = look.workload.pods.iter().filter(|pod| !has_ended(pod));
+    if i32::try_from(pods.count()).unwrap_or(i32::MAX) >= look.workload.desired() {
         return None;
     }
     let (name, kind) = match (look.workload.controller, look.workload.job) {

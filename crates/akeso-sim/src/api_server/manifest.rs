@@ -1,5 +1,6 @@
 //! `kubectl apply`: manifests to objects.
 
+use akeso_core::FIELD_MANAGER;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Map, Value};
 
@@ -55,6 +56,7 @@ fn apply_one(world: &mut World, namespace: &str, mut document: Value) -> Result<
         namespace,
         name: name.clone(),
         document,
+        manager: "kubectl-client-side-apply",
     };
     match with_kind(&kind, apply) {
         Some(result) => result.map_err(refused),
@@ -62,7 +64,7 @@ fn apply_one(world: &mut World, namespace: &str, mut document: Value) -> Result<
     }
 }
 
-/// Creates a pod, as `kubectl create` does.
+/// Creates a pod for the engine.
 pub(crate) fn create_pod(
     world: &mut World,
     namespace: &str,
@@ -74,6 +76,7 @@ pub(crate) fn create_pod(
         namespace: namespace.to_owned(),
         world,
         document,
+        manager: FIELD_MANAGER,
     };
     apply.of::<Pod>()
 }
@@ -83,6 +86,7 @@ struct Apply<'a> {
     namespace: String,
     name: String,
     document: Value,
+    manager: &'static str,
 }
 
 impl OfKind for Apply<'_> {
@@ -101,7 +105,7 @@ impl OfKind for Apply<'_> {
             }
             self.document
         };
-        write_json::<T>(self.world, value).map(drop)
+        write_json::<T>(self.world, value, self.manager).map(drop)
     }
 }
 

@@ -11,6 +11,7 @@ use k8s_openapi::{
             Service,
         },
     },
+    apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, Time},
 };
 use serde_json::Value;
 
@@ -33,12 +34,34 @@ pub(crate) trait Rules: Stored {
     }
 }
 
-/// Writes an object that a client sent, if the rules of its kind allow it.
-pub(crate) fn write_json<T: Rules>(world: &mut World, value: Value) -> Result<T, String> {
+/// Writes an object that a client sent, if the rules of its kind allow it. `manager` is the name
+/// under which the client writes.
+pub(crate) fn write_json<T: Rules>(
+    world: &mut World,
+    value: Value,
+    manager: &str,
+) -> Result<T, String> {
     let mut object: T = serde_json::from_value(value).map_err(|error| error.to_string())?;
     let before = world.store.get::<T>(&key_of(object.metadata())).cloned();
     object.prepare(before.as_ref())?;
+    if before.as_ref() != Some(&object) {
+        let now = world.stamp();
+        note_writer(object.metadata_mut(), manager, now);
+    }
     Ok(world.put(object))
+}
+
+/// Notes who has written last, and when; of the fields nothing is noted
+/// (<https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>).
+fn note_writer(metadata: &mut ObjectMeta, manager: &str, now: Time) {
+    let writers = metadata.managed_fields.get_or_insert_default();
+    writers.retain(|writer| writer.manager.as_deref() != Some(manager));
+    writers.push(ManagedFieldsEntry {
+        manager: Some(manager.to_owned()),
+        operation: Some("Update".to_owned()),
+        time: Some(now),
+        ..ManagedFieldsEntry::default()
+    });
 }
 
 impl Rules for ReplicaSet {}

@@ -13,6 +13,7 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 
 use crate::{
     agenda::Work,
+    nodes,
     warnings::say,
     world::{World, later},
 };
@@ -152,6 +153,9 @@ pub(crate) fn sync(world: &mut World, key: &Key) {
         .is_none_or(|spec| spec.node_name.is_none())
     {
         return;
+    }
+    if nodes::is_lost(world, &pod) {
+        return; // it is looked at again when its node is back
     }
     let mut life = world
         .lives

@@ -17,11 +17,12 @@ use crate::{
     world::World,
 };
 
-/// Makes a change.
+/// Makes a change in the name of a field manager.
 pub(crate) fn change(
     world: &mut World,
     workload: &WorkloadRef,
     request: &ChangeRequest,
+    manager: &str,
 ) -> Outcome {
     match request {
         ChangeRequest::Patch(operations) => {
@@ -29,6 +30,7 @@ pub(crate) fn change(
                 world,
                 key: Key::new(&workload.namespace, &workload.name),
                 operations,
+                manager,
             };
             with_kind(workload.kind.as_str(), patch).unwrap_or_else(|| Outcome::Failed {
                 why: format!("there is no kind {}", workload.kind.as_str()),
@@ -75,17 +77,19 @@ pub(crate) fn change(
     }
 }
 
-/// Done, if the pod is the trial of this attempt.
+/// Done, if the pod is the trial of this attempt and is not being deleted.
 fn found_trial(world: &World, key: &Key, trial: AttemptId) -> Option<Outcome> {
     let pod = world.store.get::<Pod>(key)?;
     let label = pod.metadata.labels.as_ref()?.get(TRIAL)?;
-    (*label == trial.to_string()).then_some(Outcome::Done { generation: None })
+    let is_it = *label == trial.to_string() && pod.metadata.deletion_timestamp.is_none();
+    is_it.then_some(Outcome::Done { generation: None })
 }
 
 struct PatchWorkload<'a> {
     world: &'a mut World,
     key: Key,
     operations: &'a [PatchOp],
+    manager: &'a str,
 }
 
 impl OfKind for PatchWorkload<'_> {
@@ -116,7 +120,7 @@ impl OfKind for PatchWorkload<'_> {
         })();
         match patched {
             Err(outcome) => outcome,
-            Ok(document) => match write_json::<T>(self.world, document) {
+            Ok(document) => match write_json::<T>(self.world, document, self.manager) {
                 Ok(written) => Outcome::Done {
                     generation: written.metadata().generation,
                 },

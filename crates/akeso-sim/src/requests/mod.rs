@@ -7,6 +7,8 @@ mod changes;
 mod tests;
 
 use akeso_core::{
+    FIELD_MANAGER,
+    cluster::Key,
     engine::{ChangeRequest, Event},
     evidence::Question,
     journal::Outcome,
@@ -14,7 +16,7 @@ use akeso_core::{
 };
 use jiff::SignedDuration;
 
-use crate::{Accepted, world::World};
+use crate::{Accepted, store::with_kind, world::World};
 use answers::answer;
 pub(crate) use changes::{Read, change};
 use changes::{has_arrived, not_made};
@@ -34,8 +36,15 @@ pub(crate) enum Request {
         attempt: AttemptId,
         workload: WorkloadRef,
         request: ChangeRequest,
+        answer: Way,
     },
     Settle {
+        attempt: AttemptId,
+        workload: WorkloadRef,
+        request: ChangeRequest,
+    },
+    /// The answer to a change was lost: the object is read to see whether it has arrived.
+    Find {
         attempt: AttemptId,
         workload: WorkloadRef,
         request: ChangeRequest,
@@ -43,19 +52,21 @@ pub(crate) enum Request {
     Reply(Event),
 }
 
-/// Does what is asked for: an answer is told by the event that is returned, beside the change that
-/// was made.
-pub(crate) fn serve(world: &mut World, request: Request) -> (Event, Option<Accepted>) {
-    let make = |world: &mut World, attempt, workload: WorkloadRef, request: ChangeRequest| {
-        let outcome = change(world, &workload, &request);
-        let made = matches!(outcome, Outcome::Done { .. }).then(|| Accepted {
-            at: world.now,
-            attempt,
-            workload,
-            request,
-        });
-        (Event::Outcome(attempt, outcome), made)
-    };
+/// What becomes of the answer to a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// It comes back.
+    Clear,
+    /// It is lost.
+    Lost,
+}
+
+/// What comes of a request: the answer, if it comes back, beside the change that was made.
+type Served = (Option<Event>, Option<Accepted>);
+
+/// Does what is asked for.
+pub(crate) fn serve(world: &mut World, request: Request) -> Served {
+    let told = |event: Event| (Some(event), None);
     match request {
         Request::Ask {
             incident,
@@ -63,23 +74,64 @@ pub(crate) fn serve(world: &mut World, request: Request) -> (Event, Option<Accep
             question,
         } => {
             let answer = answer(world, &namespace, &question);
-            (Event::Answered(incident, question, answer), None)
+            told(Event::Answered(incident, question, answer))
         }
         Request::Change {
             attempt,
             workload,
             request,
-        } => make(world, attempt, workload, request),
+            answer,
+        } => {
+            let (event, made) = make(world, attempt, workload, request);
+            (event.filter(|_| answer == Way::Clear), made)
+        }
         // as the hands do it: taking a change back is completed, a change is not made now
         Request::Settle {
             attempt,
             workload,
             request,
         } => match has_arrived(world, &workload, &request) {
-            Some(done) => (Event::Outcome(attempt, done), None),
+            Some(done) => told(Event::Outcome(attempt, done)),
             None if request.takes_back() => make(world, attempt, workload, request),
-            None => (Event::Outcome(attempt, not_made()), None),
+            None => told(Event::Outcome(attempt, not_made())),
         },
-        Request::Reply(event) => (event, None),
+        Request::Find {
+            attempt,
+            workload,
+            request,
+        } => {
+            let found = has_arrived(world, &workload, &request);
+            let why = "no answer in time".to_owned();
+            told(Event::Outcome(
+                attempt,
+                found.unwrap_or(Outcome::Failed { why }),
+            ))
+        }
+        Request::Reply(event) => told(event),
     }
+}
+
+fn make(
+    world: &mut World,
+    attempt: AttemptId,
+    workload: WorkloadRef,
+    request: ChangeRequest,
+) -> Served {
+    let read = |world: &World| {
+        let key = Key::new(&workload.namespace, &workload.name);
+        with_kind(workload.kind.as_str(), Read { world, key }).flatten()
+    };
+    let before = read(world);
+    let outcome = change(world, &workload, &request, FIELD_MANAGER);
+    let is_made = matches!(outcome, Outcome::Done { .. });
+    let after = read(world).filter(|_| is_made);
+    let made = is_made.then_some(Accepted {
+        at: world.now,
+        attempt,
+        workload,
+        request,
+        before,
+        after,
+    });
+    (Some(Event::Outcome(attempt, outcome)), made)
 }

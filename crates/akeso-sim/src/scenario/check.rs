@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use akeso_core::{
     act::Change,
+    gate::Decision,
     journal::{End, Entry, Fact},
     plan::Plan,
     workload::{IncidentId, WorkloadRef},
@@ -22,6 +23,7 @@ struct Story<'a> {
     learned: usize,
     planned: usize,
     asked: usize,
+    waits: usize,
     escalated: usize,
     /// Incidents in the order in which they were opened, with how they ended.
     incidents: Vec<(IncidentId, Option<&'a End>)>,
@@ -86,6 +88,9 @@ impl<'a> Story<'a> {
                     *ended = Some(end);
                 }
             }
+            Fact::Gated { ruling, .. } => {
+                self.waits += usize::from(ruling.decision == Decision::Wait);
+            }
             Fact::Opened { .. }
             | Fact::SharedOpened { .. }
             | Fact::Joined { .. }
@@ -94,7 +99,6 @@ impl<'a> Story<'a> {
             | Fact::Consented { .. }
             | Fact::Declined { .. }
             | Fact::Recalled { .. }
-            | Fact::Gated { .. }
             | Fact::Applied { .. }
             | Fact::Judged { .. }
             | Fact::RollbackIntended { .. }
@@ -123,6 +127,7 @@ pub fn check(
         Expects::Heal => heal(workload, &story, object),
         Expects::Ask => ask(&story),
         Expects::Diagnose => diagnose(&story),
+        Expects::Wait => wait(&story),
         Expects::LeaveAlone => leave_alone(&story),
     };
     if story.actions != expected.actions {
@@ -200,6 +205,13 @@ fn diagnose(story: &Story<'_>) -> Vec<String> {
     let told = (story.escalated == 0).then(|| "nobody was told".to_owned());
     let asked = (story.asked > 0).then(|| "somebody was asked".to_owned());
     told.into_iter().chain(asked).collect()
+}
+
+fn wait(story: &Story<'_>) -> Vec<String> {
+    let waits = (story.waits == 0).then(|| "nothing waits".to_owned());
+    let asked = (story.asked > 0).then(|| "somebody was asked".to_owned());
+    let told = waits.into_iter().chain(asked);
+    told.chain(escalation(story)).collect()
 }
 
 fn escalation(story: &Story<'_>) -> Option<String> {

@@ -12,7 +12,7 @@ use std::{
 
 use akeso_core::{
     engine::Engine,
-    policy::{Autonomy, Settings},
+    policy::{Autonomy, Policy, Settings},
     workload::{WorkloadKind, WorkloadRef},
 };
 use jiff::SignedDuration;
@@ -39,7 +39,7 @@ pub enum ScenarioError {
         #[source]
         source: std::io::Error,
     },
-    /// `expect.yaml` is not of the form that `scenarios/README.md` describes.
+    /// `expect.yaml` or `policy.yaml` is not of the form that `scenarios/README.md` describes.
     #[error("{} is not of the form of scenarios/README.md: {why}", path.display())]
     Expectation {
         /// The file.
@@ -69,6 +69,8 @@ pub struct Scenario {
     pub then: Option<String>,
     /// How the containers behave in the simulated cluster.
     pub behaviour: Option<String>,
+    /// Under which policy Akeso runs; the default one if there is none.
+    pub policy: Option<Policy>,
     /// What must happen.
     pub expect: Expectation,
 }
@@ -79,19 +81,13 @@ pub struct Scenario {
 pub struct Expectation {
     /// What is broken and what must happen, in a line.
     pub summary: String,
-    /// How much Akeso may do by itself.
-    #[serde(default = "Expectation::default_autonomy")]
-    pub autonomy: Autonomy,
+    /// How much Akeso may do by itself, whatever the policy says of that.
+    #[serde(default)]
+    pub autonomy: Option<Autonomy>,
     /// By when.
     pub within: SignedDuration,
     /// `KIND/NAME` of each workload that matters.
     pub workloads: BTreeMap<String, Expected>,
-}
-
-impl Expectation {
-    fn default_autonomy() -> Autonomy {
-        Autonomy::Standard
-    }
 }
 
 /// What must happen to one workload.
@@ -136,6 +132,8 @@ pub enum Expects {
     Ask,
     /// The incident is escalated; nothing was changed.
     Diagnose,
+    /// A step waits for its time; nobody was asked and nothing was changed.
+    Wait,
     /// Nothing was planned, asked, told or changed.
     LeaveAlone,
 }
@@ -154,12 +152,16 @@ impl Scenario {
                 Ok(None)
             }
         };
-        let expect = serde_saphyr::from_str(&read("expect.yaml")?).map_err(|error| {
-            ScenarioError::Expectation {
-                path: folder.join("expect.yaml"),
-                why: error.to_string(),
-            }
-        })?;
+        let wrong = |file: &str, why: String| ScenarioError::Expectation {
+            path: folder.join(file),
+            why,
+        };
+        let expect = serde_saphyr::from_str(&read("expect.yaml")?)
+            .map_err(|error| wrong("expect.yaml", error.to_string()))?;
+        let policy = optional("policy.yaml")?
+            .map(|text| serde_saphyr::from_str(&text))
+            .transpose()
+            .map_err(|error: serde_saphyr::Error| wrong("policy.yaml", error.to_string()))?;
         Ok(Self {
             name: folder
                 .file_name()
@@ -168,6 +170,7 @@ impl Scenario {
             manifest: read("manifest.yaml")?,
             then: optional("then.yaml")?,
             behaviour: optional("behaviour.yaml")?,
+            policy,
             expect,
         })
     }
@@ -211,7 +214,12 @@ impl Scenario {
 
     /// The settings under which it is run.
     pub fn settings(&self) -> Settings {
-        Settings::at(self.expect.autonomy)
+        let mut policy = self.policy.clone().unwrap_or_default();
+        policy.autonomy = self.expect.autonomy.unwrap_or(policy.autonomy);
+        Settings {
+            policy,
+            ..Settings::default()
+        }
     }
 
     /// An empty simulated cluster whose registry has `images`, and an engine that speaks with it

@@ -31,8 +31,7 @@ impl<'a> Turn<'a> {
         workload: &Workload<'a>,
         place: usize,
     ) -> Next {
-        if self.live.symptoms.is_empty() && self.is_well_again(incident, workload) {
-            self.dismiss("its symptoms went away, and not by Akeso");
+        if self.went_away(incident, workload) {
             return Next::Done;
         }
         if self.live.retry_at.is_some_and(|at| at > self.now) {
@@ -205,7 +204,7 @@ impl<'a> Turn<'a> {
         let command = step.action.treatment().command(&incident.workload);
         self.live.template = workload.template().cloned();
         self.live.forget_evidence();
-        self.live.watch = None;
+        self.live.forget_watch();
         let why = ruling.why;
         match ruling.decision {
             Decision::Wait => {

@@ -143,7 +143,7 @@ impl<'a> Turn<'a> {
             );
         };
         self.live.layers += 1;
-        self.live.watch = None;
+        self.live.forget_watch();
         let why = format!(
             "what it was for is gone, and another fault has come to light: {}",
             other.cause
@@ -165,7 +165,7 @@ impl<'a> Turn<'a> {
         verdict: Verdict,
         why: String,
     ) -> Next {
-        self.live.watch = None;
+        self.live.forget_watch();
         self.record(Fact::Judged {
             incident: self.id,
             attempt: attempt.id,

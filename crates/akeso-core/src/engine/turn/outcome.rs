@@ -1,7 +1,7 @@
 //! `Acting`, `RollingBack`: the API server's answers, and how a change is taken back.
 
 use super::{
-    Turn,
+    Next, Turn,
     decide::{MOST_REFUSALS, RETRY},
 };
 use crate::{
@@ -55,6 +55,21 @@ impl Turn<'_> {
         });
     }
 
+    /// `RollingBack` → the same request again, when removing a trial pod has failed.
+    pub(super) fn take_back_again(&mut self, incident: &Incident, attempt: AttemptId) -> Next {
+        let request = incident.attempt(attempt).and_then(Attempt::inverse);
+        let is_due = self.live.retry_at.is_some_and(|at| at <= self.now);
+        if let Some(request) = request.filter(|_| is_due) {
+            self.live.retry_at = None;
+            self.recorder.effects.push(Effect::Apply {
+                attempt,
+                workload: incident.workload.clone(),
+                request,
+            });
+        }
+        Next::Done
+    }
+
     /// The API server's answer to a change, or to taking one back.
     pub fn take_outcome(&mut self, id: AttemptId, outcome: Outcome) {
         let Some(incident) = self.recorder.ledger.get(self.id).cloned() else {
@@ -74,7 +89,7 @@ impl Turn<'_> {
         let refusal = match &outcome {
             Outcome::Done { .. } => {
                 self.live.refusals = 0;
-                self.live.watch = None;
+                self.live.forget_watch();
                 None
             }
             Outcome::Conflict { why } | Outcome::Failed { why } => Some(why.clone()),
@@ -102,6 +117,14 @@ impl Turn<'_> {
     }
 
     fn take_rollback_outcome(&mut self, incident: &Incident, attempt: &Attempt, outcome: Outcome) {
+        if attempt.is_trial() && matches!(outcome, Outcome::Failed { .. }) {
+            // the pod is Akeso's own and must not stay: it is removed when that can be done
+            self.live.refusals = self.live.refusals.saturating_add(1);
+            let pause = RETRY.saturating_mul(1 << self.live.refusals.min(5));
+            self.live.retry_at = self.now.checked_add(pause).ok();
+            return;
+        }
+        self.live.refusals = 0;
         let failure = match &outcome {
             Outcome::Done { .. } => None,
             Outcome::Conflict { why } | Outcome::Refused { why } | Outcome::Failed { why } => {

@@ -189,7 +189,7 @@ impl<'a> Turn<'a> {
             attempt,
             by,
         });
-        self.live.watch = None;
+        self.live.forget_watch();
         self.live.retry_at = None;
     }
 
@@ -224,7 +224,9 @@ impl<'a> Turn<'a> {
             incident.state,
             State::Acting { .. } | State::RollingBack { .. }
         );
-        let Some(kept) = kept.filter(|kept| kept.inverse().is_some() && !is_busy) else {
+        let is_there = self.cluster.workload(&incident.workload).is_some();
+        let Some(kept) = kept.filter(|kept| kept.inverse().is_some() && !is_busy && is_there)
+        else {
             return;
         };
         self.record(Fact::Recalled {
@@ -232,7 +234,7 @@ impl<'a> Turn<'a> {
             attempt,
             by,
         });
-        self.live.watch = None;
+        self.live.forget_watch();
         self.take_back(incident, kept);
     }
 
@@ -257,7 +259,7 @@ impl<'a> Turn<'a> {
             why,
         });
         self.live.forget_evidence();
-        self.live.watch = None;
+        self.live.forget_watch();
         self.live.retry_at = None;
     }
 
@@ -278,10 +280,21 @@ impl<'a> Turn<'a> {
             self.reconsider("what it waited for is over");
             return Next::Again;
         }
-        if self.live.symptoms.is_empty() && self.is_well_again(incident, workload) {
+        self.went_away(incident, workload);
+        Next::Done
+    }
+
+    /// Ends what waits if nothing has been broken for long enough, and says whether it has.
+    pub(super) fn went_away(&mut self, incident: &Incident, workload: &Workload<'a>) -> bool {
+        if !self.live.symptoms.is_empty() {
+            self.live.forget_watch();
+            return false;
+        }
+        let is_well = self.is_well_again(incident, workload);
+        if is_well {
             self.dismiss("its symptoms went away, and not by Akeso");
         }
-        Next::Done
+        is_well
     }
 }
 

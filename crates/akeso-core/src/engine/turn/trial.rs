@@ -25,6 +25,10 @@ impl<'a> Turn<'a> {
         let Change::Trial { name, .. } = &attempt.change else {
             return Next::Done;
         };
+        if attempt.verdict.is_some() {
+            self.take_back(incident, attempt); // the program ended before it could
+            return Next::Done;
+        }
         let Some(trial) = self.cluster.trial(&incident.workload.namespace, name) else {
             let late = attempt.at.checked_add(TIME_TO_SHOW).unwrap_or(self.now);
             if self.live.watch.is_none() && self.now < late {
@@ -73,7 +77,7 @@ impl<'a> Turn<'a> {
         verdict: Verdict,
         why: String,
     ) -> Next {
-        self.live.watch = None;
+        self.live.forget_watch();
         self.live.watch_at = None;
         self.record(Fact::Judged {
             incident: self.id,

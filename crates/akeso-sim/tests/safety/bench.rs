@@ -1,0 +1,190 @@
+//! A cluster with an engine, and what can be said and seen there.
+
+use std::path::Path;
+
+use akeso_core::{
+    act::PatchOp,
+    engine::{ChangeRequest, Engine, Event, Incident, Ledger, Request, State},
+    journal::{Fact, Outcome, Proposal},
+    policy::{Policy, Settings},
+    workload::{AttemptId, WorkloadKind, WorkloadRef},
+};
+use akeso_sim::{Death, Flawless, Network, SimCluster, Simulation, listed_images};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+pub const IMAGE: &str = "/spec/template/spec/containers/0/image";
+
+pub struct Bench {
+    pub simulation: Simulation,
+    policy: Policy,
+}
+
+pub fn deployment(name: &str) -> WorkloadRef {
+    WorkloadRef {
+        kind: WorkloadKind::Deployment,
+        namespace: "shop".to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+impl Bench {
+    pub fn under(policy: &str) -> Self {
+        Self::over(Box::new(Flawless), policy)
+    }
+
+    pub fn over(network: Box<dyn Network>, policy: &str) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let images = std::fs::read_to_string(root.join("devcluster/images.json")).unwrap();
+        let policy: Policy = serde_saphyr::from_str(policy).unwrap();
+        let cluster = SimCluster::new(listed_images(&images).unwrap());
+        let engine = Engine::new(settings(&policy));
+        Self {
+            simulation: Simulation::over(network, cluster, engine),
+            policy,
+        }
+    }
+
+    /// Applies a Deployment of one container `app`; `more` goes into the container.
+    pub fn apply(&mut self, name: &str, replicas: u32, image: &str, more: &str) {
+        let manifest = format!(
+            "{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: {name}}}, spec: {{replicas: {replicas}, selector: {{matchLabels: {{app: {name}}}}}, \
+             template: {{metadata: {{labels: {{app: {name}}}}}, spec: {{terminationGracePeriodSeconds: 1, containers: [{{name: app, image: '{image}', {more}}}]}}}}}}}}"
+        );
+        self.simulation
+            .cluster
+            .apply_yaml("shop", &manifest)
+            .unwrap();
+    }
+
+    pub fn behave(&mut self, behaviours: &str) {
+        self.simulation.cluster.behave_yaml(behaviours).unwrap();
+    }
+
+    pub fn run(&mut self, seconds: i64) {
+        let end = self
+            .simulation
+            .cluster
+            .after(SignedDuration::from_secs(seconds));
+        self.simulation.run_until(end, |_| {});
+    }
+
+    /// The program is started again with what it has written.
+    pub fn restart(&mut self) {
+        let settings = settings(&self.policy);
+        let engine = Engine::restore(settings, &self.simulation.journal).unwrap();
+        self.simulation.restart(engine);
+    }
+
+    /// Runs until the program dies, and starts it again.
+    pub fn survive(&mut self, death: Death, seconds: i64) {
+        self.simulation.dies(death);
+        let end = self
+            .simulation
+            .cluster
+            .after(SignedDuration::from_secs(seconds));
+        self.simulation
+            .run_until_or(end, |_| {}, Simulation::is_down);
+        if self.simulation.is_down() {
+            self.restart();
+        }
+    }
+
+    pub fn patch(&mut self, name: &str, path: &str, value: &Value) {
+        let operations = json!([{"op": "add", "path": path, "value": value}]);
+        let operations: Vec<PatchOp> = serde_json::from_value(operations).unwrap();
+        let outcome = self
+            .simulation
+            .cluster
+            .patch(&deployment(name), &operations);
+        assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
+    }
+
+    pub fn object(&self, name: &str, pointer: &str) -> Value {
+        let object = self.simulation.cluster.object("Deployment", "shop", name);
+        object
+            .unwrap()
+            .pointer(pointer)
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    pub fn state(&self, name: &str) -> Option<State> {
+        let ledger = self.simulation.engine.ledger();
+        let open = ledger.open_incident(&deployment(name))?;
+        Some(ledger.get(open)?.state.clone())
+    }
+
+    pub fn question(&self, name: &str) -> Proposal {
+        match self.state(name) {
+            Some(State::AwaitingApproval { question }) => *question,
+            other => panic!("nobody is asked: {other:?}\n{}", self.story()),
+        }
+    }
+
+    pub fn consent(&mut self, attempt: AttemptId) {
+        let by = "ada".to_owned();
+        self.simulation
+            .say(Event::Requested(Request::Consent { attempt, by }));
+    }
+
+    /// An incident as the journal has it, however old.
+    pub fn incident(&self, name: &str) -> Incident {
+        let mut ledger = Ledger::default();
+        for entry in &self.simulation.journal {
+            ledger.fold(entry);
+        }
+        let mut all = ledger
+            .incidents()
+            .filter(|it| it.workload == deployment(name));
+        all.next().cloned().unwrap()
+    }
+
+    pub fn take_back(&mut self, name: &str) {
+        let incident = Box::new(self.incident(name));
+        let attempt = incident.attempts.iter().find(|it| it.is_kept()).unwrap().id;
+        let by = "ada".to_owned();
+        self.simulation.say(Event::Requested(Request::TakeBack {
+            incident,
+            attempt,
+            by,
+        }));
+    }
+
+    /// What reached the cluster, in order: `create`, `remove`, `patch`, `back`, `evict`.
+    pub fn made(&self) -> Vec<&'static str> {
+        let accepted = self.simulation.cluster.accepted().iter();
+        let what = accepted.map(|change| match &change.request {
+            ChangeRequest::Patch(_) if change.request.takes_back() => "back",
+            ChangeRequest::Patch(_) => "patch",
+            ChangeRequest::Evict { .. } => "evict",
+            ChangeRequest::Create { .. } => "create",
+            ChangeRequest::Remove { .. } => "remove",
+        });
+        what.collect()
+    }
+
+    pub fn count(&self, is_meant: impl Fn(&Fact) -> bool) -> usize {
+        self.simulation
+            .journal
+            .iter()
+            .filter(|entry| is_meant(&entry.fact))
+            .count()
+    }
+
+    pub fn heals(&self) -> usize {
+        let healed = akeso_core::journal::End::Healed;
+        self.count(|fact| matches!(fact, Fact::Closed { end, .. } if *end == healed))
+    }
+
+    pub fn story(&self) -> String {
+        akeso_sim::scenario::facts(&self.simulation.journal)
+    }
+}
+
+fn settings(policy: &Policy) -> Settings {
+    Settings {
+        policy: policy.clone(),
+        ..Settings::default()
+    }
+}

@@ -1,0 +1,10 @@
+//! Nothing is changed but what the policy allows, when it allows it, and as a person was shown it.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+
+mod approvals;
+mod bench;
+mod relapses;
+mod shared_causes;
+mod take_backs;
+mod trials;
+mod waits;

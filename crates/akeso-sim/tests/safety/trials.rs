@@ -1,0 +1,122 @@
+//! A change of several replicas is tried on a pod of its own, which never stays.
+
+use akeso_core::{
+    cluster::{Kind, Object},
+    engine::{ChangeRequest, Effect, Event},
+    journal::Outcome,
+};
+use akeso_sim::{Death, Network, Passage, SimCluster};
+
+use crate::bench::{Bench, IMAGE};
+
+const FULL: &str = "{autonomy: full}";
+
+fn trials_left(cluster: &SimCluster) -> usize {
+    let pods = cluster.list(Kind::Pod).into_iter();
+    let names = pods.filter_map(|object| match object {
+        Object::Pod(pod) => pod.metadata.name,
+        _ => None,
+    });
+    names.filter(|name| name.contains("-trial-")).count()
+}
+
+#[test]
+fn when_the_trial_passes_its_pod_is_removed_and_the_change_is_made() {
+    let mut bench = Bench::under(FULL);
+    bench.apply("web", 2, "nginx:latst", "");
+    bench.run(90);
+    assert_eq!(
+        bench.made(),
+        ["create", "remove", "patch"],
+        "{}",
+        bench.story()
+    );
+    assert_eq!(
+        (bench.heals(), trials_left(&bench.simulation.cluster)),
+        (1, 0)
+    );
+}
+
+#[test]
+fn when_the_trial_fails_the_workload_is_not_touched_by_it() {
+    let mut bench = Bench::under(FULL);
+    bench.behave("containers: {'web/app@nginx:latest': {exits: {after: 1s, code: 7, log: [no]}}}");
+    bench.apply("web", 2, "busybox:latest", "");
+    bench.run(30);
+    bench.apply("web", 2, "nginx:latst", "");
+    bench.run(900);
+    let bad = bench.simulation.cluster.accepted().iter().filter(|change| {
+        matches!(change.request, ChangeRequest::Patch(_))
+            && change.after.as_ref().unwrap().pointer(IMAGE) == Some(&"nginx:latest".into())
+    });
+    assert_eq!(bad.count(), 0, "{}", bench.story());
+    assert!(bench.made().contains(&"create"), "{}", bench.story());
+    assert_eq!(trials_left(&bench.simulation.cluster), 0);
+}
+
+#[test]
+fn wherever_the_program_dies_in_a_trial_it_comes_to_the_same_end() {
+    let run = |death: Option<Death>| {
+        let mut bench = Bench::under(FULL);
+        bench.apply("web", 2, "nginx:latst", "");
+        if let Some(death) = death {
+            bench.survive(death, 90);
+        }
+        bench.run(180);
+        bench
+    };
+    let entries = run(None).simulation.journal.len() as u64;
+    for seq in 1..=entries {
+        for death in [Death::Written(seq), Death::Reached(seq)] {
+            let bench = run(Some(death));
+            assert_eq!(
+                bench.object("web", IMAGE),
+                "nginx:latest",
+                "{death:?}\n{}",
+                bench.story()
+            );
+            assert_eq!(
+                trials_left(&bench.simulation.cluster),
+                0,
+                "{death:?}\n{}",
+                bench.story()
+            );
+            assert_eq!(bench.heals(), 1, "{death:?}\n{}", bench.story());
+        }
+    }
+}
+
+/// Removing a trial pod fails so many times.
+#[derive(Debug)]
+struct Stubborn(u32);
+
+impl Network for Stubborn {
+    fn passage(&mut self, effect: &Effect, _: &mut SimCluster) -> Passage {
+        match effect {
+            Effect::Apply {
+                attempt,
+                request: ChangeRequest::Remove { .. },
+                ..
+            } if self.0 > 0 => {
+                self.0 -= 1;
+                let why = "the API server cannot be reached".to_owned();
+                Passage::Answered(Event::Outcome(*attempt, Outcome::Failed { why }))
+            }
+            _ => Passage::Arrives,
+        }
+    }
+}
+
+#[test]
+fn removing_a_trial_pod_is_tried_until_it_is_gone() {
+    let mut bench = Bench::over(Box::new(Stubborn(8)), FULL);
+    bench.apply("web", 2, "nginx:latst", "");
+    bench.run(900);
+    assert_eq!(
+        bench.made(),
+        ["create", "remove", "patch"],
+        "{}",
+        bench.story()
+    );
+    assert_eq!((bench.heals(), bench.simulation.idle_ticks()), (1, 0));
+}
