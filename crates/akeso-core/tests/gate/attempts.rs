@@ -55,6 +55,22 @@ fn a_failure_counts_for_an_hour_and_no_longer() {
 }
 
 #[test]
+fn each_closure_is_twice_as_long_as_the_one_before_up_to_a_day() {
+    let budget = WorkloadBudget::default();
+    let mut closure = Closure::default();
+    let mut at = now();
+    for hours in [1, 2, 4, 8, 16, 24, 24] {
+        assert_eq!(closure.failures, []);
+        for _ in 0..budget.failures {
+            closure.failed(at, &budget);
+        }
+        let until = closure.until(&budget).unwrap();
+        assert_eq!(until, at + SignedDuration::from_hours(hours));
+        at = until;
+    }
+}
+
+#[test]
 fn what_is_two_days_past_does_not_make_a_closure_longer() {
     let budget = WorkloadBudget {
         failures: 1,
