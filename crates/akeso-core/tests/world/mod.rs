@@ -1,5 +1,7 @@
 //! A small cluster, written as manifests, for tests of the mind.
 
+pub mod story;
+
 use akeso_core::cluster::{Cluster, Object};
 use akeso_core::workload::{WorkloadKind, WorkloadRef};
 use k8s_openapi::api::{
