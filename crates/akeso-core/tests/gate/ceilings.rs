@@ -114,8 +114,8 @@ fn only_resources_and_the_workloads_own_replicas_have_ceilings() {
 #[test]
 fn a_refusal_names_field_value_and_ceiling_and_no_yes_answers_it() {
     let path = format!("{RESOURCES}/limits/memory");
-    let patch = replaced(&path, &json!("1Gi"), &json!("2Gi"));
-    let refused = ruling(&patch);
+    let raised = replaced(&path, &json!("1Gi"), &json!("2Gi"));
+    let refused = ruling(&raised);
     assert_eq!(refused.rule, "ceilings");
     assert_eq!(
         refused.why,
@@ -125,7 +125,7 @@ fn a_refusal_names_field_value_and_ceiling_and_no_yes_answers_it() {
         ruling(&added("/spec/replicas", &json!(4))).why,
         "/spec/replicas would be 4, and the policy's ceiling is 3"
     );
-    let consented = Situation::of(undo()).policy(POLICY).writing(&patch);
+    let consented = Situation::of(undo()).policy(POLICY).writing(&raised);
     assert_eq!(consented.consented().decision().0, Decision::Refuse);
 }
 

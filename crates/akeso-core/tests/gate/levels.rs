@@ -171,7 +171,7 @@ proptest! {
     ) {
         let decided = |chosen: &[bool]| {
             let mut situation = Situation::of(action.clone()).at(autonomy);
-            restrict(&mut situation.settings, action.clone(), chosen);
+            restrict(&mut situation.settings, &action, chosen);
             if consented { situation = situation.consented(); }
             rank(situation.decision().0)
         };
@@ -182,7 +182,7 @@ proptest! {
 }
 
 /// Restrictions that a policy may hold, each of them as strict as it gets.
-fn restrict(settings: &mut Settings, action: Action, chosen: &[bool]) {
+fn restrict(settings: &mut Settings, action: &Action, chosen: &[bool]) {
     use super::own_gates::{Says, gate};
     use akeso_core::policy::Consent;
     let glob = |text: &str| vec![text.to_owned().try_into().unwrap()];

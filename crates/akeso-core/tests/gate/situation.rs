@@ -85,7 +85,8 @@ impl Situation {
             "DaemonSet" => WorkloadKind::DaemonSet,
             _ => WorkloadKind::Deployment,
         };
-        self.workload.namespace = object["metadata"]["namespace"].as_str().unwrap().to_owned();
+        let namespace = object["metadata"]["namespace"].as_str().unwrap();
+        namespace.clone_into(&mut self.workload.namespace);
         self.objects[0] = object;
         self
     }
