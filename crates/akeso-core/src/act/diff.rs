@@ -92,4 +92,24 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn what_is_removed_is_told_with_what_it_was_and_a_key_with_dots_in_quotes() {
+        let patch: Vec<PatchOp> = serde_json::from_value(json!([
+            {"op": "test", "path": "/spec/template/metadata/annotations/a.b~1c", "value": "x"},
+            {"op": "remove", "path": "/spec/template/metadata/annotations/a.b~1c"},
+            {"op": "remove", "path": "/spec/paused"},
+            {"op": "add", "path": "/metadata/annotations/akeso.dev~1placeholder", "value": "A"},
+            {"op": "add", "path": "/metadata/annotations", "value": {"akeso.dev/last-attempt": "attempt-1"}},
+        ]))
+        .unwrap();
+        assert_eq!(
+            patch_lines(&patch),
+            [
+                "- spec.template.metadata.annotations[\"a.b/c\"]: x",
+                "- spec.paused: ",
+                "+ metadata.annotations[\"akeso.dev/placeholder\"]: A",
+            ]
+        );
+    }
 }

@@ -94,18 +94,20 @@ impl Treatment for IncreaseMemory {
             let has_requests = resources.is_some_and(|r| r.requests.is_some());
             match request {
                 Some(old) => {
+                    forward.push(PatchOp::test(&request_path, old.clone()));
                     forward.push(PatchOp::replace(&request_path, raised.to_string()));
+                    inverse.push(PatchOp::test(&request_path, raised.to_string()));
                     inverse.push(PatchOp::replace(&request_path, old));
                 }
                 None if has_requests => {
                     forward.push(PatchOp::add(&request_path, raised.to_string()));
+                    inverse.push(PatchOp::test(&request_path, raised.to_string()));
                     inverse.push(PatchOp::remove(&request_path));
                 }
                 None => {
-                    forward.push(PatchOp::add(
-                        &requests_path,
-                        serde_json::json!({"memory": raised.to_string()}),
-                    ));
+                    let requests = serde_json::json!({"memory": raised.to_string()});
+                    forward.push(PatchOp::add(&requests_path, requests.clone()));
+                    inverse.push(PatchOp::test(&requests_path, requests));
                     inverse.push(PatchOp::remove(&requests_path));
                 }
             }

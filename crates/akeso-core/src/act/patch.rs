@@ -216,6 +216,43 @@ mod tests {
         })
     }
 
+    fn operation(value: Value) -> PatchOp {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn the_mark_of_a_change_is_read_from_where_it_is_written() {
+        let path = "/metadata/annotations/akeso.dev~1last-attempt";
+        assert_eq!(
+            PatchOp::mark("attempt-7"),
+            operation(json!({"op": "add", "path": path, "value": "attempt-7"}))
+        );
+        assert_eq!(PatchOp::mark("attempt-7").as_mark(), Some("attempt-7"));
+        // a workload that had no annotations gets them as a whole
+        let whole = json!({"op": "add", "path": "/metadata/annotations", "value": {LAST_ATTEMPT: "attempt-8", "other": "x"}});
+        assert_eq!(operation(whole).as_mark(), Some("attempt-8"));
+        for other in [
+            json!({"op": "add", "path": "/metadata/annotations/other", "value": "attempt-7"}),
+            json!({"op": "add", "path": "/metadata/annotations", "value": {"other": "x"}}),
+            json!({"op": "add", "path": "/metadata/labels", "value": {LAST_ATTEMPT: "attempt-7"}}),
+            json!({"op": "replace", "path": path, "value": "attempt-7"}),
+            json!({"op": "test", "path": path, "value": "attempt-7"}),
+        ] {
+            assert_eq!(operation(other).as_mark(), None);
+        }
+    }
+
+    #[test]
+    fn what_is_about_annotations_is_told_from_what_is_not_whatever_the_operation() {
+        for op in ["test", "add", "replace", "remove"] {
+            let about = |path: &str| operation(json!({"op": op, "path": path, "value": "x"}));
+            assert!(about("/metadata/annotations").is_about_annotations());
+            assert!(about("/metadata/annotations/a").is_about_annotations());
+            assert!(!about("/metadata/labels/a").is_about_annotations());
+            assert!(!about("/spec/template/metadata/annotations/a").is_about_annotations());
+        }
+    }
+
     proptest! {
         #[test]
         fn the_difference_leads_from_one_value_to_the_other_and_only_from_that(old in any_json(), new in any_json(), third in any_json()) {

@@ -95,21 +95,17 @@ impl Variable {
     /// Whether it holds a credential: by its name, because it is kept in a Secret, or because its
     /// value is a URL with a password.
     pub fn is_credential(&self) -> bool {
-        const WORDS: [&str; 14] = [
+        const WORDS: [&str; 6] = ["PASS", "PWD", "KEY", "APIKEY", "SALT", "DSN"];
+        // these are told at the end of another word as well: `PGPASSWORD`
+        const ENDINGS: [&str; 8] = [
             "PASSWORD",
             "PASSWD",
-            "PASS",
-            "PWD",
             "PASSPHRASE",
             "SECRET",
             "SECRETS",
             "TOKEN",
             "CREDENTIAL",
             "CREDENTIALS",
-            "KEY",
-            "APIKEY",
-            "SALT",
-            "DSN",
         ];
         let by_value = match &self.value {
             EnvValue::Literal(value) => value.contains("://") && value.contains('@'),
@@ -120,8 +116,10 @@ impl Variable {
             || self
                 .name
                 .to_uppercase()
-                .split('_')
-                .any(|word| WORDS.contains(&word))
+                .split(|c: char| !c.is_ascii_alphanumeric())
+                .any(|word| {
+                    WORDS.contains(&word) || ENDINGS.iter().any(|ending| word.ends_with(ending))
+                })
     }
 
     /// The value as it may be shown: a credential only if it is a placeholder or a reference.
@@ -291,5 +289,76 @@ impl Treatment for UpdateEnv {
         self.names()
             .iter()
             .all(|name| present.iter().any(|env| env.name == *name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variable(name: &str, value: EnvValue, found: Found) -> Variable {
+        Variable {
+            name: name.to_owned(),
+            value,
+            found,
+            source: String::new(),
+        }
+    }
+
+    fn literal(name: &str, value: &str) -> Variable {
+        variable(name, EnvValue::Literal(value.to_owned()), Found::Sibling)
+    }
+
+    #[test]
+    fn a_credential_is_known_by_its_name_its_secret_or_the_password_in_its_url() {
+        for name in [
+            "DB_PASSWORD",
+            "PGPASSWORD",
+            "MYSQL_PWD",
+            "spring.datasource.password",
+            "github-token",
+            "ACCESSTOKEN",
+            "AWS_SECRET_ACCESS_KEY",
+            "SENTRY_DSN",
+            "api_key",
+            "CLIENTSECRET",
+        ] {
+            assert!(literal(name, "x").is_credential(), "{name}");
+        }
+        for name in [
+            "MODE",
+            "KEYBOARD",
+            "MONKEY",
+            "COMPASS",
+            "PASSAGE",
+            "DSNS",
+            "TOKENIZER",
+        ] {
+            assert!(!literal(name, "x").is_credential(), "{name}");
+        }
+        let key = |secret: bool| {
+            let (name, key) = ("shop".to_owned(), "mode".to_owned());
+            let value = if secret {
+                EnvValue::SecretKey { name, key }
+            } else {
+                EnvValue::ConfigMapKey { name, key }
+            };
+            variable("MODE", value, Found::Key).is_credential()
+        };
+        assert!(key(true) && !key(false));
+        assert!(literal("DATABASE", "postgres://me:pw@db/shop").is_credential());
+        assert!(!literal("DATABASE", "postgres://db/shop").is_credential());
+        assert!(!literal("MAIL", "me@example.org").is_credential());
+    }
+
+    #[test]
+    fn a_credential_is_shown_only_where_it_is_a_placeholder() {
+        let shown =
+            |name: &str, found| variable(name, EnvValue::Literal("x".to_owned()), found).shown();
+        assert_eq!(shown("MODE", Found::Sibling), "x");
+        assert_eq!(shown("MODE", Found::Nowhere), "x");
+        assert_eq!(shown("API_TOKEN", Found::Sibling), "***");
+        assert_eq!(shown("API_TOKEN", Found::PreviousRevision), "***");
+        assert_eq!(shown("API_TOKEN", Found::Nowhere), "x");
     }
 }

@@ -26,10 +26,13 @@ impl Closure {
             .retain(|failed| at.duration_since(*failed) < budget.closed_for);
         self.failures.push(at);
         if self.failures.len() >= usize::try_from(budget.failures).unwrap_or(usize::MAX) {
-            // what is long past does not make it longer
+            // what is long past does not make it longer; but as long as it goes on, no closure is
+            // shorter than the one before
             let memory = budget.longest.saturating_mul(2);
-            self.closed
-                .retain(|closed| at.duration_since(*closed) < memory);
+            let last = self.closed.last();
+            if last.is_some_and(|last| at.duration_since(*last) >= memory) {
+                self.closed.clear();
+            }
             self.closed.push(at);
             self.failures.clear();
         }

@@ -161,7 +161,8 @@ impl Request<'_> {
 /// A rule: its name, and what it has to say.
 type Rule = (&'static str, fn(&Request<'_>) -> Option<Ruling>);
 
-/// The rules, the stricter first: the first that has something to say decides.
+/// The rules, the stricter first. A refusal decides; if there is none, the first that has something
+/// to say.
 const RULES: &[Rule] = &[
     ("protection", protection::rule),
     ("observe", autonomy::observe),
@@ -208,6 +209,15 @@ pub fn level(workload: &Workload<'_>, settings: &Settings) -> Autonomy {
     settings.policy.effective(None, namespace, labels).autonomy
 }
 
+/// What decides of all that was said: a refusal, which a person who is asked could not answer; if
+/// there is none, what was said first.
+fn strictest(said: Vec<Ruling>) -> Option<Ruling> {
+    let refusal = said
+        .iter()
+        .position(|ruling| ruling.decision == Decision::Refuse);
+    said.into_iter().nth(refusal.unwrap_or(0))
+}
+
 /// Decides on a step; there is an [`Approved`] change exactly when the decision is to execute.
 pub fn decide(request: &Request<'_>) -> (Ruling, Option<Approved>) {
     let said: Vec<_> = RULES
@@ -231,7 +241,7 @@ pub fn decide(request: &Request<'_>) -> (Ruling, Option<Approved>) {
             why: ruling.as_ref().map(|r| r.why.clone()).unwrap_or_default(),
         })
         .collect();
-    let decided = said.into_iter().find_map(|(_, ruling)| ruling);
+    let decided = strictest(said.into_iter().filter_map(|(_, ruling)| ruling).collect());
     let allowed = || {
         let why = match request.consent {
             Consented::Yes => "a person has consented".to_owned(),

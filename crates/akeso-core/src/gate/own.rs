@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Decision, Request, Ruling};
+use super::{Decision, Request, Ruling, strictest};
 
 pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
     let gates = &request.settings.gates;
@@ -10,7 +10,7 @@ pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
         return None;
     }
     let facts = facts(request);
-    gates.iter().find_map(|gate| {
+    let said = gates.iter().filter_map(|gate| {
         let rule = &gate.rule;
         match gate.condition.holds(&facts) {
             Ok(false) => None,
@@ -28,7 +28,8 @@ pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
                 Some(Ruling::new(Decision::Ask, &rule.name, why))
             }
         }
-    })
+    });
+    strictest(said.collect())
 }
 
 /// What an expression can ask about: `workload`, `namespace`, `action`, `step`, `now`

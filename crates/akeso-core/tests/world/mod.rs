@@ -1,8 +1,15 @@
 //! A small cluster, written as manifests, for tests of the mind.
 
+pub mod story;
+
 use akeso_core::cluster::{Cluster, Object};
 use akeso_core::workload::{WorkloadKind, WorkloadRef};
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
+use k8s_openapi::api::{
+    apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
+    autoscaling::v2::HorizontalPodAutoscaler,
+    batch::v1::{CronJob, Job},
+    core::v1::{Event, Namespace, Node, Pod, Service},
+};
 use serde_json::{Value, json};
 
 /// A Deployment `shop/web`, settled, with this pod spec.
@@ -62,33 +69,24 @@ pub fn warning(reason: &str, message: &str, at: &str) -> Value {
     })
 }
 
+macro_rules! read {
+    ($($kind:ident => $field:ident,)*) => {
+        /// Reads a manifest of a watched kind.
+        fn read(manifest: &Value) -> Object {
+            match manifest["kind"].as_str().unwrap() {
+                $(stringify!($kind) => serde_json::from_value::<$kind>(manifest.clone()).unwrap().into(),)*
+                other => unreachable!("{other} is not watched"),
+            }
+        }
+    };
+}
+akeso_core::for_each_kind!(read);
+
 /// The cluster of these objects.
 pub fn cluster(objects: &[Value]) -> Cluster {
     let mut cluster = Cluster::default();
     for object in objects {
-        let read = |value: &Value| value.clone();
-        let object: Object = match object["kind"].as_str() {
-            Some("Deployment") => serde_json::from_value::<Deployment>(read(object))
-                .unwrap()
-                .into(),
-            Some("ReplicaSet") => {
-                serde_json::from_value::<k8s_openapi::api::apps::v1::ReplicaSet>(read(object))
-                    .unwrap()
-                    .into()
-            }
-            Some("Event") => {
-                serde_json::from_value::<k8s_openapi::api::core::v1::Event>(read(object))
-                    .unwrap()
-                    .into()
-            }
-            Some("Namespace") => {
-                serde_json::from_value::<k8s_openapi::api::core::v1::Namespace>(read(object))
-                    .unwrap()
-                    .into()
-            }
-            _ => serde_json::from_value::<Pod>(read(object)).unwrap().into(),
-        };
-        cluster.upsert(object);
+        cluster.upsert(read(object));
     }
     cluster
 }

@@ -1,0 +1,213 @@
+//! Taking back restores what was there, and is refused where somebody has written since.
+
+use akeso_core::{
+    act::{
+        Action, Change, EnvValue, Found, IncreaseMemory, PLACEHOLDER, PatchOp, UpdateEnv, Variable,
+    },
+    quantity::Bytes,
+    workload::{AttemptId, ContainerRef, ContainerRole},
+};
+use serde_json::{Value, json};
+
+use super::patches::apply;
+use crate::world;
+
+pub fn app() -> ContainerRef {
+    ContainerRef {
+        name: "app".into(),
+        role: ContainerRole::Main,
+    }
+}
+
+pub fn memory(request: Option<u64>) -> Action {
+    Action::IncreaseMemory(IncreaseMemory {
+        container: app(),
+        from: Bytes::mebi(128),
+        to: Bytes::mebi(256),
+        request: request.map(Bytes::mebi),
+    })
+}
+
+pub fn variable(name: &str, value: EnvValue, found: Found) -> Variable {
+    Variable {
+        name: name.into(),
+        value,
+        found,
+        source: String::new(),
+    }
+}
+
+pub fn env(variables: Vec<Variable>) -> Action {
+    Action::UpdateEnv(UpdateEnv {
+        container: app(),
+        variables,
+    })
+}
+
+fn literal(name: &str, found: Found) -> Variable {
+    variable(name, EnvValue::Literal("x".into()), found)
+}
+
+/// `shop/web` after the change, and the patch that takes it back.
+fn done(action: &Action, original: &Value) -> (Value, Vec<PatchOp>) {
+    let cluster = world::cluster(std::slice::from_ref(original));
+    let workload = cluster.workload(&world::web()).unwrap();
+    let Change::Patch { forward, inverse } = action.change(&workload, AttemptId(7)).unwrap() else {
+        unreachable!("a patch was expected")
+    };
+    let mut object = original.clone();
+    apply(&mut object, &forward).unwrap();
+    (object, inverse)
+}
+
+fn limited(requests: &Value) -> Value {
+    let mut resources = json!({"limits": {"memory": "128Mi"}});
+    if !requests.is_null() {
+        resources["requests"] = requests.clone();
+    }
+    world::deployment(&json!({"containers": [{"name": "app", "resources": resources}]}))
+}
+
+#[test]
+fn a_request_is_written_where_there_was_none_and_taken_back_to_what_it_was() {
+    for requests in [
+        Value::Null,
+        json!({"cpu": "100m"}),
+        json!({"memory": "128Mi"}),
+    ] {
+        let original = limited(&requests);
+        let (mut object, inverse) = done(&memory(Some(200)), &original);
+        let resources = "/spec/template/spec/containers/0/resources";
+        let at =
+            |object: &Value, path: &str| object.pointer(&format!("{resources}{path}")).cloned();
+        assert_eq!(at(&object, "/limits/memory"), Some(json!("256Mi")));
+        assert_eq!(at(&object, "/requests/memory"), Some(json!("200Mi")));
+        assert_eq!(at(&object, "/requests/cpu"), requests.get("cpu").cloned());
+        apply(&mut object, &inverse).unwrap();
+        assert_eq!(object["spec"], original["spec"]);
+    }
+}
+
+#[test]
+fn a_request_that_somebody_has_changed_since_is_not_taken_back() {
+    for requests in [
+        Value::Null,
+        json!({"cpu": "100m"}),
+        json!({"memory": "128Mi"}),
+    ] {
+        let (object, inverse) = done(&memory(Some(200)), &limited(&requests));
+        for (resource, quantity) in [("memory", "220Mi"), ("cpu", "250m")] {
+            let mut since = object.clone();
+            let container = &mut since["spec"]["template"]["spec"]["containers"][0];
+            container["resources"]["requests"][resource] = json!(quantity);
+            let is_ours = resource == "memory" || requests.is_null();
+            assert_eq!(
+                apply(&mut since, &inverse).is_err(),
+                is_ours,
+                "{requests}: {resource}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_request_that_somebody_has_changed_before_is_not_overwritten() {
+    let original = limited(&json!({"memory": "128Mi"}));
+    let cluster = world::cluster(std::slice::from_ref(&original));
+    let workload = cluster.workload(&world::web()).unwrap();
+    let Change::Patch { forward, .. } = memory(Some(200)).change(&workload, AttemptId(7)).unwrap()
+    else {
+        unreachable!("a patch was expected")
+    };
+    let mut changed = limited(&json!({"memory": "100Mi"}));
+    assert!(apply(&mut changed, &forward).is_err());
+}
+
+#[test]
+fn variables_are_added_behind_those_that_are_there_in_their_order() {
+    let original = world::deployment(
+        &json!({"containers": [{"name": "app", "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}]}),
+    );
+    let added = env(vec![
+        literal("C", Found::Sibling),
+        variable(
+            "D",
+            EnvValue::ConfigMapKey {
+                name: "settings".into(),
+                key: "d".into(),
+            },
+            Found::Key,
+        ),
+        variable(
+            "E",
+            EnvValue::SecretKey {
+                name: "keys".into(),
+                key: "e".into(),
+            },
+            Found::Key,
+        ),
+    ]);
+    let (mut object, inverse) = done(&added, &original);
+    assert_eq!(
+        object["spec"]["template"]["spec"]["containers"][0]["env"],
+        json!([
+            {"name": "A", "value": "1"},
+            {"name": "B", "value": "2"},
+            {"name": "C", "value": "x"},
+            {"name": "D", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "d"}}},
+            {"name": "E", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "e"}}},
+        ])
+    );
+    assert_eq!(object["metadata"]["annotations"].get(PLACEHOLDER), None);
+    // what somebody has added since stays
+    let mut since = object.clone();
+    since["spec"]["template"]["spec"]["containers"][0]["env"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"name": "F", "value": "6"}));
+    apply(&mut since, &inverse).unwrap();
+    let left = &since["spec"]["template"]["spec"]["containers"][0]["env"];
+    let names: Vec<_> = left
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["name"])
+        .collect();
+    assert_eq!(names, ["A", "B", "F"]);
+    apply(&mut object, &inverse).unwrap();
+    assert_eq!(object["spec"], original["spec"]);
+}
+
+#[test]
+fn a_placeholder_is_marked_beside_those_that_are_marked_already() {
+    let mut original = world::deployment(&json!({"containers": [{"name": "app"}]}));
+    let added = env(vec![
+        literal("REAL", Found::Service),
+        literal("A", Found::Nowhere),
+        literal("B", Found::Nowhere),
+    ]);
+    let (mut object, inverse) = done(&added, &original);
+    assert_eq!(object["metadata"]["annotations"][PLACEHOLDER], "A,B");
+    apply(&mut object, &inverse).unwrap();
+    assert_eq!(object["metadata"]["annotations"].get(PLACEHOLDER), None);
+
+    original["metadata"]["annotations"][PLACEHOLDER] = json!("OLD");
+    let (mut object, inverse) = done(&added, &original);
+    assert_eq!(object["metadata"]["annotations"][PLACEHOLDER], "OLD,A,B");
+    apply(&mut object, &inverse).unwrap();
+    assert_eq!(object["metadata"]["annotations"][PLACEHOLDER], "OLD");
+}
+
+#[test]
+fn a_workload_without_annotations_gets_the_mark_as_well() {
+    let mut original = world::deployment(&json!({"containers": [{"name": "app"}]}));
+    original["metadata"]
+        .as_object_mut()
+        .unwrap()
+        .remove("annotations");
+    let (object, _) = done(&env(vec![literal("A", Found::Nowhere)]), &original);
+    assert_eq!(
+        object["metadata"]["annotations"],
+        json!({"akeso.dev/last-attempt": "attempt-7", PLACEHOLDER: "A"})
+    );
+}

@@ -1,0 +1,156 @@
+//! What an action says of itself, and the command that does the same by hand.
+
+use akeso_core::act::{
+    Action, ActionKind, Change, EnvValue, FixImageName, Found, RestartPod, RollbackToRevision, diff,
+};
+use serde_json::json;
+
+use super::taking_back::{app, env, memory, variable};
+use crate::world;
+
+fn each() -> [Action; 5] {
+    [
+        Action::FixImageName(FixImageName {
+            container: app(),
+            from: "nginx:latst".into(),
+            to: "nginx:latest".into(),
+        }),
+        env(vec![
+            variable("MODE", EnvValue::Literal("fast".into()), Found::Sibling),
+            variable(
+                "DB_PASSWORD",
+                EnvValue::Literal("hunter2".into()),
+                Found::PreviousRevision,
+            ),
+            variable(
+                "API_TOKEN",
+                EnvValue::Literal("change-me".into()),
+                Found::Nowhere,
+            ),
+            variable(
+                "HOST",
+                EnvValue::ConfigMapKey {
+                    name: "settings".into(),
+                    key: "host".into(),
+                },
+                Found::Key,
+            ),
+            variable(
+                "PIN",
+                EnvValue::SecretKey {
+                    name: "keys".into(),
+                    key: "pin".into(),
+                },
+                Found::Key,
+            ),
+        ]),
+        memory(None),
+        Action::RestartPod(RestartPod {
+            pod: "web-1-abcde".into(),
+            uid: "u".into(),
+        }),
+        Action::RollbackToRevision(RollbackToRevision {
+            revision: 4,
+            holder: "web-4".into(),
+            images: vec!["nginx:1".into(), "envoy:2".into()],
+            template: String::new(),
+        }),
+    ]
+}
+
+#[test]
+fn each_action_says_what_it_does_and_how_a_person_would_do_it() {
+    let expected = [
+        (
+            "set the image of container app from nginx:latst to nginx:latest",
+            "kubectl -n shop set image deployment/web app=nginx:latest",
+        ),
+        (
+            "add to the environment of container app: MODE = fast, DB_PASSWORD = ***, API_TOKEN = change-me, HOST = key host of ConfigMap settings, PIN = key pin of Secret keys",
+            "kubectl -n shop set env deployment/web -c app MODE=fast DB_PASSWORD=VALUE API_TOKEN=change-me \
+             && kubectl -n shop set env deployment/web -c app --from=configmap/settings --keys=host \
+             && kubectl -n shop set env deployment/web -c app --from=secret/keys --keys=pin",
+        ),
+        (
+            "raise the memory limit of container app from 128Mi to 256Mi",
+            "kubectl -n shop set resources deployment/web -c app --limits=memory=256Mi",
+        ),
+        (
+            "have pod web-1-abcde made anew",
+            "kubectl -n shop delete pod web-1-abcde",
+        ),
+        (
+            "put back revision 4 (nginx:1, envoy:2)",
+            "kubectl -n shop rollout undo deployment/web --to-revision=4",
+        ),
+    ];
+    for (action, (summary, command)) in each().iter().zip(expected) {
+        assert_eq!(action.treatment().summary(), summary);
+        assert_eq!(action.treatment().command(&world::web()), command);
+    }
+    let with_request = memory(Some(200)).treatment().command(&world::web());
+    assert!(with_request.ends_with("--limits=memory=256Mi --requests=memory=200Mi"));
+    let reference = variable(
+        "PIN",
+        EnvValue::SecretKey {
+            name: "keys".into(),
+            key: "pin".into(),
+        },
+        Found::Key,
+    );
+    assert_eq!(
+        env(vec![reference]).treatment().command(&world::web()),
+        "kubectl -n shop set env deployment/web -c app --from=secret/keys --keys=pin"
+    );
+}
+
+#[test]
+fn each_action_has_one_name_everywhere() {
+    for (action, kind) in each().iter().zip(ActionKind::ALL) {
+        assert_eq!(action.kind(), *kind);
+        assert_eq!(action.name(), kind.as_str());
+        assert_eq!(kind.to_string(), kind.as_str());
+        assert_eq!(json!(action)["action"], kind.as_str());
+        assert_eq!(json!(kind), kind.as_str());
+    }
+    let names = ActionKind::ALL.iter().map(|kind| kind.as_str());
+    let article = [
+        "fix_image_name",
+        "update_env",
+        "increase_memory",
+        "restart_pod",
+        "rollback_to_revision",
+    ];
+    assert!(names.eq(article));
+}
+
+#[test]
+fn a_pod_or_a_revision_means_nothing_for_another_workload() {
+    let transferable = each().map(|action| action.is_transferable());
+    assert_eq!(transferable, [true, true, true, false, false]);
+}
+
+#[test]
+fn what_is_no_patch_is_told_in_a_line_too() {
+    let evict = Change::Evict {
+        pod: "web-0".into(),
+        uid: "u".into(),
+    };
+    assert_eq!(diff(&evict), ["- pod web-0 (its controller makes it anew)"]);
+    let trial = Change::Trial {
+        name: "web-trial-1".into(),
+        pod: json!({}),
+    };
+    assert_eq!(
+        diff(&trial),
+        ["+ pod web-trial-1 (a trial, removed afterwards)"]
+    );
+    let patch = Change::Patch {
+        forward: serde_json::from_value(
+            json!([{"op": "replace", "path": "/spec/replicas", "value": 3}]),
+        )
+        .unwrap(),
+        inverse: Vec::new(),
+    };
+    assert_eq!(diff(&patch), ["~ spec.replicas: (another value) -> 3"]);
+}
