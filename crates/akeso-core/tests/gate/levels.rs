@@ -198,3 +198,35 @@ fn restrict(settings: &mut Settings, action: &Action, chosen: &[bool]) {
         }
     }
 }
+
+#[test]
+fn a_rule_for_namespaces_is_chosen_by_every_kind_of_selector() {
+    let selected = |selector: &str, labels: serde_json::Value| {
+        let policy = format!(
+            "{{autonomy: full, namespaces: [{{selector: {selector}, autonomy: observe}}]}}"
+        );
+        let situation = Situation::of(image())
+            .policy(&policy)
+            .beside(namespace(&labels));
+        situation.decision().0 == Refuse
+    };
+    let (prod, other, none) = (json!({"env": "prod"}), json!({"env": "test"}), json!({}));
+    let expression = |operator: &str| {
+        format!("{{matchExpressions: [{{key: env, operator: {operator}, values: [prod]}}]}}")
+    };
+    for (selector, [in_prod, in_test, unlabelled]) in [
+        (
+            "{matchLabels: {env: prod}}".to_owned(),
+            [true, false, false],
+        ),
+        (expression("In"), [true, false, false]),
+        (expression("NotIn"), [false, true, true]),
+        (expression("Exists"), [true, true, false]),
+        (expression("DoesNotExist"), [false, false, true]),
+        (expression("Near"), [false, false, false]),
+    ] {
+        assert_eq!(selected(&selector, prod.clone()), in_prod, "{selector}");
+        assert_eq!(selected(&selector, other.clone()), in_test, "{selector}");
+        assert_eq!(selected(&selector, none.clone()), unlabelled, "{selector}");
+    }
+}
