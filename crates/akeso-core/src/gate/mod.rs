@@ -166,7 +166,6 @@ type Rule = (&'static str, fn(&Request<'_>) -> Option<Ruling>);
 const RULES: &[Rule] = &[
     ("protection", protection::rule),
     ("observe", autonomy::observe),
-    ("store", store::rule),
     ("permission", permission::rule),
     ("ceilings", ceilings::rule),
     ("attempts", attempts::rule),
@@ -175,6 +174,7 @@ const RULES: &[Rule] = &[
     ("set-back", attempts::set_back),
     ("ownership", ownership::rule),
     ("autoscaler", autoscaler::rule),
+    ("store", store::rule),
     ("shared-cause", shared_cause::rule),
     ("freeze", freeze::rule),
     ("budgets", budgets::rule),

@@ -192,10 +192,7 @@ fn the_pod_that_is_made_anew_is_the_one_of_that_uid() {
     let cluster = |owner: &str| {
         let mut pod = world::pod(&json!([]));
         pod["metadata"]["ownerReferences"][0]["uid"] = json!(owner);
-        let mut older = world::replica_set();
-        older["metadata"]["name"] = json!("web-0");
-        older["metadata"]["uid"] = json!("an-older-revision");
-        older["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!("1");
+        let older = world::older_replica_set();
         let newest = world::replica_set();
         world::cluster(&[world::deployment(&spec()), newest, older, pod])
     };
@@ -203,7 +200,7 @@ fn the_pod_that_is_made_anew_is_the_one_of_that_uid() {
         pod: "web-1-abcde".into(),
         uid: "pod-uid".into(),
     };
-    for owner in ["web-1-uid", "an-older-revision"] {
+    for owner in ["web-1-uid", "web-0-uid"] {
         let cluster = cluster(owner);
         let change = tried(&cluster, WorkloadKind::Deployment, &restart("pod-uid"));
         assert_eq!(change.as_ref(), Ok(&evict));

@@ -74,6 +74,7 @@ fn memory_that_a_vertical_pod_autoscaler_sets_asks() {
         let situation = |action| {
             Situation::of(action)
                 .beside(crate::world::replica_set())
+                .beside(crate::world::older_replica_set())
                 .beside(pod.clone())
         };
         let ruling = situation(memory(2)).ruling();

@@ -24,7 +24,7 @@ fn web(wanted: i32, status: &Value, pods: &[Value]) -> Vec<Value> {
     web["spec"]["replicas"] = json!(wanted);
     web["status"] = status.clone();
     web["status"]["observedGeneration"] = json!(3);
-    let mut objects = vec![web, world::replica_set()];
+    let mut objects = vec![web, world::replica_set(), world::older_replica_set()];
     for (place, pod) in pods.iter().enumerate() {
         let mut pod = pod.clone();
         pod["metadata"]["name"] = json!(format!("web-{place}"));

@@ -43,6 +43,15 @@ pub fn replica_set() -> Value {
     })
 }
 
+/// The ReplicaSet of the revision before it.
+pub fn older_replica_set() -> Value {
+    let mut older = replica_set();
+    older["metadata"]["name"] = json!("web-0");
+    older["metadata"]["uid"] = json!("web-0-uid");
+    older["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!("1");
+    older
+}
+
 /// A pod of it with these container statuses.
 pub fn pod(statuses: &Value) -> Value {
     json!({
