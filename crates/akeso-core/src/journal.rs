@@ -317,7 +317,7 @@ pub struct Proposal {
     pub step: Step,
     /// The exact change.
     pub change: Change,
-    /// The digest of the pod spec that it was decided on.
+    /// The digest of the spec that it was decided on.
     pub decided_on: String,
     /// The change in lines for people: `spec.replicas: 2 -> 3`.
     pub diff: Vec<String>,

@@ -101,6 +101,7 @@ struct Monitor {
     store: PathBuf,
     account: Account,
     autonomy: &'static str,
+    policy: Option<PathBuf>,
 }
 
 fn akeso() -> Command {
@@ -117,16 +118,20 @@ impl Monitor {
     }
 
     fn under(account: Account, autonomy: Autonomy) -> Self {
+        Self::with_policy(account, autonomy, None)
+    }
+
+    fn with_policy(account: Account, autonomy: Autonomy, policy: Option<PathBuf>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("store.db");
-        Self::spawn(account, autonomy, folder, store)
+        Self::spawn(account, autonomy, folder, store, policy)
     }
 
     /// With its store in a folder of its own.
     fn start_in(namespace: &str, autonomy: Autonomy, store: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = store.join("store.db");
-        Self::spawn(Account::new(namespace, &[]), autonomy, folder, store)
+        Self::spawn(Account::new(namespace, &[]), autonomy, folder, store, None)
     }
 
     fn spawn(
@@ -134,6 +139,7 @@ impl Monitor {
         autonomy: Autonomy,
         folder: tempfile::TempDir,
         store: PathBuf,
+        policy: Option<PathBuf>,
     ) -> Self {
         let autonomy = match autonomy {
             Autonomy::Observe => "observe",
@@ -141,17 +147,24 @@ impl Monitor {
             Autonomy::Standard => "standard",
             Autonomy::Full => "full",
         };
-        let process = Self::process(&account, autonomy, folder.path(), &store);
+        let process = Self::process(&account, autonomy, folder.path(), &store, policy.as_deref());
         Self {
             process,
             folder,
             store,
             account,
             autonomy,
+            policy,
         }
     }
 
-    fn process(account: &Account, autonomy: &str, folder: &Path, store: &Path) -> Child {
+    fn process(
+        account: &Account,
+        autonomy: &str,
+        folder: &Path,
+        store: &Path,
+        policy: Option<&Path>,
+    ) -> Child {
         let output = |name| {
             let mut options = File::options();
             options
@@ -175,6 +188,7 @@ impl Monitor {
             .arg("--store")
             .arg(store)
             .env("AKESO_SIGNING_KEY", folder.join("signing-key.pem"))
+            .envs(policy.map(|policy| ("AKESO_POLICY", policy)))
             .stdout(output("journal"))
             .stderr(output("errors"))
             .spawn()
@@ -188,6 +202,7 @@ impl Monitor {
             self.autonomy,
             self.folder.path(),
             &self.store,
+            self.policy.as_deref(),
         );
     }
 
@@ -242,6 +257,7 @@ impl Monitor {
                 "AKESO_SIGNING_KEY",
                 self.folder.path().join("signing-key.pem"),
             )
+            .envs(self.policy.as_ref().map(|policy| ("AKESO_POLICY", policy)))
             .stdin(Stdio::null())
             .output()
             .unwrap();
@@ -281,7 +297,10 @@ fn run(name: &str) {
     let folder = scenarios().join(name);
     let scenario = Scenario::load(&folder).unwrap();
     let namespace = Namespace::new(&format!("e2e-{name}"));
-    let mut monitor = Monitor::start(&namespace.0, scenario.settings().policy.autonomy);
+    let policy = Some(folder.join("policy.yaml")).filter(|policy| policy.exists());
+    let account = Account::new(&namespace.0, &[]);
+    let level = scenario.settings().policy.autonomy;
+    let mut monitor = Monitor::with_policy(account, level, policy);
     let workloads = scenario.workloads(&namespace.0).unwrap();
     namespace.apply(&folder.join("manifest.yaml"));
     if scenario.then.is_some() {
@@ -369,6 +388,7 @@ scenarios! {
     env_from_service: "env-from-service",
     env_removed: "env-removed",
     failed_job: "failed-job",
+    freeze_window: "freeze-window",
     healthy: "healthy",
     healthy_sidecar: "healthy-sidecar",
     hpa_by_memory: "hpa-by-memory",

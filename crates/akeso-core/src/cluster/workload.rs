@@ -270,11 +270,18 @@ impl<'a> Workload<'a> {
         }
     }
 
-    /// A digest of that spec.
+    /// A digest of its object's spec: unlike the generation, annotations do not change it.
     pub fn spec_digest(&self) -> String {
-        let spec = self
-            .pod_spec()
-            .and_then(|spec| serde_json::to_vec(spec).ok());
+        let spec = match self.controller {
+            Controller::Deployment(o) => serde_json::to_vec(&o.spec),
+            Controller::StatefulSet(o) => serde_json::to_vec(&o.spec),
+            Controller::DaemonSet(o) => serde_json::to_vec(&o.spec),
+            Controller::ReplicaSet(o) => serde_json::to_vec(&o.spec),
+            Controller::CronJob(o) => serde_json::to_vec(&o.spec),
+            Controller::Job(o) => serde_json::to_vec(&o.spec),
+            Controller::Pod(o) => serde_json::to_vec(&o.spec),
+        };
+        // serialising plain data with string keys cannot fail
         hex(&Sha256::digest(spec.unwrap_or_default())[..8])
     }
 

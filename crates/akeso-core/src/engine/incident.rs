@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ChangeRequest;
 use crate::{
-    act::{Change, is_about_the_pod},
+    act::{Action, Change, is_about_the_pod},
     diagnose::Diagnosis,
     gate::{Decision, Ruling},
     journal::{End, Fact, Outcome, Proposal, Until, Verdict},
@@ -217,6 +217,24 @@ impl Incident {
         self.attempts.iter().find(|attempt| attempt.id == id)
     }
 
+    /// A step of its plan, from 0. What failed on a trial pod has not changed the workload: the
+    /// next growth of memory begins where the one before it would have.
+    pub fn step(&self, place: usize) -> Option<Step> {
+        let mut step = self.plan.as_ref()?.steps.get(place)?.clone();
+        if let Action::IncreaseMemory(next) = &mut step.action {
+            let tried = self.attempts.iter().rev().find_map(|attempt| {
+                let Action::IncreaseMemory(tried) = &attempt.step.action else {
+                    return None;
+                };
+                let leads_here = tried.to == next.from && tried.container == next.container;
+                let has_failed = attempt.verdict == Some(Verdict::NotHealed);
+                (leads_here && has_failed && attempt.is_trial()).then_some(tried.from)
+            });
+            next.from = tried.unwrap_or(next.from);
+        }
+        Some(step)
+    }
+
     fn attempt_mut(&mut self, id: AttemptId) -> Option<&mut Attempt> {
         self.attempts.iter_mut().find(|attempt| attempt.id == id)
     }
@@ -279,12 +297,9 @@ impl Incident {
                 if !matches!(change, Change::Trial { .. }) {
                     self.consented = None;
                 }
-                let planned = self
-                    .plan
-                    .as_ref()
-                    .and_then(|plan| plan.steps.get(*step))
-                    .cloned();
-                if let Some((planned, diagnosis)) = planned.zip(self.diagnoses.first().cloned()) {
+                if let Some((planned, diagnosis)) =
+                    self.step(*step).zip(self.diagnoses.first().cloned())
+                {
                     self.attempts.push(Attempt {
                         id: *attempt,
                         step: planned,

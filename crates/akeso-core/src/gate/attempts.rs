@@ -33,7 +33,9 @@ impl Closure {
             if last.is_some_and(|last| at.duration_since(*last) >= memory) {
                 self.closed.clear();
             }
-            self.closed.push(at);
+            // of a clock that was set back, the later time counts
+            let latest = self.failures.iter().max().copied();
+            self.closed.push(latest.unwrap_or(at));
             self.failures.clear();
         }
     }

@@ -86,9 +86,14 @@ pub fn journalled(simulation: &Simulation) -> Vec<String> {
     broken
 }
 
+/// The changes that reached the workload itself; a trial pod is none.
 pub fn accepted_of(simulation: &Simulation, workload: &WorkloadRef) -> usize {
     let all = simulation.cluster.accepted().iter();
     all.filter(|accepted| accepted.workload == *workload)
+        .filter(|accepted| match &accepted.request {
+            ChangeRequest::Patch(_) | ChangeRequest::Evict { .. } => true,
+            ChangeRequest::Create { .. } | ChangeRequest::Remove { .. } => false,
+        })
         .count()
 }
 

@@ -120,3 +120,23 @@ fn removing_a_trial_pod_is_tried_until_it_is_gone() {
     );
     assert_eq!((bench.heals(), bench.simulation.idle_ticks()), (1, 0));
 }
+
+#[test]
+fn memory_grows_from_trial_to_trial_and_the_workload_is_changed_once() {
+    let mut bench = Bench::under(FULL);
+    bench.behave(
+        "containers: {hungry/app: {memory: {start: 10Mi, step: 10Mi, every: 100ms, peak: 200Mi}}}",
+    );
+    bench.apply(
+        "hungry",
+        2,
+        "nginx:latest",
+        "resources: {requests: {memory: 32Mi}, limits: {memory: 64Mi}}",
+    );
+    bench.run(600);
+    let patches = bench.made().into_iter().filter(|what| *what == "patch");
+    assert_eq!(patches.count(), 1, "{}", bench.story());
+    let limit = "/spec/template/spec/containers/0/resources/limits/memory";
+    assert_eq!(bench.object("hungry", limit), "512Mi", "{}", bench.story());
+    assert_eq!(bench.heals(), 1, "{}", bench.story());
+}

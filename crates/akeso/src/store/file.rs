@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::StoreError;
 
@@ -22,7 +22,16 @@ pub(super) fn check_is_ours(path: &Path) -> Result<(), StoreError> {
                 let ours = "SELECT count(*) FROM sqlite_master WHERE name = 'journal'";
                 connection.query_row(ours, [], |row| row.get(0))
             })
-            .map_err(|error| corrupt(error.to_string()))?;
+            .map_err(|error| match error.sqlite_error_code() {
+                // not there for us, which says nothing of what it is
+                Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
+                    StoreError::Unusable {
+                        path: path.to_owned(),
+                        why: error.to_string(),
+                    }
+                }
+                _ => corrupt(error.to_string()),
+            })?;
         if tables == 0 {
             return Err(corrupt("it has no journal".to_owned()));
         }

@@ -16,7 +16,7 @@ use akeso_core::{
 };
 use serde_json::Value;
 
-use super::{Monitor, Namespace, akeso, facts, kubectl, scenarios, wait_for};
+use super::{Account, Monitor, Namespace, akeso, facts, kubectl, scenarios, unhealthy, wait_for};
 
 /// What must come comes within this time, on however slow a machine.
 const PATIENCE: Duration = Duration::from_mins(4);
@@ -322,8 +322,8 @@ fn while_the_disk_is_full_nothing_is_changed_and_then_it_is_healed() {
         has(journal, is_healed)
     });
     let filler = disk.0.join("filler");
-    let filled = std::fs::write(&filler, vec![0; 8 << 20]);
-    assert!(filled.is_err(), "the disk is not full");
+    let too_much = std::fs::write(&filler, vec![0; 8 << 20]);
+    assert!(too_much.is_err(), "the disk is not full");
     apply(&namespace, "web-server");
     until("it says that it waits", &monitor, |journal| {
         has(
@@ -374,4 +374,94 @@ fn with_a_read_only_store_it_does_not_start_and_nothing_is_changed() {
         monitor.errors()
     );
     assert_eq!(image(&namespace, "web-server"), "nginx:latst");
+}
+
+/// Deployments of one small pod, each of which runs `command`.
+fn small(names: &[&str], command: &str, more: &str) -> String {
+    let one = |name: &&str| {
+        format!(
+            "{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: {name}}}, spec: {{selector: {{matchLabels: {{app: {name}}}}}, \
+             template: {{metadata: {{labels: {{app: {name}}}}}, spec: {{terminationGracePeriodSeconds: 1, containers: [{{name: app, \
+             image: 'busybox:latest', command: [sh, -c, \"{command}\"], resources: {{requests: {{cpu: 5m, memory: 8Mi}}}}{more}}}]}}}}}}}}"
+        )
+    };
+    names.iter().map(one).collect::<Vec<_>>().join("\n---\n")
+}
+
+fn apply_text(namespace: &Namespace, manifest: &str) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), manifest).unwrap();
+    namespace.apply(file.path());
+}
+
+#[test]
+#[ignore = "needs a cluster: devcluster/devcluster up"]
+fn workloads_that_lack_the_same_config_map_are_one_incident() {
+    let namespace = Namespace::new("e2e-shared-configmap");
+    let mut monitor = Monitor::start(&namespace.0, Autonomy::Full);
+    let more = ", envFrom: [{configMapRef: {name: settings}}]";
+    apply_text(&namespace, &small(&["a", "b", "c"], "sleep 3600", more));
+    until("one is told, and two wait for it", &monitor, |journal| {
+        let count = |wanted: &str| journal.iter().filter(|it| name(&it.fact) == wanted).count();
+        count("escalated") == 1 && count("joined") == 2
+    });
+    sleep(Duration::from_secs(10));
+    let told = monitor.journal();
+    assert_eq!(
+        told.iter()
+            .filter(|it| name(&it.fact) == "escalated")
+            .count(),
+        1
+    );
+    assert!(!has(&told, |fact| matches!(fact, Fact::Intended { .. })));
+    monitor.stop();
+}
+
+#[test]
+#[ignore = "needs a cluster: devcluster/devcluster up"]
+fn in_a_storm_actions_pause_and_when_it_is_over_they_go_on() {
+    const ALL: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+    let namespace = Namespace::new("e2e-storm");
+    let policy = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(policy.path(), "storm: {quietFor: 40s}").unwrap();
+    let account = Account::new(&namespace.0, &[]);
+    let policy = Some(policy.path().to_owned());
+    let mut monitor = Monitor::with_policy(account, Autonomy::Full, policy);
+    apply_text(
+        &namespace,
+        &small(&ALL, "trap 'exit 0' TERM; sleep 3600 & wait", ""),
+    );
+    wait_for("all are well", PATIENCE, || {
+        let states = ALL.iter().filter_map(|one| {
+            let workload = deployment(&namespace, one);
+            unhealthy(workload.kind, namespace.get(&workload).as_ref())
+        });
+        states.collect()
+    });
+    sleep(Duration::from_secs(5));
+    apply_text(&namespace, &small(&ALL, "exit 1", ""));
+    until("the storm is seen", &monitor, |journal| {
+        has(journal, |fact| matches!(fact, Fact::SharedOpened { .. }))
+    });
+    let journal = monitor.journal();
+    assert!(
+        !has(&journal, |fact| matches!(fact, Fact::Intended { .. })),
+        "{}",
+        facts(&journal)
+    );
+    until("all are put back when it is over", &monitor, |journal| {
+        journal
+            .iter()
+            .filter(|entry| is_healed(&entry.fact))
+            .count()
+            == ALL.len()
+    });
+    let journal = monitor.journal();
+    let place = |wanted: &dyn Fn(&Fact) -> bool| journal.iter().position(|it| wanted(&it.fact));
+    let opened = place(&|fact| matches!(fact, Fact::SharedOpened { .. })).unwrap();
+    let shared = journal[opened].fact.incident();
+    let closed = place(&|fact| matches!(fact, Fact::Closed { .. }) && fact.incident() == shared);
+    let acted = place(&|fact| matches!(fact, Fact::Intended { .. }));
+    assert!(closed < acted, "{}", facts(&journal));
+    monitor.stop();
 }

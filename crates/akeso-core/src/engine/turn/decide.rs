@@ -54,9 +54,10 @@ impl<'a> Turn<'a> {
         if workload.generation() < incident.taken_back_at() {
             return Next::Done; // the watch has not told of our own change yet
         }
-        let Some(step) = plan.steps.get(place) else {
+        let Some(step) = incident.step(place) else {
             return self.give_up(incident, plan);
         };
+        let step = &step;
         let shown = incident
             .consented
             .as_ref()
@@ -96,7 +97,13 @@ impl<'a> Turn<'a> {
             });
         }
         match approved {
-            Some(approved) => self.act(incident, workload, &plan, place, approved, attempt),
+            Some(approved) => self.act(
+                incident,
+                workload,
+                (plan.canary, place, step),
+                approved,
+                attempt,
+            ),
             None => self.hold(
                 incident,
                 workload,
@@ -142,19 +149,15 @@ impl<'a> Turn<'a> {
         &mut self,
         incident: &Incident,
         workload: &Workload<'_>,
-        plan: &Plan,
-        place: usize,
+        (canary, place, step): (Canary, usize, &Step),
         approved: Approved,
         attempt: AttemptId,
     ) {
-        let Some(step) = plan.steps.get(place) else {
-            return;
-        };
         let is_tried = incident
             .attempts
             .iter()
             .any(|it| it.place == place && it.step == *step && it.lets_the_change_follow());
-        let wants_trial = plan.canary == Canary::TrialPod && !is_tried;
+        let wants_trial = canary == Canary::TrialPod && !is_tried;
         // what a person was shown keeps its number; its trial has one of its own
         let trial_id = self.recorder.ledger.next_attempt();
         let trial = wants_trial

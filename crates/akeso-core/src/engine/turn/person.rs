@@ -48,11 +48,7 @@ impl<'a> Turn<'a> {
             .ruling
             .as_ref()
             .filter(|ruling| !OF_TIME.contains(&ruling.rule.as_str()));
-        let step = incident
-            .plan
-            .as_ref()
-            .and_then(|plan| plan.steps.get(incident.gated));
-        let (Some(ruling), Some(step)) = (stopped, step) else {
+        let (Some(ruling), Some(step)) = (stopped, incident.step(incident.gated)) else {
             return false;
         };
         if ruling.decision == Decision::Execute {
@@ -61,7 +57,7 @@ impl<'a> Turn<'a> {
         let attempt = self.recorder.ledger.next_attempt();
         let change = step.action.change(workload, attempt);
         change.is_ok_and(|change| {
-            let (now, _) = self.rule(workload, step, &change, Consented::No);
+            let (now, _) = self.rule(workload, &step, &change, Consented::No);
             now.decision != ruling.decision
         })
     }
@@ -78,11 +74,7 @@ impl<'a> Turn<'a> {
             self.reconsider("what was told of is gone, and something else is broken");
             return Next::Again;
         }
-        let is_other = |question: &Proposal| question.decided_on != workload.spec_digest();
         let over = match &incident.state {
-            State::AwaitingApproval { question } if is_other(question) => {
-                Some("somebody has changed the workload")
-            }
             State::Escalated {
                 until: Some(until), ..
             } if *until <= self.now => Some("the time for which it was closed is over"),
