@@ -131,7 +131,10 @@ impl Ledger {
             Fact::Forgotten { fingerprint } => self.patterns.forget(fingerprint),
             Fact::Closed { incident, .. } => {
                 self.open.retain(|_, open| open != incident);
-                self.shared.remove(incident);
+                let over = self.shared.remove(incident).map(|shared| shared.cause);
+                if matches!(over, Some(SharedCause::Storm { .. })) {
+                    self.broken.clear(); // they are no reason for the next one
+                }
             }
             // set-backs and failures count for an hour: what is sealed is days old
             Fact::Sealed {

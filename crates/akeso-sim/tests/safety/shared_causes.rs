@@ -45,7 +45,7 @@ fn a_config_map_that_three_workloads_miss_is_one_escalated_incident_and_two_join
 #[test]
 fn a_storm_pauses_all_changes_until_nothing_more_breaks() {
     let mut bench =
-        Bench::under("{autonomy: full, canary: off, storm: {atLeast: 3, quietFor: PT5M}}");
+        Bench::under("{autonomy: full, canary: off, storm: {atLeast: 3, quietFor: PT1M}}");
     let names = ["web", "api", "job", "cart"];
     for name in names {
         bench.apply(name, 1, "nginx:1.27", "");
