@@ -7,228 +7,33 @@
 //! incidents is the fold of those facts ([`Ledger`]): a restart that reads the journal back goes
 //! on where the one before it stopped.
 
+mod effect;
+mod event;
 mod incident;
 mod ledger;
+mod people;
 mod shared_cause;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, Unit};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+pub use effect::{Announcement, ChangeRequest, Effect};
+pub use event::{Event, Request};
 pub use incident::{Attempt, Incident, State};
 pub use ledger::{Ledger, Shared};
 
 use crate::{
-    act::{Change, PatchOp},
-    cluster::{Cluster, Kind, Object, ObjectRef},
-    evidence::{Answer, Question},
+    cluster::{Cluster, ObjectRef},
     gate,
-    journal::{Broken, Chain, End, Entry, Fact, Outcome},
+    journal::{Broken, Chain, End, Entry, Fact},
     observe::{Symptom, observe},
     policy::Settings,
     retention::Segment,
-    workload::{AttemptId, IncidentId, WorkloadRef},
+    workload::{IncidentId, WorkloadRef},
 };
 use turn::{Live, Turn};
-
-/// What the engine is told.
-#[derive(Debug)]
-pub enum Event {
-    /// An object is new or has changed.
-    Upserted(Object),
-    /// An object is gone.
-    Deleted(ObjectRef),
-    /// All objects of a kind, after a watch had to begin anew.
-    Relisted(Kind, Vec<Object>),
-    /// Every kind has been listed: from here on the engine judges what it sees.
-    Synced,
-    /// Look at everything again.
-    Recheck,
-    /// The time that [`Engine::next_wake`] named has come.
-    Tick,
-    /// An answer to a question of an incident.
-    Answered(IncidentId, Question, Answer),
-    /// The outcome of a change, or of taking one back.
-    Outcome(AttemptId, Outcome),
-    /// A person has said something.
-    Requested(Request),
-    /// The settings are others from here on.
-    Configured(Box<Settings>),
-    /// The journal cannot be written; why, for people.
-    StoreFailed(String),
-    /// The journal can be written again, and is whole.
-    StoreRecovered,
-}
-
-/// What a person can say.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Request {
-    /// A step that asks may be executed.
-    Consent {
-        /// The attempt that was proposed.
-        attempt: AttemptId,
-        /// Who says so.
-        by: String,
-    },
-    /// A step that asks is not to be executed.
-    Decline {
-        /// The attempt that was proposed.
-        attempt: AttemptId,
-        /// Who says so.
-        by: String,
-    },
-    /// A change is to be taken back.
-    TakeBack {
-        /// Its incident, as the journal has it.
-        incident: Box<Incident>,
-        /// The attempt.
-        attempt: AttemptId,
-        /// Who says so.
-        by: String,
-    },
-}
-
-/// What the rim is to do.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// Write an entry to the journal, on disk, before anything that follows.
-    Journal(Entry),
-    /// Find the answer to a question; it must be answered, if only with [`Answer::Unknown`].
-    Gather {
-        /// The incident that wants to know.
-        incident: IncidentId,
-        /// Where.
-        namespace: String,
-        /// What.
-        question: Question,
-    },
-    /// Make a change; its outcome must be told.
-    Apply {
-        /// The attempt.
-        attempt: AttemptId,
-        /// The workload.
-        workload: WorkloadRef,
-        /// What to send.
-        request: ChangeRequest,
-    },
-    /// An intent was journalled and the program ended before its outcome was: read the object and
-    /// tell the outcome.
-    Settle {
-        /// The attempt.
-        attempt: AttemptId,
-        /// The workload.
-        workload: WorkloadRef,
-        /// What was to be sent.
-        request: ChangeRequest,
-    },
-    /// Tell the workload's owner, as a Kubernetes Event on the workload.
-    Announce {
-        /// The workload.
-        workload: WorkloadRef,
-        /// Its uid, by which `kubectl describe` finds the Event.
-        uid: Option<String>,
-        /// What about.
-        reason: Announcement,
-        /// In a sentence.
-        note: String,
-    },
-}
-
-/// A request to the API server that changes something.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ChangeRequest {
-    /// A JSON Patch of the workload, dry-run first.
-    Patch(Vec<PatchOp>),
-    /// The eviction of a pod of the workload.
-    Evict {
-        /// The pod's name.
-        pod: String,
-        /// Its uid.
-        uid: String,
-    },
-    /// A trial pod is made, dry-run first.
-    Create {
-        /// The pod's name.
-        name: String,
-        /// The attempt that it bears as its label [`TRIAL`](crate::act::TRIAL).
-        trial: AttemptId,
-        /// The pod.
-        pod: Value,
-    },
-    /// A trial pod is removed, if it is that of this attempt.
-    Remove {
-        /// The pod's name.
-        name: String,
-        /// The attempt that it bears as its label.
-        trial: AttemptId,
-    },
-}
-
-/// Behind the attempt's id in the mark of a patch that takes the attempt back.
-const TAKEN_BACK: &str = "-taken-back";
-
-impl ChangeRequest {
-    /// The request that makes a change.
-    fn making(attempt: AttemptId, change: &Change) -> Self {
-        match change {
-            Change::Patch { forward, .. } => Self::Patch(forward.clone()),
-            Change::Evict { pod, uid } => Self::Evict {
-                pod: pod.clone(),
-                uid: uid.clone(),
-            },
-            Change::Trial { name, pod } => Self::Create {
-                name: name.clone(),
-                trial: attempt,
-                pod: pod.clone(),
-            },
-        }
-    }
-
-    /// The request that takes a change back, with a mark of its own; an eviction has none.
-    fn taking_back(attempt: AttemptId, change: &Change) -> Option<Self> {
-        match change {
-            Change::Patch { inverse, .. } => {
-                let mark = PatchOp::mark(&format!("{attempt}{TAKEN_BACK}"));
-                Some(Self::Patch(inverse.iter().cloned().chain([mark]).collect()))
-            }
-            Change::Evict { .. } => None,
-            Change::Trial { name, .. } => Some(Self::Remove {
-                name: name.clone(),
-                trial: attempt,
-            }),
-        }
-    }
-
-    /// What the annotation [`LAST_ATTEMPT`](crate::act::LAST_ATTEMPT) holds once the patch is made.
-    pub fn mark(&self) -> Option<&str> {
-        match self {
-            Self::Patch(operations) => operations.iter().find_map(PatchOp::as_mark),
-            Self::Evict { .. } | Self::Create { .. } | Self::Remove { .. } => None,
-        }
-    }
-
-    /// Whether it takes an attempt back.
-    pub fn takes_back(&self) -> bool {
-        match self {
-            Self::Patch(_) => self.mark().is_some_and(|mark| mark.ends_with(TAKEN_BACK)),
-            Self::Remove { .. } => true,
-            Self::Evict { .. } | Self::Create { .. } => false,
-        }
-    }
-}
-
-/// The reasons of Akeso's Kubernetes Events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "each is the reason of the same name")]
-pub enum Announcement {
-    Remediating,
-    Remediated,
-    RolledBack,
-    NeedsAttention,
-}
 
 /// The mind: what it knows of the cluster and of its incidents.
 #[derive(Debug)]
@@ -447,54 +252,6 @@ impl Engine {
         }
         self.judge_shared_causes(now);
         std::mem::take(&mut self.recorder.effects)
-    }
-
-    /// A person has said something. What is about nothing that is open is left unsaid.
-    fn take_request(&mut self, request: &Request, now: Timestamp) {
-        let (incident, attempt) = match request {
-            Request::Consent { attempt, .. } | Request::Decline { attempt, .. } => {
-                let asked = self.recorder.ledger.open().find(|incident| {
-                    matches!(&incident.state, State::AwaitingApproval { question } if question.attempt == *attempt)
-                });
-                (asked.map(|incident| incident.id), *attempt)
-            }
-            Request::TakeBack {
-                incident, attempt, ..
-            } => {
-                self.make_room_for(incident, now);
-                (Some(incident.id), *attempt)
-            }
-        };
-        if let Some(id) = incident {
-            self.live.entry(id).or_default();
-            self.turn(id, now, |turn| turn.take_request(request, attempt));
-            self.advance(id, now);
-        }
-    }
-
-    /// An incident that is over is about to be opened again: one that is open on the same workload
-    /// is dismissed, unless something is being done for it.
-    fn make_room_for(&mut self, again: &Incident, now: Timestamp) {
-        let ledger = &mut self.recorder.ledger;
-        let open = ledger.open_incident(&again.workload);
-        let Some(open) = open.filter(|open| *open != again.id) else {
-            ledger.take_in(again.clone());
-            return;
-        };
-        let is_idle = |it: &Incident| !it.state.is_between_change_and_verdict();
-        if ledger.get(open).is_some_and(is_idle) {
-            ledger.take_in(again.clone());
-            let why = format!("a person has a change of {} taken back", again.id);
-            let end = End::Dismissed { why };
-            self.live.remove(&open);
-            self.recorder.record(
-                Fact::Closed {
-                    incident: open,
-                    end,
-                },
-                now,
-            );
-        }
     }
 
     /// After a restart: changes whose outcome is not known are settled by reading the object.

@@ -1,0 +1,150 @@
+//! What the engine wants done. Executed by the rim, in this order and no other.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    act::{Change, PatchOp},
+    evidence::Question,
+    journal::Entry,
+    workload::{AttemptId, IncidentId, WorkloadRef},
+};
+
+/// What the rim is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Write an entry to the journal, on disk, before anything that follows.
+    Journal(Entry),
+    /// Find the answer to a question; it must be answered, if only with [`Answer::Unknown`].
+    Gather {
+        /// The incident that wants to know.
+        incident: IncidentId,
+        /// Where.
+        namespace: String,
+        /// What.
+        question: Question,
+    },
+    /// Make a change; its outcome must be told.
+    Apply {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The workload.
+        workload: WorkloadRef,
+        /// What to send.
+        request: ChangeRequest,
+    },
+    /// An intent was journalled and the program ended before its outcome was: read the object and
+    /// tell the outcome.
+    Settle {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The workload.
+        workload: WorkloadRef,
+        /// What was to be sent.
+        request: ChangeRequest,
+    },
+    /// Tell the workload's owner, as a Kubernetes Event on the workload.
+    Announce {
+        /// The workload.
+        workload: WorkloadRef,
+        /// Its uid, by which `kubectl describe` finds the Event.
+        uid: Option<String>,
+        /// What about.
+        reason: Announcement,
+        /// In a sentence.
+        note: String,
+    },
+}
+
+/// A request to the API server that changes something.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChangeRequest {
+    /// A JSON Patch of the workload, dry-run first.
+    Patch(Vec<PatchOp>),
+    /// The eviction of a pod of the workload.
+    Evict {
+        /// The pod's name.
+        pod: String,
+        /// Its uid.
+        uid: String,
+    },
+    /// A trial pod is made, dry-run first.
+    Create {
+        /// The pod's name.
+        name: String,
+        /// The attempt that it bears as its label [`TRIAL`](crate::act::TRIAL).
+        trial: AttemptId,
+        /// The pod.
+        pod: Value,
+    },
+    /// A trial pod is removed, if it is that of this attempt.
+    Remove {
+        /// The pod's name.
+        name: String,
+        /// The attempt that it bears as its label.
+        trial: AttemptId,
+    },
+}
+
+/// Behind the attempt's id in the mark of a patch that takes the attempt back.
+const TAKEN_BACK: &str = "-taken-back";
+
+impl ChangeRequest {
+    /// The request that makes a change.
+    pub(super) fn making(attempt: AttemptId, change: &Change) -> Self {
+        match change {
+            Change::Patch { forward, .. } => Self::Patch(forward.clone()),
+            Change::Evict { pod, uid } => Self::Evict {
+                pod: pod.clone(),
+                uid: uid.clone(),
+            },
+            Change::Trial { name, pod } => Self::Create {
+                name: name.clone(),
+                trial: attempt,
+                pod: pod.clone(),
+            },
+        }
+    }
+
+    /// The request that takes a change back, with a mark of its own; an eviction has none.
+    pub(super) fn taking_back(attempt: AttemptId, change: &Change) -> Option<Self> {
+        match change {
+            Change::Patch { inverse, .. } => {
+                let mark = PatchOp::mark(&format!("{attempt}{TAKEN_BACK}"));
+                Some(Self::Patch(inverse.iter().cloned().chain([mark]).collect()))
+            }
+            Change::Evict { .. } => None,
+            Change::Trial { name, .. } => Some(Self::Remove {
+                name: name.clone(),
+                trial: attempt,
+            }),
+        }
+    }
+
+    /// What the annotation [`LAST_ATTEMPT`](crate::act::LAST_ATTEMPT) holds once the patch is made.
+    pub fn mark(&self) -> Option<&str> {
+        match self {
+            Self::Patch(operations) => operations.iter().find_map(PatchOp::as_mark),
+            Self::Evict { .. } | Self::Create { .. } | Self::Remove { .. } => None,
+        }
+    }
+
+    /// Whether it takes an attempt back.
+    pub fn takes_back(&self) -> bool {
+        match self {
+            Self::Patch(_) => self.mark().is_some_and(|mark| mark.ends_with(TAKEN_BACK)),
+            Self::Remove { .. } => true,
+            Self::Evict { .. } | Self::Create { .. } => false,
+        }
+    }
+}
+
+/// The reasons of Akeso's Kubernetes Events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each is the reason of the same name")]
+pub enum Announcement {
+    Remediating,
+    Remediated,
+    RolledBack,
+    NeedsAttention,
+}

@@ -1,0 +1,68 @@
+//! What the engine is told: what the watches say, answers, outcomes, and what people say.
+
+use crate::{
+    cluster::{Kind, Object, ObjectRef},
+    evidence::{Answer, Question},
+    journal::Outcome,
+    policy::Settings,
+    workload::{AttemptId, IncidentId},
+};
+
+use super::Incident;
+
+/// What the engine is told.
+#[derive(Debug)]
+pub enum Event {
+    /// An object is new or has changed.
+    Upserted(Object),
+    /// An object is gone.
+    Deleted(ObjectRef),
+    /// All objects of a kind, after a watch had to begin anew.
+    Relisted(Kind, Vec<Object>),
+    /// Every kind has been listed: from here on the engine judges what it sees.
+    Synced,
+    /// Look at everything again.
+    Recheck,
+    /// The time that [`Engine::next_wake`] named has come.
+    Tick,
+    /// An answer to a question of an incident.
+    Answered(IncidentId, Question, Answer),
+    /// The outcome of a change, or of taking one back.
+    Outcome(AttemptId, Outcome),
+    /// A person has said something.
+    Requested(Request),
+    /// The settings are others from here on.
+    Configured(Box<Settings>),
+    /// The journal cannot be written; why, for people.
+    StoreFailed(String),
+    /// The journal can be written again, and is whole.
+    StoreRecovered,
+}
+
+/// What a person can say.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// A step that asks may be executed.
+    Consent {
+        /// The attempt that was proposed.
+        attempt: AttemptId,
+        /// Who says so.
+        by: String,
+    },
+    /// A step that asks is not to be executed.
+    Decline {
+        /// The attempt that was proposed.
+        attempt: AttemptId,
+        /// Who says so.
+        by: String,
+    },
+    /// A change is to be taken back.
+    TakeBack {
+        /// Its incident, as the journal has it.
+        incident: Box<Incident>,
+        /// The attempt.
+        attempt: AttemptId,
+        /// Who says so.
+        by: String,
+    },
+}
