@@ -151,7 +151,9 @@ pub fn left_behind(scenario: &Scenario, simulation: &Simulation) -> Vec<String> 
             state,
             Some(State::Escalated { .. } | State::AwaitingApproval { .. })
         );
-        (expected.outcome != Expects::LeaveAlone && !is_with_a_person)
+        let waits =
+            expected.outcome == Expects::Wait && matches!(state, Some(State::Waiting { .. }));
+        (expected.outcome != Expects::LeaveAlone && !is_with_a_person && !waits)
             .then(|| format!("{workload} is {state:?}, and {why}"))
     });
     left.collect()
