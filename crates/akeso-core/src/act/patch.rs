@@ -196,6 +196,27 @@ pub(super) fn difference(path: &str, old: &Value, new: &Value) -> Vec<PatchOp> {
     }
 }
 
+/// The patch, begun with a test of each object or list to which it adds something: what somebody
+/// else has put there is not written over, as RFC 6902 has `add` do it. `old` is the value at
+/// `path` for which the patch was made.
+pub(super) fn guarded(patch: Vec<PatchOp>, path: &str, old: &Value) -> Vec<PatchOp> {
+    let mut parents = std::collections::BTreeMap::new();
+    for operation in &patch {
+        if let PatchOp::Add { path: added, .. } = operation
+            && let Some((parent, _)) = added.rsplit_once('/')
+            && let Some(value) = parent
+                .strip_prefix(path)
+                .and_then(|below| old.pointer(below))
+        {
+            parents.insert(parent.to_owned(), value.clone());
+        }
+    }
+    let tests = parents
+        .into_iter()
+        .map(|(parent, value)| PatchOp::test(parent, value));
+    tests.chain(patch).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,6 +274,17 @@ mod tests {
         }
     }
 
+    /// Whether every member of an object that was not in `old` is still as it was.
+    fn keeps(theirs: &Value, old: &Value, now: &Value) -> bool {
+        let Value::Object(members) = theirs else {
+            return true;
+        };
+        members.iter().all(|(key, value)| match old.get(key) {
+            None => now.get(key) == Some(value),
+            Some(old) => now.get(key).is_none_or(|now| keeps(value, old, now)),
+        })
+    }
+
     proptest! {
         #[test]
         fn the_difference_leads_from_one_value_to_the_other_and_only_from_that(old in any_json(), new in any_json(), third in any_json()) {
@@ -261,6 +293,12 @@ mod tests {
             let mut value = path(&old);
             json_patch::patch(&mut value, &patch).unwrap();
             prop_assert_eq!(value, path(&new));
+            // nor is anything that somebody else has put there
+            let guarded: json_patch::Patch = serde_json::from_value(serde_json::to_value(guarded(difference("/at", &old, &new), "/at", &old)).unwrap()).unwrap();
+            let mut other = path(&third);
+            if json_patch::patch(&mut other, &guarded).is_ok() && third != old {
+                prop_assert!(keeps(&third, &old, &other["at"]), "{third} became {other}");
+            }
             // what somebody else has put there is not overwritten
             if old != new && !third.is_object() && !third.is_array() && third != old {
                 prop_assert!(json_patch::patch(&mut path(&third), &patch).is_err());

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Change, NotApplicable, Treatment,
-    patch::{annotate, difference, guard},
+    patch::{annotate, difference, guard, guarded},
 };
 use crate::{
     cluster::Workload,
@@ -74,7 +74,7 @@ impl Treatment for RollbackToRevision {
         forward.extend(annotate(workload.metadata(), attempt, &[]));
         Ok(Change::Patch {
             forward,
-            inverse: difference(TEMPLATE, &new, &old),
+            inverse: guarded(difference(TEMPLATE, &new, &old), TEMPLATE, &new),
         })
     }
 

@@ -154,6 +154,15 @@ impl Attempt {
             && !self.is_trial()
     }
 
+    /// Whether a person can have it taken back: it was made, and is not taken back yet, though that
+    /// may have been tried.
+    pub fn can_be_recalled(&self) -> bool {
+        matches!(self.outcome, Some(Outcome::Done { .. }))
+            && !self.is_taken_back()
+            && !self.is_trial()
+            && self.inverse().is_some()
+    }
+
     /// Whether it is tried on a pod of its own.
     pub const fn is_trial(&self) -> bool {
         matches!(self.change, Change::Trial { .. })

@@ -273,12 +273,21 @@ impl Ledger {
         }
     }
 
-    /// The workloads that had been well and have broken since, each once, with the last of these
-    /// times.
-    pub(super) fn broken_since(&self, since: Timestamp) -> (usize, Option<Timestamp>) {
+    /// How many workloads that had been well have broken since.
+    pub(super) fn broken_since(&self, since: Timestamp) -> usize {
         let recent = self.broken.iter().filter(|(at, _)| *at >= since);
-        let workloads: BTreeSet<_> = recent.clone().map(|(_, workload)| workload).collect();
-        (workloads.len(), recent.map(|(at, _)| *at).max())
+        let workloads: BTreeSet<_> = recent.map(|(_, workload)| workload).collect();
+        workloads.len()
+    }
+
+    /// When the last one of them broke for the first time since then: one that comes and goes is
+    /// no news.
+    pub(super) fn last_newly_broken(&self, since: Timestamp) -> Option<Timestamp> {
+        let mut first = BTreeMap::new();
+        for (at, workload) in self.broken.iter().filter(|(at, _)| *at >= since) {
+            first.entry(workload).or_insert(*at);
+        }
+        first.into_values().max()
     }
 
     /// The attempt by which a workload was healed since, if these symptoms are those of its fault.

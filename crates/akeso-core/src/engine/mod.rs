@@ -26,8 +26,8 @@ pub use ledger::{Ledger, Shared};
 
 use crate::{
     cluster::{Cluster, ObjectRef},
-    gate,
-    journal::{Broken, Chain, End, Entry, Fact},
+    gate::{self, Ruling},
+    journal::{Broken, Chain, End, Entry, Fact, Outcome},
     observe::{Symptom, observe},
     policy::Settings,
     retention::Segment,
@@ -259,23 +259,24 @@ impl Engine {
         let open: Vec<_> = self.watched().cloned().collect();
         for incident in open {
             self.live.entry(incident.id).or_default();
-            let unsettled = incident.unsettled();
-            // to complete a take-back is a change as well
-            let is_allowed = |cluster: &Cluster| {
-                let workload = cluster.workload(&incident.workload);
-                workload.is_none_or(|workload| {
-                    gate::forbids_any_change(&workload, &self.settings).is_none()
-                })
+            let Some((attempt, request)) = incident.unsettled() else {
+                continue;
             };
-            if let Some((attempt, request)) =
-                unsettled.filter(|(_, request)| !request.takes_back() || is_allowed(&self.cluster))
-            {
-                let workload = incident.workload.clone();
-                self.recorder.effects.push(Effect::Settle {
+            // to complete a take-back is a change as well; a trial pod is Akeso's own
+            let workload = self.cluster.workload(&incident.workload);
+            let forbidden = workload.and_then(|it| gate::forbids_any_change(&it, &self.settings));
+            let is_patch = matches!(request, ChangeRequest::Patch(_));
+            match forbidden.filter(|_| is_patch && request.takes_back()) {
+                Some(Ruling { why, .. }) => {
+                    let outcome = Outcome::Refused { why };
+                    let now = self.now;
+                    self.turn(incident.id, now, |turn| turn.take_outcome(attempt, outcome));
+                }
+                None => self.recorder.effects.push(Effect::Settle {
                     attempt,
-                    workload,
+                    workload: incident.workload.clone(),
                     request,
-                });
+                }),
             }
         }
     }
@@ -288,13 +289,11 @@ impl Engine {
             .map(|(id, _)| *id)
             .collect();
         for incident in due {
-            if let Some(workload) = self
-                .recorder
-                .ledger
-                .get(incident)
-                .map(|incident| incident.workload.clone())
-            {
-                self.look_at(&workload, now);
+            let ledger = &self.recorder.ledger;
+            let open = ledger.get(incident).filter(|it| !it.is_closed());
+            match open.map(|incident| incident.workload.clone()) {
+                Some(workload) => self.look_at(&workload, now),
+                None => drop(self.live.remove(&incident)),
             }
         }
         let looks: Vec<_> = self

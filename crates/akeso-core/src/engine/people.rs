@@ -2,8 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::{Engine, Incident, Request, State};
-use crate::journal::{End, Fact};
+use super::{Attempt, Engine, Incident, Request, State};
+use crate::{
+    journal::{End, Fact},
+    workload::AttemptId,
+};
 
 impl Engine {
     /// A person has said something. What is about nothing that is open is left unsaid.
@@ -18,8 +21,8 @@ impl Engine {
             Request::TakeBack {
                 incident, attempt, ..
             } => {
-                self.make_room_for(incident, now);
-                (Some(incident.id), *attempt)
+                let is_free = self.make_room_for(incident, *attempt, now);
+                (Some(incident.id).filter(|_| is_free), *attempt)
             }
         };
         if let Some(id) = incident {
@@ -30,27 +33,27 @@ impl Engine {
     }
 
     /// An incident that is over is about to be opened again: one that is open on the same workload
-    /// is dismissed, unless something is being done for it.
-    fn make_room_for(&mut self, again: &Incident, now: Timestamp) {
+    /// is dismissed. Not while something is being done for that one, nor if there is nothing to
+    /// take back.
+    fn make_room_for(&mut self, again: &Incident, attempt: AttemptId, now: Timestamp) -> bool {
         let ledger = &mut self.recorder.ledger;
         let open = ledger.open_incident(&again.workload);
         let Some(open) = open.filter(|open| *open != again.id) else {
             ledger.take_in(again.clone());
-            return;
+            return true;
         };
-        let is_idle = |it: &Incident| !it.state.is_between_change_and_verdict();
-        if ledger.get(open).is_some_and(is_idle) {
-            ledger.take_in(again.clone());
-            let why = format!("a person has a change of {} taken back", again.id);
-            let end = End::Dismissed { why };
-            self.live.remove(&open);
-            self.recorder.record(
-                Fact::Closed {
-                    incident: open,
-                    end,
-                },
-                now,
-            );
+        let is_busy = |it: &Incident| it.state.is_between_change_and_verdict();
+        let again = ledger.get(again.id).unwrap_or(again);
+        let can_be_recalled = again.attempt(attempt).is_some_and(Attempt::can_be_recalled);
+        if !can_be_recalled || ledger.get(open).is_some_and(is_busy) {
+            return false;
         }
+        let again = again.clone();
+        let why = format!("a person has a change of {} taken back", again.id);
+        let (incident, end) = (open, End::Dismissed { why });
+        self.recorder.ledger.take_in(again);
+        self.live.remove(&open);
+        self.recorder.record(Fact::Closed { incident, end }, now);
+        true
     }
 }

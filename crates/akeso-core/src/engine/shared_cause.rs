@@ -33,7 +33,7 @@ impl Engine {
             return;
         }
         let since = now.checked_sub(storm.within).unwrap_or(Timestamp::MIN);
-        let (broken, _) = self.recorder.ledger.broken_since(since);
+        let broken = self.recorder.ledger.broken_since(since);
         let of = broken + self.well.len();
         let share = broken.saturating_mul(100);
         let is_storm = broken >= usize::try_from(storm.at_least.max(1)).unwrap_or(usize::MAX)
@@ -47,7 +47,7 @@ impl Engine {
     fn storm(&self) -> Option<(IncidentId, Timestamp)> {
         let mut shared = self.recorder.ledger.shared();
         let (id, storm) = shared.find(|(_, it)| matches!(it.cause, SharedCause::Storm { .. }))?;
-        let (_, last) = self.recorder.ledger.broken_since(storm.opened);
+        let last = self.recorder.ledger.last_newly_broken(storm.opened);
         let quiet_for = self.settings.policy.storm.quiet_for;
         let ends = last
             .unwrap_or(storm.opened)

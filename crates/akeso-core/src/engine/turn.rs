@@ -117,6 +117,12 @@ impl Turn<'_> {
             if incident.is_closed() {
                 return;
             }
+            if !matches!(
+                incident.state,
+                State::AwaitingApproval { .. } | State::Escalated { .. }
+            ) {
+                self.live.other_since = None;
+            }
             let Some(workload) = self.cluster.workload(&incident.workload) else {
                 self.dismiss("the workload is gone");
                 return;

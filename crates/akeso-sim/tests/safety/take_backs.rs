@@ -1,6 +1,9 @@
 //! A person has a change taken back, whenever and however.
 
-use akeso_core::{engine::State, journal::Fact};
+use akeso_core::{
+    engine::{Event, Request, State},
+    journal::Fact,
+};
 use akeso_sim::Death;
 use serde_json::json;
 
@@ -89,4 +92,28 @@ fn a_take_back_of_long_ago_is_brought_to_its_end_when_the_program_dies_in_it() {
         bench.count(|fact| matches!(fact, Fact::RolledBack { .. })),
         1
     );
+}
+
+#[test]
+fn while_another_change_is_being_verified_an_earlier_one_is_not_taken_back() {
+    let mut bench = healed();
+    let first = bench.incident("web");
+    bench.patch("web", IMAGE, &json!("busybx:latest"));
+    bench.run(10);
+    assert!(matches!(bench.state("web"), Some(State::Verifying { .. })));
+    let attempt = first.attempts[0].id;
+    let request = |by: &str| {
+        Event::Requested(Request::TakeBack {
+            incident: Box::new(first.clone()),
+            attempt,
+            by: by.to_owned(),
+        })
+    };
+    bench.simulation.say(request("ada"));
+    bench.run(120);
+    assert_eq!(bench.made(), ["patch", "patch"], "{}", bench.story());
+    assert_eq!(bench.count(|fact| matches!(fact, Fact::Recalled { .. })), 0);
+    // the second one has its verdict, and nothing is looked at without end
+    assert_eq!(bench.heals(), 2, "{}", bench.story());
+    assert!(bench.simulation.idle_ticks() < 100);
 }

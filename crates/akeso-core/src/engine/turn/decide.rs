@@ -157,7 +157,10 @@ impl<'a> Turn<'a> {
             .attempts
             .iter()
             .any(|it| it.place == place && it.step == *step && it.lets_the_change_follow());
-        let wants_trial = canary == Canary::TrialPod && !is_tried;
+        // what was planned for two replicas may be for one by now
+        let is_possible =
+            || Canary::of(std::slice::from_ref(step), workload, self.settings) == Canary::TrialPod;
+        let wants_trial = canary == Canary::TrialPod && !is_tried && is_possible();
         // what a person was shown keeps its number; its trial has one of its own
         let trial_id = self.recorder.ledger.next_attempt();
         let trial = wants_trial

@@ -8,7 +8,7 @@ use crate::{
     evidence::Answer,
     journal::{Fact, Until, Verdict},
     plan::{Canary, Plan, plan},
-    workload::IncidentId,
+    workload::{IncidentId, WorkloadKind},
 };
 use jiff::SignedDuration;
 
@@ -154,7 +154,11 @@ impl<'a> Turn<'a> {
                 Until::Verdict => other.state.is_between_change_and_verdict(),
                 Until::End => !matches!(other.state, State::Joined { .. } | State::Observed),
             };
+            // a CronJob has its verdict with its next run, whenever that is
+            let has_a_verdict_soon = other.workload.kind != WorkloadKind::CronJob;
             goes_first
+                && has_a_verdict_soon
+                && self.settings.watches(&other.workload.namespace)
                 && other.id != self.id
                 && theirs.is_some_and(|it| {
                     it.fault == mine.fault && it.dependency.as_ref() == Some(dependency)

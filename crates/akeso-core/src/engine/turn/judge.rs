@@ -166,6 +166,7 @@ impl<'a> Turn<'a> {
         why: String,
     ) -> Next {
         self.live.forget_watch();
+        self.live.forget_evidence();
         self.record(Fact::Judged {
             incident: self.id,
             attempt: attempt.id,

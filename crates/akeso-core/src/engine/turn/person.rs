@@ -209,16 +209,22 @@ impl<'a> Turn<'a> {
     /// A person wants a change taken back. While something is under way, that comes to its end
     /// first.
     fn recall(&mut self, incident: &Incident, attempt: AttemptId, by: String) {
-        let kept = incident
-            .attempt(attempt)
-            .filter(|attempt| attempt.is_kept());
-        let is_busy = matches!(
-            incident.state,
-            State::Acting { .. } | State::RollingBack { .. }
-        );
+        let is_busy = match &incident.state {
+            State::Acting { .. } | State::RollingBack { .. } => true,
+            // what is being verified may itself be recalled; another change, or its trial, may not
+            // be left without a verdict
+            State::Verifying { attempt: verified } => *verified != attempt,
+            State::Observed
+            | State::Planned { .. }
+            | State::Waiting { .. }
+            | State::Joined { .. }
+            | State::AwaitingApproval { .. }
+            | State::Escalated { .. }
+            | State::Closed(_) => false,
+        };
         let is_there = self.cluster.workload(&incident.workload).is_some();
-        let Some(kept) = kept.filter(|kept| kept.inverse().is_some() && !is_busy && is_there)
-        else {
+        let kept = incident.attempt(attempt).filter(|it| it.can_be_recalled());
+        let Some(kept) = kept.filter(|_| !is_busy && is_there) else {
             return;
         };
         self.record(Fact::Recalled {
