@@ -15,7 +15,7 @@ use crate::{
 pub enum Effect {
     /// Write an entry to the journal, on disk, before anything that follows.
     Journal(Entry),
-    /// Find the answer to a question; it must be answered, if only with [`Answer::Unknown`].
+    /// Find the answer to a question; it must be answered, if only with [`Answer::Unknown`](crate::evidence::Answer::Unknown).
     Gather {
         /// The incident that wants to know.
         incident: IncidentId,

@@ -23,7 +23,7 @@ pub enum Event {
     Synced,
     /// Look at everything again.
     Recheck,
-    /// The time that [`Engine::next_wake`] named has come.
+    /// The time that [`Engine::next_wake`](super::Engine::next_wake) named has come.
     Tick,
     /// An answer to a question of an incident.
     Answered(IncidentId, Question, Answer),
