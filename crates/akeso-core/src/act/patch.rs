@@ -199,9 +199,9 @@ pub(super) fn difference(path: &str, old: &Value, new: &Value) -> Vec<PatchOp> {
 /// The patch, begun with a test of each object or list to which it adds something: what somebody
 /// else has put there is not written over, as RFC 6902 has `add` do it. `old` is the value at
 /// `path` for which the patch was made.
-pub(super) fn guarded(patch: Vec<PatchOp>, path: &str, old: &Value) -> Vec<PatchOp> {
+pub(super) fn guarded(operations: Vec<PatchOp>, path: &str, old: &Value) -> Vec<PatchOp> {
     let mut parents = std::collections::BTreeMap::new();
-    for operation in &patch {
+    for operation in &operations {
         if let PatchOp::Add { path: added, .. } = operation
             && let Some((parent, _)) = added.rsplit_once('/')
             && let Some(value) = parent
@@ -214,7 +214,7 @@ pub(super) fn guarded(patch: Vec<PatchOp>, path: &str, old: &Value) -> Vec<Patch
     let tests = parents
         .into_iter()
         .map(|(parent, value)| PatchOp::test(parent, value));
-    tests.chain(patch).collect()
+    tests.chain(operations).collect()
 }
 
 #[cfg(test)]
