@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use akeso_core::engine::{Effect, Event};
+use akeso_core::{
+    cluster::Kind,
+    engine::{Effect, Event},
+};
 use jiff::SignedDuration;
 
 use crate::SimCluster;
@@ -50,17 +53,29 @@ pub struct LateWatches(pub SignedDuration);
 
 impl Network for LateWatches {
     fn delays(&mut self, event: &Event) -> Vec<SignedDuration> {
-        match event {
-            Event::Upserted(_) | Event::Deleted(_) | Event::Relisted(..) => vec![self.0],
-            Event::Synced
-            | Event::Recheck
-            | Event::Tick
-            | Event::Answered(..)
-            | Event::Outcome(..)
-            | Event::Requested(_)
-            | Event::Configured(_)
-            | Event::StoreFailed(_)
-            | Event::StoreRecovered => vec![SignedDuration::ZERO],
-        }
+        let is_of_a_watch = watched_kind(event).is_some();
+        vec![if is_of_a_watch {
+            self.0
+        } else {
+            SignedDuration::ZERO
+        }]
+    }
+}
+
+/// The kind whose watch tells of an event.
+pub(crate) const fn watched_kind(event: &Event) -> Option<Kind> {
+    match event {
+        Event::Upserted(object) => Some(object.kind()),
+        Event::Deleted(reference) => Some(reference.kind),
+        Event::Relisted(kind, _) => Some(*kind),
+        Event::Synced
+        | Event::Recheck
+        | Event::Tick
+        | Event::Answered(..)
+        | Event::Outcome(..)
+        | Event::Requested(_)
+        | Event::Configured(_)
+        | Event::StoreFailed(_)
+        | Event::StoreRecovered => None,
     }
 }

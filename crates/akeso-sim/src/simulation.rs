@@ -10,7 +10,10 @@ use akeso_core::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Flawless, Network, Passage, SimCluster, requests::ON_THE_WAY, world::later};
+use crate::{
+    Flawless, Network, Passage, SimCluster, network::watched_kind, requests::ON_THE_WAY,
+    world::later,
+};
 
 /// Time must pass between two calls of an engine that always wants to be called now.
 const LEAST_STEP: SignedDuration = SignedDuration::from_millis(1);
@@ -408,24 +411,6 @@ impl Simulation {
         self.has_store_failed = false;
         self.on_the_way.clear();
         self.cluster.hang_up();
-    }
-}
-
-/// The kind whose watch tells of an event.
-const fn watched_kind(event: &Event) -> Option<Kind> {
-    match event {
-        Event::Upserted(object) => Some(object.kind()),
-        Event::Deleted(reference) => Some(reference.kind),
-        Event::Relisted(kind, _) => Some(*kind),
-        Event::Synced
-        | Event::Recheck
-        | Event::Tick
-        | Event::Answered(..)
-        | Event::Outcome(..)
-        | Event::Requested(_)
-        | Event::Configured(_)
-        | Event::StoreFailed(_)
-        | Event::StoreRecovered => None,
     }
 }
 

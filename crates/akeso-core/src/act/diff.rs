@@ -14,7 +14,7 @@ pub fn diff(change: &Change) -> Vec<String> {
 }
 
 /// What a JSON Patch does, a line for each field that it writes.
-pub fn patch_lines(operations: &[PatchOp]) -> Vec<String> {
+fn patch_lines(operations: &[PatchOp]) -> Vec<String> {
     let mark = annotation_path(LAST_ATTEMPT);
     let tested = |written: &str| {
         operations.iter().find_map(|operation| match operation {

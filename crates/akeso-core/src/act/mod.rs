@@ -13,7 +13,7 @@ mod rollback_to_revision;
 mod trial;
 mod update_env;
 
-pub use diff::{diff, patch_lines};
+pub use diff::diff;
 pub use fix_image_name::FixImageName;
 pub use increase_memory::IncreaseMemory;
 pub use patch::PatchOp;

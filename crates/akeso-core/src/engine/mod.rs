@@ -329,26 +329,23 @@ impl Engine {
             return;
         }
         self.looks.remove(reference);
-        let observation = self
-            .cluster
-            .workload(reference)
-            .map(|workload| observe(&workload, now))
-            .unwrap_or_default();
+        let workload = self.cluster.workload(reference);
+        let observation = workload.as_ref().map(|it| observe(it, now));
+        let observation = observation.unwrap_or_default();
         let open = self.recorder.ledger.open_incident(reference);
         if observation.symptoms.is_empty() && open.is_none() {
             if let Some(again) = observation.again {
                 self.looks.insert(reference.clone(), again);
             }
-            let workload = self.cluster.workload(reference);
             if workload.is_some_and(|workload| workload.is_well()) {
                 self.well.insert(reference.clone());
             }
             return;
         }
+        let uid = workload.and_then(|workload| workload.metadata().uid.clone());
         if !self.reopen(reference, open, &observation.symptoms, now) && open.is_none() {
             let incident = self.recorder.ledger.next_incident();
             let symptoms = observation.symptoms.clone();
-            let uid = self.uid_of(reference);
             self.recorder.record(
                 Fact::Opened {
                     incident,
@@ -364,10 +361,6 @@ impl Engine {
             self.live.entry(incident).or_default().see(observation);
             self.advance(incident, now);
         }
-    }
-
-    fn uid_of(&self, reference: &WorkloadRef) -> Option<String> {
-        self.cluster.workload(reference)?.metadata().uid.clone()
     }
 
     /// Opens the incident again by which this was healed within the regression window, in place

@@ -336,8 +336,17 @@ fn pull_secret(user: &str) -> Value {
 async fn show_only_to(world: &World, user: &str) {
     let challenge =
         error(401, "UNAUTHORIZED").insert_header("www-authenticate", r#"Basic realm="here""#);
+    show_only_with(world, basic_auth(user, "pass"), challenge).await;
+}
+
+/// A registry that shows the image to a request that has what it wants, and else challenges it.
+async fn show_only_with(
+    world: &World,
+    wanted: impl wiremock::Match + 'static,
+    challenge: ResponseTemplate,
+) {
     Mock::given(path(MANIFEST))
-        .and(basic_auth(user, "pass"))
+        .and(wanted)
         .respond_with(manifest())
         .with_priority(1)
         .mount(&world.registry)
@@ -390,17 +399,7 @@ async fn with_tokens(world: &World, token: ResponseTemplate) {
     );
     let challenge = error(401, "UNAUTHORIZED").insert_header("www-authenticate", realm.as_str());
     world.answer("/token", token).await;
-    Mock::given(path(MANIFEST))
-        .and(header_exists("authorization"))
-        .respond_with(manifest())
-        .with_priority(1)
-        .mount(&world.registry)
-        .await;
-    Mock::given(wiremock::matchers::any())
-        .respond_with(challenge)
-        .with_priority(9)
-        .mount(&world.registry)
-        .await;
+    show_only_with(world, header_exists("authorization"), challenge).await;
 }
 
 #[tokio::test]

@@ -309,18 +309,23 @@ impl Drop for Disk<'_> {
     }
 }
 
+/// A monitor whose store is on a disk, and which has healed something there: it has written.
+fn healing_on(disk: &Disk<'_>, namespace: &Namespace) -> Monitor {
+    let monitor = Monitor::start_in(&namespace.0, Autonomy::Standard, disk.0);
+    apply(namespace, "alpine-app");
+    until("the first heals", &monitor, |journal| {
+        has(journal, is_healed)
+    });
+    monitor
+}
+
 #[test]
 #[ignore = "needs a cluster: devcluster/devcluster up"]
 fn while_the_disk_is_full_nothing_is_changed_and_then_it_is_healed() {
     let namespace = Namespace::new("e2e-disk-full");
     let folder = tempfile::tempdir().unwrap();
     let disk = Disk::mount(folder.path());
-    let mut monitor = Monitor::start_in(&namespace.0, Autonomy::Standard, folder.path());
-    // it has written something, so it is up
-    apply(&namespace, "alpine-app");
-    until("the first heals", &monitor, |journal| {
-        has(journal, is_healed)
-    });
+    let mut monitor = healing_on(&disk, &namespace);
     let filler = disk.0.join("filler");
     let too_much = std::fs::write(&filler, vec![0; 8 << 20]);
     assert!(too_much.is_err(), "the disk is not full");
@@ -357,11 +362,7 @@ fn with_a_read_only_store_it_does_not_start_and_nothing_is_changed() {
     let namespace = Namespace::new("e2e-read-only");
     let folder = tempfile::tempdir().unwrap();
     let disk = Disk::mount(folder.path());
-    let mut monitor = Monitor::start_in(&namespace.0, Autonomy::Standard, folder.path());
-    apply(&namespace, "alpine-app");
-    until("the first heals", &monitor, |journal| {
-        has(journal, is_healed)
-    });
+    let mut monitor = healing_on(&disk, &namespace);
     monitor.stop();
     disk.remount("ro");
     monitor.start_again();

@@ -55,7 +55,7 @@ impl<'a> Turn<'a> {
             return Next::Done; // the watch has not told of our own change yet
         }
         let Some(step) = incident.step(place) else {
-            return self.give_up(incident, plan);
+            return self.give_up(incident, workload, plan);
         };
         let step = &step;
         let shown = incident
@@ -288,7 +288,7 @@ impl<'a> Turn<'a> {
     }
 
     /// No step is left: takes back what was only a guess, then asks a person.
-    fn give_up(&mut self, incident: &Incident, plan: Plan) -> Next {
+    fn give_up(&mut self, incident: &Incident, workload: &Workload<'_>, plan: Plan) -> Next {
         let guess = incident.attempts.iter().rev().find(|attempt| {
             attempt.is_kept()
                 && attempt.step.proof != Proof::Confirmed
@@ -298,10 +298,7 @@ impl<'a> Turn<'a> {
             self.take_back(incident, attempt);
             return Next::Done;
         }
-        self.live.template = self
-            .cluster
-            .workload(&incident.workload)
-            .and_then(|w| w.template().cloned());
+        self.live.template = workload.template().cloned();
         let Plan {
             steps, mut advice, ..
         } = plan;

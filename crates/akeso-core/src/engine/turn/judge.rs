@@ -148,17 +148,22 @@ impl<'a> Turn<'a> {
             "what it was for is gone, and another fault has come to light: {}",
             other.cause
         );
-        self.record(Fact::Judged {
-            incident: self.id,
-            attempt: attempt.id,
-            verdict: Verdict::Partly,
-            why,
-            by: None,
-        });
+        self.judged(attempt, Verdict::Partly, why);
         Next::Again
     }
 
-    pub(super) fn not_healed(
+    /// Writes a verdict down that nobody else has brought about.
+    pub(super) fn judged(&mut self, attempt: &Attempt, verdict: Verdict, why: String) {
+        self.record(Fact::Judged {
+            incident: self.id,
+            attempt: attempt.id,
+            verdict,
+            why,
+            by: None,
+        });
+    }
+
+    fn not_healed(
         &mut self,
         incident: &Incident,
         attempt: &Attempt,
@@ -167,13 +172,7 @@ impl<'a> Turn<'a> {
     ) -> Next {
         self.live.forget_watch();
         self.live.forget_evidence();
-        self.record(Fact::Judged {
-            incident: self.id,
-            attempt: attempt.id,
-            verdict,
-            why,
-            by: None,
-        });
+        self.judged(attempt, verdict, why);
         let next = incident
             .plan
             .as_ref()
@@ -184,9 +183,7 @@ impl<'a> Turn<'a> {
             }
             _ => false,
         };
-        if !attempt.is_trial() && goes_on_from_here && verdict == Verdict::NotHealed
-            || attempt.inverse().is_none()
-        {
+        if goes_on_from_here && verdict == Verdict::NotHealed || attempt.inverse().is_none() {
             return Next::Again;
         }
         self.take_back(incident, attempt);
@@ -217,13 +214,7 @@ impl<'a> Turn<'a> {
         });
         let mut summaries = Vec::new();
         for attempt in helped {
-            self.record(Fact::Judged {
-                incident: self.id,
-                attempt: attempt.id,
-                verdict: Verdict::Healed,
-                why: why.clone(),
-                by: None,
-            });
+            self.judged(attempt, Verdict::Healed, why.clone());
             let (fingerprint, action) = (
                 attempt.diagnosis.fingerprint.clone(),
                 attempt.step.action.clone(),

@@ -1,11 +1,11 @@
 //! `Verifying` a trial: does one pod with the change become well, and stay so?
 
 use super::{Next, Turn};
-use crate::act::Change;
 use crate::{
+    act::Change,
     cluster::Workload,
     engine::{Incident, incident::Attempt},
-    journal::{Fact, Verdict},
+    journal::Verdict,
     observe::{Sign, Symptom, observe},
     verify::{self, Progress, Watch},
 };
@@ -78,14 +78,7 @@ impl<'a> Turn<'a> {
         why: String,
     ) -> Next {
         self.live.forget_watch();
-        self.live.watch_at = None;
-        self.record(Fact::Judged {
-            incident: self.id,
-            attempt: attempt.id,
-            verdict,
-            why,
-            by: None,
-        });
+        self.judged(attempt, verdict, why);
         self.take_back(incident, attempt);
         Next::Done
     }
