@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The kinds of root owner that Akeso knows.
+/// The kinds of object that an incident may be about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "each is the Kubernetes kind of the same name")]
 pub enum WorkloadKind {
@@ -15,9 +15,66 @@ pub enum WorkloadKind {
     CronJob,
     Job,
     Pod,
+    /// No workload itself, but what workloads rely on.
+    #[serde(untagged)]
+    Support(SupportKind),
+}
+
+/// What workloads rely on: it has no pods of its own, and can be broken while they are well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each is the Kubernetes kind of the same name")]
+pub enum SupportKind {
+    Service,
+    Ingress,
+    PersistentVolumeClaim,
+    HorizontalPodAutoscaler,
+    PodDisruptionBudget,
+    Namespace,
+    Node,
+}
+
+impl SupportKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "Service",
+            Self::Ingress => "Ingress",
+            Self::PersistentVolumeClaim => "PersistentVolumeClaim",
+            Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
+            Self::PodDisruptionBudget => "PodDisruptionBudget",
+            Self::Namespace => "Namespace",
+            Self::Node => "Node",
+        }
+    }
+
+    const fn api_version(self) -> &'static str {
+        match self {
+            Self::Service | Self::PersistentVolumeClaim | Self::Namespace | Self::Node => "v1",
+            Self::Ingress => "networking.k8s.io/v1",
+            Self::HorizontalPodAutoscaler => "autoscaling/v2",
+            Self::PodDisruptionBudget => "policy/v1",
+        }
+    }
 }
 
 impl WorkloadKind {
+    /// Every kind.
+    pub const ALL: &[Self] = &[
+        Self::Deployment,
+        Self::StatefulSet,
+        Self::DaemonSet,
+        Self::ReplicaSet,
+        Self::CronJob,
+        Self::Job,
+        Self::Pod,
+        Self::Support(SupportKind::Service),
+        Self::Support(SupportKind::Ingress),
+        Self::Support(SupportKind::PersistentVolumeClaim),
+        Self::Support(SupportKind::HorizontalPodAutoscaler),
+        Self::Support(SupportKind::PodDisruptionBudget),
+        Self::Support(SupportKind::Namespace),
+        Self::Support(SupportKind::Node),
+    ];
+
     /// The kind as it stands in a manifest.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -28,6 +85,7 @@ impl WorkloadKind {
             Self::CronJob => "CronJob",
             Self::Job => "Job",
             Self::Pod => "Pod",
+            Self::Support(kind) => kind.as_str(),
         }
     }
 
@@ -37,13 +95,14 @@ impl WorkloadKind {
             Self::Deployment | Self::StatefulSet | Self::DaemonSet | Self::ReplicaSet => "apps/v1",
             Self::CronJob | Self::Job => "batch/v1",
             Self::Pod => "v1",
+            Self::Support(kind) => kind.api_version(),
         }
     }
 
-    /// The path from the object to its pod template's `spec` or, for a Pod, to its own.
+    /// The path from the object to its pod template's `spec` or, for what has none, to its own.
     pub const fn pod_spec_path(self) -> &'static str {
         match self {
-            Self::Pod => "/spec",
+            Self::Pod | Self::Support(_) => "/spec",
             Self::CronJob => "/spec/jobTemplate/spec/template/spec",
             Self::Deployment
             | Self::StatefulSet
@@ -54,12 +113,13 @@ impl WorkloadKind {
     }
 }
 
-/// A workload: the root owner of pods, or a pod that nobody owns.
+/// What an incident is about: a workload (the root owner of pods, or a pod that nobody owns), or
+/// what workloads rely on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct WorkloadRef {
     /// What it is.
     pub kind: WorkloadKind,
-    /// Where it is.
+    /// Where it is; empty for what lies in no namespace.
     pub namespace: String,
     /// Its name.
     pub name: String,
@@ -74,6 +134,9 @@ impl WorkloadRef {
 
 impl fmt::Display for WorkloadRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.namespace.is_empty() {
+            return write!(f, "{} {}", self.kind.as_str(), self.name);
+        }
         write!(f, "{} {}/{}", self.kind.as_str(), self.namespace, self.name)
     }
 }

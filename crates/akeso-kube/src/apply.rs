@@ -81,6 +81,7 @@ pub(crate) const fn watched(kind: WorkloadKind) -> Kind {
         WorkloadKind::CronJob => Kind::CronJob,
         WorkloadKind::Job => Kind::Job,
         WorkloadKind::Pod => Kind::Pod,
+        WorkloadKind::Support(kind) => kind.watched(),
     }
 }
 

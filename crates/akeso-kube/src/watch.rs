@@ -24,7 +24,9 @@ use k8s_openapi::api::{
     apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
     autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::{CronJob, Job},
-    core::v1::{Event as KubeEvent, Namespace, Node, Pod, Service},
+    core::v1::{Event as KubeEvent, Namespace, Node, PersistentVolumeClaim, Pod, Service},
+    networking::v1::Ingress,
+    policy::v1::PodDisruptionBudget,
 };
 use kube::{
     Api, Client, Resource,
@@ -80,7 +82,7 @@ macro_rules! addressed {
         }
     };
 }
-addressed!(namespaced: Pod, Deployment, ReplicaSet, StatefulSet, DaemonSet, ControllerRevision, Job, CronJob, Service, HorizontalPodAutoscaler, KubeEvent);
+addressed!(namespaced: Pod, Deployment, ReplicaSet, StatefulSet, DaemonSet, ControllerRevision, Job, CronJob, Service, HorizontalPodAutoscaler, Ingress, PersistentVolumeClaim, PodDisruptionBudget, KubeEvent);
 addressed!(cluster: Namespace, Node);
 
 /// Events that say that all is well are not worth their memory.

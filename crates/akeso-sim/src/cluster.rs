@@ -443,6 +443,8 @@ impl SimCluster {
             WorkloadKind::CronJob => say::<CronJob>(world, &about, saying),
             WorkloadKind::Job => say::<Job>(world, &about, saying),
             WorkloadKind::Pod => say::<Pod>(world, &about, saying),
+            // nothing is announced on what is no workload
+            WorkloadKind::Support(_) => {}
         }
     }
 

@@ -10,8 +10,11 @@ use k8s_openapi::{
         autoscaling::v2::HorizontalPodAutoscaler,
         batch::v1::{CronJob, Job},
         core::v1::{
-            ConfigMap, Event, LimitRange, Namespace, Node, Pod, ResourceQuota, Secret, Service,
+            ConfigMap, Event, LimitRange, Namespace, Node, PersistentVolumeClaim, Pod,
+            ResourceQuota, Secret, Service,
         },
+        networking::v1::Ingress,
+        policy::v1::PodDisruptionBudget,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -142,6 +145,9 @@ store! {
     CronJob => cron_jobs, watched: yes, generation: spec;
     Service => services, watched: yes, generation: none;
     HorizontalPodAutoscaler => autoscalers, watched: yes, generation: none;
+    Ingress => ingresses, watched: yes, generation: none;
+    PersistentVolumeClaim => claims, watched: yes, generation: none;
+    PodDisruptionBudget => disruption_budgets, watched: yes, generation: none;
     Namespace => namespaces, watched: yes, generation: none;
     Node => nodes, watched: yes, generation: none;
     Event => events, watched: yes, generation: none;

@@ -190,6 +190,9 @@ impl World {
                 Kind::ControllerRevision
                 | Kind::Service
                 | Kind::HorizontalPodAutoscaler
+                | Kind::Ingress
+                | Kind::PersistentVolumeClaim
+                | Kind::PodDisruptionBudget
                 | Kind::Namespace
                 | Kind::Node
                 | Kind::Event,

@@ -111,7 +111,8 @@ pub(super) fn container_path(
         | WorkloadKind::StatefulSet
         | WorkloadKind::DaemonSet
         | WorkloadKind::CronJob
-        | WorkloadKind::Pod => {}
+        | WorkloadKind::Pod
+        | WorkloadKind::Support(_) => {}
     }
     let no_container = || NotApplicable::NoContainer {
         workload: reference.clone(),

@@ -34,7 +34,8 @@ pub fn why_no_trial(workload: &Workload<'_>) -> Option<String> {
         Controller::ReplicaSet(_)
         | Controller::CronJob(_)
         | Controller::Job(_)
-        | Controller::Pod(_) => {
+        | Controller::Pod(_)
+        | Controller::Support(_) => {
             return Some("a second instance of it could do harm".to_owned());
         }
     };

@@ -8,6 +8,7 @@ mod children;
 mod object;
 mod owners;
 mod revision;
+mod support;
 mod trim;
 mod workload;
 
@@ -15,6 +16,7 @@ use children::Children;
 pub use object::{Key, Kind, Object, ObjectRef};
 pub use owners::ForeignOwner;
 pub use revision::Revision;
+pub use support::{Support, selects};
 pub use workload::{Controller, Workload, find_container, is_ready};
 
 use std::collections::BTreeMap;
@@ -23,7 +25,9 @@ use k8s_openapi::api::{
     apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
     autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::{CronJob, Job},
-    core::v1::{Event, Namespace, Node, Pod, Service},
+    core::v1::{Event, Namespace, Node, PersistentVolumeClaim, Pod, Service},
+    networking::v1::Ingress,
+    policy::v1::PodDisruptionBudget,
 };
 
 /// Calls a macro with every watched kind: `Type => field_of_Cluster`. To watch one more, add a line.
@@ -41,6 +45,9 @@ macro_rules! for_each_kind {
             CronJob => cron_jobs,
             Service => services,
             HorizontalPodAutoscaler => autoscalers,
+            Ingress => ingresses,
+            PersistentVolumeClaim => claims,
+            PodDisruptionBudget => disruption_budgets,
             Namespace => namespaces,
             Node => nodes,
             Event => events,

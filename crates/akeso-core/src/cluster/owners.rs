@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-use super::{Cluster, Key, Kind, ObjectRef};
+use super::{Cluster, Key, Kind, ObjectRef, support::support_ref};
 use crate::{
     act::TRIAL,
     workload::{WorkloadKind, WorkloadRef},
@@ -78,9 +78,13 @@ impl Cluster {
                 });
             }
             Kind::Event => return self.root_of(&self.subject_of(object)?),
-            Kind::Service | Kind::HorizontalPodAutoscaler | Kind::Namespace | Kind::Node => {
-                return None;
-            }
+            Kind::Service
+            | Kind::HorizontalPodAutoscaler
+            | Kind::Ingress
+            | Kind::PersistentVolumeClaim
+            | Kind::PodDisruptionBudget
+            | Kind::Namespace
+            | Kind::Node => return support_ref(object),
         };
         let mut at = WorkloadRef {
             kind,
@@ -124,11 +128,17 @@ impl Cluster {
             "DaemonSet" => Kind::DaemonSet,
             "Job" => Kind::Job,
             "CronJob" => Kind::CronJob,
+            "Service" => Kind::Service,
+            "Ingress" => Kind::Ingress,
+            "PersistentVolumeClaim" => Kind::PersistentVolumeClaim,
+            "HorizontalPodAutoscaler" => Kind::HorizontalPodAutoscaler,
+            "PodDisruptionBudget" => Kind::PodDisruptionBudget,
+            "Node" => Kind::Node,
             _ => return None,
         };
         Some(ObjectRef {
             kind,
-            namespace: subject.namespace.clone()?,
+            namespace: subject.namespace.clone().unwrap_or_default(),
             name: subject.name.clone()?,
         })
     }
@@ -143,10 +153,11 @@ impl Cluster {
             WorkloadKind::CronJob => self.cron_jobs.get(&key).map(|o| &o.metadata),
             WorkloadKind::Job => self.jobs.get(&key).map(|o| &o.metadata),
             WorkloadKind::Pod => self.pods.get(&key).map(|o| &o.metadata),
+            WorkloadKind::Support(kind) => Some(self.support(kind, &key)?.metadata()),
         }
     }
 
-    /// Every root workload there is.
+    /// Every root workload there is, and what workloads rely on.
     pub fn roots(&self) -> Vec<WorkloadRef> {
         let owned = |kind: WorkloadKind, key: &Key, metadata: &ObjectMeta| {
             let root = controller_of(metadata).and_then(workload_kind).is_none();
@@ -193,6 +204,7 @@ impl Cluster {
                 .filter(|(_, o)| !is_trial(&o.metadata))
                 .filter_map(|(k, o)| owned(WorkloadKind::Pod, k, &o.metadata)),
         );
+        roots.extend(self.supports());
         roots
     }
 }

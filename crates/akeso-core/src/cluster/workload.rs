@@ -15,7 +15,7 @@ use k8s_openapi::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Cluster, ForeignOwner, Key, Kind, Revision, in_namespace,
+    Cluster, ForeignOwner, Key, Kind, Revision, Support, in_namespace,
     owners::{controller_of, foreign_owner, is_trial},
 };
 use crate::digest::hex;
@@ -32,6 +32,8 @@ pub enum Controller<'a> {
     CronJob(&'a CronJob),
     Job(&'a Job),
     Pod(&'a Pod),
+    /// No workload itself, but what workloads rely on.
+    Support(Support<'a>),
 }
 
 /// A workload as it stands in the cluster now.
@@ -85,6 +87,7 @@ impl Cluster {
             WorkloadKind::CronJob => Controller::CronJob(self.cron_jobs.get(&key)?),
             WorkloadKind::Job => Controller::Job(self.jobs.get(&key)?),
             WorkloadKind::Pod => Controller::Pod(self.pods.get(&key)?),
+            WorkloadKind::Support(kind) => Controller::Support(self.support(kind, &key)?),
         };
         let mut workload = Workload {
             reference: reference.clone(),
@@ -105,6 +108,7 @@ impl Cluster {
             | Controller::DaemonSet(_)
             | Controller::ReplicaSet(_)
             | Controller::Pod(_) => {}
+            Controller::Support(_) => return Some(workload),
         }
         for pod in self.pods_below(&workload) {
             if pod.metadata.deletion_timestamp.is_some() || is_trial(&pod.metadata) {
@@ -142,6 +146,9 @@ impl Cluster {
                     | Kind::CronJob
                     | Kind::Service
                     | Kind::HorizontalPodAutoscaler
+                    | Kind::Ingress
+                    | Kind::PersistentVolumeClaim
+                    | Kind::PodDisruptionBudget
                     | Kind::Namespace
                     | Kind::Node
                     | Kind::Event => {}
@@ -227,7 +234,10 @@ impl<'a> Workload<'a> {
                 generation.is_none()
                     || label(pod, "pod-template-generation") == generation.map(String::as_str)
             }
-            Controller::ReplicaSet(_) | Controller::Job(_) | Controller::Pod(_) => true,
+            Controller::ReplicaSet(_)
+            | Controller::Job(_)
+            | Controller::Pod(_)
+            | Controller::Support(_) => true,
         }
     }
 
@@ -241,6 +251,7 @@ impl<'a> Workload<'a> {
             Controller::CronJob(o) => &o.metadata,
             Controller::Job(o) => &o.metadata,
             Controller::Pod(o) => &o.metadata,
+            Controller::Support(o) => o.metadata(),
         }
     }
 
@@ -258,7 +269,7 @@ impl<'a> Workload<'a> {
             Controller::ReplicaSet(o) => o.spec.template.as_ref(),
             Controller::CronJob(o) => o.spec.job_template.spec.as_ref().map(|spec| &spec.template),
             Controller::Job(o) => o.spec.as_ref().map(|spec| &spec.template),
-            Controller::Pod(_) => None,
+            Controller::Pod(_) | Controller::Support(_) => None,
         }
     }
 
@@ -280,6 +291,7 @@ impl<'a> Workload<'a> {
             Controller::CronJob(o) => serde_json::to_vec(&o.spec),
             Controller::Job(o) => serde_json::to_vec(&o.spec),
             Controller::Pod(o) => serde_json::to_vec(&o.spec),
+            Controller::Support(o) => o.spec(),
         };
         // serialising plain data with string keys cannot fail
         hex(&Sha256::digest(spec.unwrap_or_default())[..8])
@@ -301,6 +313,7 @@ impl<'a> Workload<'a> {
                 .as_ref()
                 .map_or(0, |status| status.desired_number_scheduled),
             Controller::CronJob(_) | Controller::Job(_) | Controller::Pod(_) => 1,
+            Controller::Support(_) => 0,
         }
     }
 
@@ -327,7 +340,10 @@ impl<'a> Workload<'a> {
                 .status
                 .as_ref()
                 .and_then(|status| status.observed_generation),
-            Controller::CronJob(_) | Controller::Job(_) | Controller::Pod(_) => return true,
+            Controller::CronJob(_)
+            | Controller::Job(_)
+            | Controller::Pod(_)
+            | Controller::Support(_) => return true,
         };
         observed.unwrap_or_default() >= self.generation()
     }
@@ -375,7 +391,8 @@ impl<'a> Workload<'a> {
             Controller::ReplicaSet(_)
             | Controller::CronJob(_)
             | Controller::Job(_)
-            | Controller::Pod(_) => None,
+            | Controller::Pod(_)
+            | Controller::Support(_) => None,
         }
     }
 

@@ -1,12 +1,21 @@
 //! Fault `bad-command`: the container's program cannot be started at all.
 
-use super::{Diagnosis, Examination, undo};
+use super::{Diagnosis, Examination, Family, Fault, undo};
 use crate::{
     observe::{Sign, Symptom},
     plan::Advice,
 };
 
-pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
+pub(super) const FAULT: Fault = Fault {
+    name: "bad-command",
+    family: Family::Command,
+    signs: "the runtime cannot start the program (`RunContainerError`, `StartError`)",
+    does: "puts the last good revision back, where its pods are ready; else names the program and the runtime's words",
+    never: "changes a command by guessing",
+    diagnose,
+};
+
+fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let Sign::Start = &symptom.sign else {
         return None;
     };
@@ -34,7 +43,7 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
     );
     Some(
         examination
-            .diagnosis("bad-command", symptom, says, 85, remedy)
+            .diagnosis(&FAULT, symptom, says, 85, remedy)
             .with_evidence([symptom.message.clone()]),
     )
 }

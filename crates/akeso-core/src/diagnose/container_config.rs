@@ -1,12 +1,21 @@
 //! Fault `container-config`: a ConfigMap, Secret or key that the container refers to is missing.
 
-use super::{Diagnosis, Examination, undo};
+use super::{Diagnosis, Examination, Family, Fault, undo};
 use crate::{
     observe::{Sign, Symptom},
     plan::Advice,
 };
 
-pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
+pub(super) const FAULT: Fault = Fault {
+    name: "container-config",
+    family: Family::Configuration,
+    signs: "the kubelet cannot configure the container (`CreateContainerConfigError`)",
+    does: "puts the last good revision back, where its pods are ready; else names what is missing",
+    never: "makes up a ConfigMap, a Secret or a key",
+    diagnose,
+};
+
+fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let Sign::Config = &symptom.sign else {
         return None;
     };
@@ -23,7 +32,7 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
     );
     Some(
         examination
-            .diagnosis("container-config", symptom, says, 95, remedy)
+            .diagnosis(&FAULT, symptom, says, 95, remedy)
             .with_evidence([symptom.message.clone()]),
     )
 }

@@ -7,20 +7,29 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Diagnosis, Examination, Remedy, image_unavailable,
+    Diagnosis, Examination, Family, Fault, Remedy, image_unavailable,
     similar_image::{REPOSITORY_TYPOS, TAG_TYPOS, closest_tag, is_slip, official},
 };
 use crate::{
-    act::{Action, FixImageName, RestartPod},
+    act::{Action, FixImageName},
     cluster::is_ready,
     evidence::{Answer, ImageAnswer, Question},
     image_reference::ImageReference,
     observe::{Sign, Symptom},
     plan::{Advice, Origin, Proof, Step},
-    workload::{ContainerRef, WorkloadKind},
+    workload::ContainerRef,
 };
 
-pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
+pub(super) const FAULT: Fault = Fault {
+    name: "image-typo",
+    family: Family::Image,
+    signs: "the image cannot be pulled because it does not exist (`ErrImagePull`, `InvalidImageName`)",
+    does: "corrects the name or the tag to the one close match that the registry has",
+    never: "corrects digits, digests, or to a version that was not meant",
+    diagnose,
+};
+
+fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let Sign::ImagePull { image } = &symptom.sign else {
         return None;
     };
@@ -43,9 +52,7 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
     let answer = asked(examination, image)?;
     let answers: Option<Vec<_>> = answers.into_iter().collect();
     let (fixed, proof) = match answer {
-        Answer::Image(ImageAnswer::Exists) => {
-            return exists_by_now(examination, symptom, &container, image);
-        }
+        Answer::Image(ImageAnswer::Exists) => return None, // by now; see `image_back_off`
         Answer::Image(ImageAnswer::NoSuchTag { tags }) => {
             let tag = closest_tag(reference.effective_tag(), tags)?;
             (
@@ -73,7 +80,7 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
     ))
 }
 
-fn asked<'a>(examination: &Examination<'a>, reference: &str) -> Option<&'a Answer> {
+pub(super) fn asked<'a>(examination: &Examination<'a>, reference: &str) -> Option<&'a Answer> {
     // the pod's own: its ServiceAccount may have added some to those of the template
     let pod = examination.workload.pods.first();
     let spec = pod.and_then(|pod| pod.spec.as_ref());
@@ -131,61 +138,13 @@ fn corrected(
     let says = format!("has the image {image}, which does not exist; {fixed} was meant");
     examination
         .diagnosis(
-            "image-typo",
+            &FAULT,
             symptom,
             says,
             95,
             Remedy::Steps { steps, otherwise },
         )
         .with_evidence([symptom.message.clone(), proof])
-}
-
-/// The image is there by now; only the kubelet's back-off (up to five minutes) stands in the way.
-fn exists_by_now(
-    examination: &Examination<'_>,
-    symptom: &Symptom,
-    container: &ContainerRef,
-    image: &str,
-) -> Option<Diagnosis> {
-    let says = format!("could not pull {image}, which the registry has by now");
-    let pod = examination
-        .workload
-        .pods
-        .iter()
-        .find(|pod| pod.metadata.name == symptom.pod)?;
-    let can_restart = examination.workload.reference.kind != WorkloadKind::Pod
-        && symptom.reason == "ImagePullBackOff";
-    let remedy = if can_restart {
-        let action = Action::RestartPod(RestartPod {
-            pod: pod.metadata.name.clone()?,
-            uid: pod.metadata.uid.clone()?,
-        });
-        let reasoning = format!(
-            "the registry has {image}; a new pod pulls it without waiting for the back-off"
-        );
-        let otherwise = Advice {
-            why: format!("{image} is in the registry, but {container} cannot pull it"),
-            command: examination.describe(symptom),
-        };
-        Remedy::Steps {
-            steps: vec![Step {
-                action,
-                reasoning,
-                origin: Origin::Playbook,
-                proof: Proof::Confirmed,
-            }],
-            otherwise,
-        }
-    } else {
-        Remedy::Wait {
-            why: "the kubelet tries again".to_owned(),
-        }
-    };
-    Some(
-        examination
-            .diagnosis("image-back-off", symptom, says, 90, remedy)
-            .with_evidence([symptom.message.clone()]),
-    )
 }
 
 /// Upper case or a doubled colon: what it must have been, if the registry has that.

@@ -2,7 +2,7 @@
 //! previous revision's image is put back where it is proven; otherwise a person is asked. A
 //! registry that cannot be reached, or that limits the rate, is waited for.
 
-use super::{Diagnosis, Examination, Remedy};
+use super::{Diagnosis, Examination, Family, Fault, Remedy};
 use crate::{
     act::{Action, FixImageName},
     cluster::find_container,
@@ -11,7 +11,16 @@ use crate::{
     plan::{Advice, Origin, Proof, Step},
 };
 
-pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
+pub(super) const FAULT: Fault = Fault {
+    name: "image-unavailable",
+    family: Family::Image,
+    signs: "the image cannot be pulled, and nothing proves what was meant",
+    does: "puts the image of the last good revision back; waits where the registry does not answer or limits the rate",
+    never: "guesses another image",
+    diagnose,
+};
+
+fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let Sign::ImagePull { image } = &symptom.sign else {
         return None;
     };
@@ -56,7 +65,7 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
     };
     Some(
         examination
-            .diagnosis("image-unavailable", symptom, says, confidence, remedy)
+            .diagnosis(&FAULT, symptom, says, confidence, remedy)
             .with_evidence([symptom.message.clone()]),
     )
 }

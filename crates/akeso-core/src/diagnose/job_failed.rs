@@ -1,12 +1,21 @@
 //! Fault `job-failed`: a Job has given up. Its template cannot be changed, so a person decides.
 
-use super::{Diagnosis, Examination, Remedy};
+use super::{Diagnosis, Examination, Family, Fault, Remedy};
 use crate::{
     observe::{Sign, Symptom},
     plan::Advice,
 };
 
-pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
+pub(super) const FAULT: Fault = Fault {
+    name: "job-failed",
+    family: Family::Jobs,
+    signs: "a Job has failed for good (`BackoffLimitExceeded`, `DeadlineExceeded`)",
+    does: "says why",
+    never: "runs a Job again, or deletes it",
+    diagnose,
+};
+
+fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let Sign::JobFailed = &symptom.sign else {
         return None;
     };
@@ -27,5 +36,5 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
         why: "a Job is not run again unless a person says so".to_owned(),
         command,
     };
-    Some(examination.diagnosis("job-failed", symptom, says, 80, Remedy::Person(advice)))
+    Some(examination.diagnosis(&FAULT, symptom, says, 80, Remedy::Person(advice)))
 }

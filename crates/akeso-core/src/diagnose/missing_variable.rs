@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::core::v1::Container;
 
-use super::{Diagnosis, Examination, Remedy, last_lines, variable_names};
+use super::{Diagnosis, Examination, Family, Fault, Remedy, last_lines, variable_names};
 use crate::{
     act::{Action, Found, UpdateEnv, Variable},
     evidence::{Answer, Keys, Question},
@@ -11,7 +11,16 @@ use crate::{
     plan::{Advice, Origin, Proof, Step, values},
 };
 
-pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
+pub(super) const FAULT: Fault = Fault {
+    name: "missing-variable",
+    family: Family::Configuration,
+    signs: "the program ends, and its log names a variable that is not set",
+    does: "sets it: from the previous revision, a sibling, a Secret's or ConfigMap's key, a Service; else a placeholder, marked as one",
+    never: "copies a Secret's value, or overrides what `envFrom` may set",
+    diagnose,
+};
+
+fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let Sign::Crash(crash) = &symptom.sign else {
         return None;
     };
@@ -39,7 +48,7 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
             why: why.to_owned(),
             command,
         });
-        let diagnosis = examination.diagnosis("missing-variable", symptom, &says, 70, remedy);
+        let diagnosis = examination.diagnosis(&FAULT, symptom, &says, 70, remedy);
         Some(
             diagnosis
                 .with_detail(&names.join(","))
@@ -49,7 +58,7 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
     let unread = Keys::default();
     let keys = match examination.ask(Question::Keys)? {
         Answer::Keys(keys) => Some(keys),
-        Answer::Logs(_) | Answer::Image(_) | Answer::Bounds(_) | Answer::Unknown { .. } => None,
+        _ => None,
     };
     let is_read = keys.is_some();
     let keys = keys.unwrap_or(&unread);
@@ -108,13 +117,7 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
     };
     Some(
         examination
-            .diagnosis(
-                "missing-variable",
-                symptom,
-                says,
-                if guessed { 85 } else { 95 },
-                remedy,
-            )
+            .diagnosis(&FAULT, symptom, says, if guessed { 85 } else { 95 }, remedy)
             .with_detail(&names.join(","))
             .with_evidence(last_lines(log, 4)),
     )

@@ -7,6 +7,7 @@ mod bad_command;
 mod container_config;
 mod dependency;
 mod image;
+mod image_back_off;
 mod image_unavailable;
 mod injected_container;
 mod job_failed;
@@ -114,25 +115,60 @@ pub enum Findings {
     Diagnosed(Vec<Diagnosis>),
 }
 
-type Fault = fn(&Examination<'_>, &Symptom) -> Option<Diagnosis>;
+/// One fault: how it is recognised, and what docs/faults.md says of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Fault {
+    /// Its name, as in the output: `missing-variable`.
+    pub name: &'static str,
+    /// What it belongs to.
+    pub family: Family,
+    /// What shows it.
+    pub signs: &'static str,
+    /// What Akeso does about it, and what that rests on.
+    pub does: &'static str,
+    /// What Akeso never does about it.
+    pub never: &'static str,
+    diagnose: fn(&Examination<'_>, &Symptom) -> Option<Diagnosis>,
+}
+
+/// The families of faults, in the order of docs/faults.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each says what it is about by its name")]
+pub enum Family {
+    Image,
+    Configuration,
+    Command,
+    Resources,
+    Scheduling,
+    Probes,
+    Service,
+    Storage,
+    Rollout,
+    Jobs,
+    Access,
+    Autoscaling,
+    Network,
+    Cluster,
+}
 
 /// The faults, the more telling first: the first that recognises a symptom explains it. To add
 /// one, add its file and a line here.
-const FAULTS: &[Fault] = &[
-    injected_container::diagnose,
-    stuck_stateful_set::diagnose,
-    image::diagnose,
-    image_unavailable::diagnose,
-    out_of_memory::diagnose,
-    missing_variable::diagnose,
-    container_config::diagnose,
-    bad_command::diagnose,
-    probe_failing::diagnose,
-    unknown_crash::diagnose,
-    unschedulable::diagnose,
-    pods_refused::diagnose,
-    rollout_overdue::diagnose,
-    job_failed::diagnose,
+pub const FAULTS: &[Fault] = &[
+    injected_container::FAULT,
+    stuck_stateful_set::FAULT,
+    image::FAULT,
+    image_back_off::FAULT,
+    image_unavailable::FAULT,
+    out_of_memory::FAULT,
+    missing_variable::FAULT,
+    container_config::FAULT,
+    bad_command::FAULT,
+    probe_failing::FAULT,
+    unknown_crash::FAULT,
+    unschedulable::FAULT,
+    pods_refused::FAULT,
+    rollout_overdue::FAULT,
+    job_failed::FAULT,
 ];
 
 /// Explains the symptoms of a workload, or asks for what it takes to do so.
@@ -159,7 +195,7 @@ pub fn diagnose(
         let found = FAULTS.iter().find_map(|fault| {
             // a fault that still waits for its evidence holds back those behind it
             let asked = examination.wanted.borrow().len();
-            fault(&examination, symptom)
+            (fault.diagnose)(&examination, symptom)
                 .map(Some)
                 .or((examination.wanted.borrow().len() > asked).then_some(None))
         });
@@ -206,13 +242,10 @@ impl<'a> Examination<'a> {
             [Life::Current, Life::Previous]
         };
         for life in lives {
-            match self.ask(question(life))? {
-                Answer::Logs(text) if !text.trim().is_empty() => return Some(text),
-                Answer::Logs(_)
-                | Answer::Unknown { .. }
-                | Answer::Image(_)
-                | Answer::Keys(_)
-                | Answer::Bounds(_) => {}
+            if let Answer::Logs(text) = self.ask(question(life))?
+                && !text.trim().is_empty()
+            {
+                return Some(text);
             }
         }
         Some("")
@@ -229,7 +262,7 @@ impl<'a> Examination<'a> {
     /// A diagnosis of this symptom.
     fn diagnosis(
         &self,
-        fault: &str,
+        fault: &Fault,
         symptom: &Symptom,
         says: impl AsRef<str>,
         confidence: u8,
@@ -237,14 +270,14 @@ impl<'a> Examination<'a> {
     ) -> Diagnosis {
         let container = self.container(symptom).cloned().unwrap_or_default();
         Diagnosis {
-            fault: fault.to_owned(),
+            fault: fault.name.to_owned(),
             symptom: symptom.clone(),
             cause: format!("{} {}", self.subject(symptom), says.as_ref()),
             confidence,
             evidence: self.recent_events(symptom),
             detail: String::new(),
             dependency: dependency::of(symptom, &self.workload.reference.namespace),
-            fingerprint: Fingerprint::of(fault, &container, ""),
+            fingerprint: Fingerprint::of(fault.name, &container, ""),
             remedy,
         }
     }

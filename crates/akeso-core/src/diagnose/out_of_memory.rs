@@ -1,6 +1,6 @@
 //! Fault `out-of-memory`: the kernel killed a container that reached its memory limit.
 
-use super::{Diagnosis, Examination, Remedy};
+use super::{Diagnosis, Examination, Family, Fault, Remedy};
 use crate::{
     act::{Action, IncreaseMemory},
     cluster::is_ready,
@@ -11,7 +11,16 @@ use crate::{
 };
 use k8s_openapi::api::core::v1::Container;
 
-pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
+pub(super) const FAULT: Fault = Fault {
+    name: "out-of-memory",
+    family: Family::Resources,
+    signs: "the kernel has killed the container at its memory limit (`OOMKilled`)",
+    does: "raises the limit in few steps, within node, quota, LimitRange and ceiling",
+    never: "raises it without a bound, or where an autoscaler owns it",
+    diagnose,
+};
+
+fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let Sign::OutOfMemory(crash) = &symptom.sign else {
         return None;
     };
@@ -31,13 +40,7 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
             };
             let says =
                 format!("was killed at a memory limit of {of_pod} that is not the workload's own");
-            return Some(examination.diagnosis(
-                "out-of-memory",
-                symptom,
-                says,
-                90,
-                Remedy::Person(advice),
-            ));
+            return Some(examination.diagnosis(&FAULT, symptom, says, 90, Remedy::Person(advice)));
         }
         (None, None) => {
             let why =
@@ -47,13 +50,7 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
                 command: "kubectl top nodes".to_owned(),
             };
             let says = "was killed for its memory, though it has no limit";
-            return Some(examination.diagnosis(
-                "out-of-memory",
-                symptom,
-                says,
-                70,
-                Remedy::Person(advice),
-            ));
+            return Some(examination.diagnosis(&FAULT, symptom, says, 70, Remedy::Person(advice)));
         }
     };
     let says = format!("was killed at its memory limit of {limit}{}", after(crash));
@@ -65,7 +62,7 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
         let remedy = Remedy::Wait {
             why: "it ran well for long before: one kill alone is no pattern".to_owned(),
         };
-        return Some(examination.diagnosis("out-of-memory", symptom, says, 60, remedy));
+        return Some(examination.diagnosis(&FAULT, symptom, says, 60, remedy));
     }
     let Answer::Bounds(bounds) = examination.ask(Question::Bounds)? else {
         let why = "the LimitRanges and ResourceQuotas of the namespace cannot be read, so nothing bounds the limit";
@@ -77,7 +74,7 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
             why: why.to_owned(),
             command,
         });
-        return Some(examination.diagnosis("out-of-memory", symptom, says, 90, remedy));
+        return Some(examination.diagnosis(&FAULT, symptom, says, 90, remedy));
     };
     let bounds = bounds.for_each_of(examination.workload.desired(), limit);
     let node = largest_node(examination);
@@ -137,7 +134,7 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
     );
     Some(
         examination
-            .diagnosis("out-of-memory", symptom, says, 95, remedy)
+            .diagnosis(&FAULT, symptom, says, 95, remedy)
             .with_evidence([evidence]),
     )
 }

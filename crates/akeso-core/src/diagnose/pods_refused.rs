@@ -1,13 +1,22 @@
 //! Fault `pods-refused`: quota, PodSecurity, a webhook or a missing ServiceAccount keeps the
 //! controller from creating pods at all.
 
-use super::{Diagnosis, Examination, Remedy};
+use super::{Diagnosis, Examination, Family, Fault, Remedy};
 use crate::{
     observe::{Sign, Symptom},
     plan::Advice,
 };
 
-pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
+pub(super) const FAULT: Fault = Fault {
+    name: "pods-refused",
+    family: Family::Scheduling,
+    signs: "no pod comes to be: the controller's creations are refused (`FailedCreate`, `ReplicaFailure`)",
+    does: "says who refuses them and why",
+    never: "weakens the rule that refuses",
+    diagnose,
+};
+
+fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let Sign::PodsRefused = &symptom.sign else {
         return None;
     };
@@ -21,7 +30,7 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
     };
     Some(
         examination
-            .diagnosis("pods-refused", symptom, says, 95, Remedy::Person(advice))
+            .diagnosis(&FAULT, symptom, says, 95, Remedy::Person(advice))
             .with_evidence([symptom.message.clone()]),
     )
 }

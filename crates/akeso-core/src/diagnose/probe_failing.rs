@@ -1,12 +1,21 @@
 //! Fault `probe-failing`: a probe fails, so that the container is restarted or never gets traffic.
 
-use super::{Diagnosis, Examination, Remedy, last_lines, undo};
+use super::{Diagnosis, Examination, Family, Fault, Remedy, last_lines, undo};
 use crate::{
     observe::{Probe, Sign, Symptom},
     plan::Advice,
 };
 
-pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
+pub(super) const FAULT: Fault = Fault {
+    name: "probe-failing",
+    family: Family::Probes,
+    signs: "a probe fails: the container is restarted, or never gets traffic (`Unhealthy`)",
+    does: "puts the last good revision back, where its pods are ready; else names the probe and the answer it got",
+    never: "takes a probe away",
+    diagnose,
+};
+
+fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let Sign::Probe { probe } = &symptom.sign else {
         return None;
     };
@@ -29,7 +38,7 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
     let evidence = std::iter::once(symptom.message.clone()).chain(last_lines(log, 3));
     Some(
         examination
-            .diagnosis("probe-failing", symptom, says, 70, remedy)
+            .diagnosis(&FAULT, symptom, says, 70, remedy)
             .with_evidence(evidence),
     )
 }

@@ -1,12 +1,21 @@
 //! Fault `rollout-overdue`: a rollout has passed its deadline and no pod says why.
 
-use super::{Diagnosis, Examination, undo};
+use super::{Diagnosis, Examination, Family, Fault, undo};
 use crate::{
     observe::{Sign, Symptom},
     plan::Advice,
 };
 
-pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
+pub(super) const FAULT: Fault = Fault {
+    name: "rollout-overdue",
+    family: Family::Rollout,
+    signs: "a rollout has passed its progress deadline and no pod says why",
+    does: "puts the last good revision back, where its pods are ready",
+    never: "touches a rollout within its deadline",
+    diagnose,
+};
+
+fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let Sign::RolloutOverdue = &symptom.sign else {
         return None;
     };
@@ -27,7 +36,7 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
     );
     Some(
         examination
-            .diagnosis("rollout-overdue", symptom, says, 60, remedy)
+            .diagnosis(&FAULT, symptom, says, 60, remedy)
             .with_evidence([symptom.message.clone()]),
     )
 }

@@ -1,14 +1,23 @@
 //! Fault `stuck-stateful-set`: the template is mended, but the StatefulSet waits for the broken
 //! pod of the old one, for ever.
 
-use super::{Diagnosis, Examination, Remedy};
+use super::{Diagnosis, Examination, Family, Fault, Remedy};
 use crate::{
     act::{Action, RestartPod},
     observe::{Sign, Symptom},
     plan::{Advice, Origin, Proof, Step},
 };
 
-pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
+pub(super) const FAULT: Fault = Fault {
+    name: "stuck-stateful-set",
+    family: Family::Rollout,
+    signs: "a StatefulSet waits for a broken pod of an old revision",
+    does: "evicts that pod, so that it is made anew from the newest template",
+    never: "deletes a volume or a claim",
+    diagnose,
+};
+
+fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let Sign::StuckOnOldPod { uid } = &symptom.sign else {
         return None;
     };
@@ -37,7 +46,7 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
     };
     Some(
         examination
-            .diagnosis("stuck-stateful-set", symptom, says, 95, remedy)
+            .diagnosis(&FAULT, symptom, says, 95, remedy)
             .with_evidence([symptom.message.clone()]),
     )
 }

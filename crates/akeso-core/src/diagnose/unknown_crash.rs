@@ -1,7 +1,7 @@
 //! Fault `unknown-crash`: the program ends and nothing says why. It is called that; it is not
 //! restarted blindly. Where the revision before it runs well, that one is put back.
 
-use super::{Diagnosis, Examination, Remedy, last_lines, undo};
+use super::{Diagnosis, Examination, Family, Fault, Remedy, last_lines, undo};
 use crate::{
     observe::{Sign, Symptom},
     plan::Advice,
@@ -11,7 +11,16 @@ use crate::{
 /// (at 0, 10 and 30 s) are no accident.
 const ENOUGH: i32 = 3;
 
-pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
+pub(super) const FAULT: Fault = Fault {
+    name: "unknown-crash",
+    family: Family::Command,
+    signs: "the program ends and nothing says why",
+    does: "puts the last good revision back, where its pods are ready; else shows the last words of its log",
+    never: "restarts blindly",
+    diagnose,
+};
+
+fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let Sign::Crash(crash) = &symptom.sign else {
         return None;
     };
@@ -63,7 +72,7 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
     };
     Some(
         examination
-            .diagnosis("unknown-crash", symptom, says, 40, remedy)
+            .diagnosis(&FAULT, symptom, says, 40, remedy)
             .with_evidence(last_lines(log, 6)),
     )
 }

@@ -1,12 +1,21 @@
 //! Fault `unschedulable`: no node takes the pod.
 
-use super::{Diagnosis, Examination, Remedy};
+use super::{Diagnosis, Examination, Family, Fault, Remedy};
 use crate::{
     observe::{Sign, Symptom},
     plan::Advice,
 };
 
-pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
+pub(super) const FAULT: Fault = Fault {
+    name: "unschedulable",
+    family: Family::Scheduling,
+    signs: "no node takes the pod (`Unschedulable`)",
+    does: "names what no node has",
+    never: "moves or evicts other pods",
+    diagnose,
+};
+
+fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let Sign::Unschedulable = &symptom.sign else {
         return None;
     };
@@ -19,7 +28,7 @@ pub(super) fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Opti
     };
     Some(
         examination
-            .diagnosis("unschedulable", symptom, says, 90, Remedy::Person(advice))
+            .diagnosis(&FAULT, symptom, says, 90, Remedy::Person(advice))
             .with_evidence([symptom.message.clone()]),
     )
 }

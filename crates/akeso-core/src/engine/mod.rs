@@ -205,7 +205,11 @@ impl Engine {
             }
             Event::Deleted(reference) => {
                 let root = self.cluster.root_of(&reference);
+                let leaning = self.cluster.leaning_on(&reference);
                 self.cluster.remove(&reference);
+                for concerned in leaning {
+                    self.look_at(&concerned, now);
+                }
                 if let Some(root) = root {
                     self.well.remove(&root);
                     self.look_at(&root, now);
@@ -308,8 +312,9 @@ impl Engine {
     }
 
     fn look_at_root_of(&mut self, object: &ObjectRef, now: Timestamp) {
-        if let Some(root) = self.cluster.root_of(object) {
-            self.look_at(&root, now);
+        let leaning = self.cluster.leaning_on(object);
+        for concerned in self.cluster.root_of(object).into_iter().chain(leaning) {
+            self.look_at(&concerned, now);
         }
     }
 
@@ -325,7 +330,9 @@ impl Engine {
 
     /// Observes a workload; opens its incident or moves it on.
     fn look_at(&mut self, reference: &WorkloadRef, now: Timestamp) {
-        if !self.is_synced {
+        // what lies in no namespace is not for who looks after one
+        let is_elsewhere = reference.namespace.is_empty() && !self.settings.watches("");
+        if !self.is_synced || is_elsewhere {
             return;
         }
         self.looks.remove(reference);

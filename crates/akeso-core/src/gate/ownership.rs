@@ -104,7 +104,8 @@ fn pods_stay(workload: &Workload<'_>) -> Option<&'static str> {
         | Controller::ReplicaSet(_)
         | Controller::CronJob(_)
         | Controller::Job(_)
-        | Controller::Pod(_) => return None,
+        | Controller::Pod(_)
+        | Controller::Support(_) => return None,
     };
     if strategy == Some("OnDelete") {
         return Some("its update strategy is OnDelete: somebody wants to replace its pods by hand");

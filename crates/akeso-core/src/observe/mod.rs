@@ -227,7 +227,7 @@ pub fn is_left_alone(workload: &Workload<'_>) -> bool {
             .spec
             .as_ref()
             .is_some_and(|spec| spec.suspend == Some(true)),
-        Controller::DaemonSet(_) | Controller::Pod(_) => false,
+        Controller::DaemonSet(_) | Controller::Pod(_) | Controller::Support(_) => false,
     };
     asleep || workload.metadata().deletion_timestamp.is_some() || is_ignored(workload)
 }

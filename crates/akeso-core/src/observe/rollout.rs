@@ -61,7 +61,7 @@ fn pods_refused(look: &Look<'_>) -> Option<Symptom> {
         | Controller::DaemonSet(_)
         | Controller::Job(_)
         | Controller::CronJob(_) => failed_create_event(look)?,
-        Controller::Pod(_) => return None,
+        Controller::Pod(_) | Controller::Support(_) => return None,
     };
     Some(symptom(Sign::PodsRefused, "FailedCreate", &message))
 }

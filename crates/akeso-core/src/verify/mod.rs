@@ -131,7 +131,8 @@ impl Watch {
             | Controller::DaemonSet(_)
             | Controller::ReplicaSet(_)
             | Controller::Job(_)
-            | Controller::Pod(_) => {
+            | Controller::Pod(_)
+            | Controller::Support(_) => {
                 // they are rolled out pod by pod
                 let pods = workload.desired().max(1);
                 let allowed = TIME_FOR_A_POD.saturating_mul(pods);
@@ -258,6 +259,7 @@ fn missing(workload: &Workload<'_>, changed_at: Timestamp) -> Option<String> {
             return (!is_finished(workload)).then(|| "it has not ended yet".to_owned());
         }
         Controller::ReplicaSet(_) | Controller::Pod(_) => (wanted, 0),
+        Controller::Support(_) => return None,
     };
     let ready =
         i32::try_from(workload.pods.iter().filter(|pod| is_ready(pod)).count()).unwrap_or(i32::MAX);

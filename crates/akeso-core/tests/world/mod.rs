@@ -8,7 +8,9 @@ use k8s_openapi::api::{
     apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
     autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::{CronJob, Job},
-    core::v1::{Event, Namespace, Node, Pod, Service},
+    core::v1::{Event, Namespace, Node, PersistentVolumeClaim, Pod, Service},
+    networking::v1::Ingress,
+    policy::v1::PodDisruptionBudget,
 };
 use serde_json::{Value, json};
 

@@ -299,7 +299,8 @@ fn patching(purpose: Purpose, kind: WorkloadKind) -> [Need; 2] {
         WorkloadKind::ReplicaSet
         | WorkloadKind::CronJob
         | WorkloadKind::Job
-        | WorkloadKind::Pod => Loss::Kind(kind),
+        | WorkloadKind::Pod
+        | WorkloadKind::Support(_) => Loss::Kind(kind),
     };
     [Verb::Get, Verb::Patch].map(|verb| Need {
         purpose,
@@ -315,10 +316,15 @@ const fn without_kind(kind: Kind) -> &'static str {
             "workloads of that kind are not looked after"
         }
         Kind::ControllerRevision => "StatefulSets and DaemonSets have no revision to go back to",
-        Kind::Service => "no missing variable gets the name or port of a Service",
+        Kind::Service => {
+            "Services that lead nowhere are not found, and no missing variable gets the name or port of one"
+        }
         Kind::HorizontalPodAutoscaler => {
             "memory is changed without regard to what scales by its use"
         }
+        Kind::Ingress => "Ingresses that lead nowhere are not found",
+        Kind::PersistentVolumeClaim => "pods that wait for a volume are explained less well",
+        Kind::PodDisruptionBudget => "budgets that block every eviction are not found",
         Kind::Event => "refused and unschedulable pods are explained less well, or not seen",
         Kind::Namespace => "akeso.dev/ignore and akeso.dev/autonomy are not seen on namespaces",
         Kind::Node => "memory is raised without regard to what a node has",

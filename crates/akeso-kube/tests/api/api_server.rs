@@ -235,7 +235,11 @@ pub fn path_of(kind: Kind) -> String {
     let plural = format!("{kind:?}s").to_lowercase();
     match kind {
         Kind::Namespace | Kind::Node => format!("/api/v1/{plural}"),
-        Kind::Pod | Kind::Service | Kind::Event => format!("/api/v1/namespaces/shop/{plural}"),
+        Kind::Pod | Kind::Service | Kind::PersistentVolumeClaim | Kind::Event => {
+            format!("/api/v1/namespaces/shop/{plural}")
+        }
+        Kind::Ingress => "/apis/networking.k8s.io/v1/namespaces/shop/ingresses".to_owned(),
+        Kind::PodDisruptionBudget => format!("/apis/policy/v1/namespaces/shop/{plural}"),
         Kind::Job | Kind::CronJob => format!("/apis/batch/v1/namespaces/shop/{plural}"),
         Kind::Deployment
         | Kind::ReplicaSet

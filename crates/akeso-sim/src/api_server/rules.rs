@@ -7,9 +7,11 @@ use k8s_openapi::{
         autoscaling::v2::HorizontalPodAutoscaler,
         batch::v1::{CronJob, Job},
         core::v1::{
-            ConfigMap, Event, LimitRange, Namespace, Node, Pod, PodSpec, ResourceQuota, Secret,
-            Service,
+            ConfigMap, Event, LimitRange, Namespace, Node, PersistentVolumeClaim, Pod, PodSpec,
+            ResourceQuota, Secret, Service,
         },
+        networking::v1::Ingress,
+        policy::v1::PodDisruptionBudget,
     },
     apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, Time},
 };
@@ -73,6 +75,9 @@ impl Rules for ConfigMap {}
 impl Rules for ResourceQuota {}
 impl Rules for LimitRange {}
 impl Rules for HorizontalPodAutoscaler {}
+impl Rules for Ingress {}
+impl Rules for PersistentVolumeClaim {}
+impl Rules for PodDisruptionBudget {}
 
 impl Rules for Deployment {
     fn prepare(&mut self, before: Option<&Self>) -> Result<(), String> {

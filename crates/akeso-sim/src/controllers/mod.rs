@@ -28,6 +28,9 @@ pub(crate) fn reconcile(world: &mut World, kind: Kind, key: &Key) {
         | Kind::ControllerRevision
         | Kind::Service
         | Kind::HorizontalPodAutoscaler
+        | Kind::Ingress
+        | Kind::PersistentVolumeClaim
+        | Kind::PodDisruptionBudget
         | Kind::Namespace
         | Kind::Node
         | Kind::Event => {}

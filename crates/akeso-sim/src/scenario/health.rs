@@ -46,6 +46,8 @@ pub fn unhealthy(kind: WorkloadKind, object: Option<&Value>) -> Option<String> {
             );
         }
         WorkloadKind::Pod => return pod(object),
+        // whether it is well is the engine's judgement
+        WorkloadKind::Support(_) => return None,
     };
     let seen = number("/status/observedGeneration");
     let generation = number("/metadata/generation");

@@ -288,18 +288,10 @@ impl Scenario {
 fn workload(namespace: &str, key: &str) -> Result<WorkloadRef, ScenarioError> {
     let wrong = || ScenarioError::Workload(key.to_owned());
     let (kind, name) = key.split_once('/').ok_or_else(wrong)?;
-    let kind = [
-        WorkloadKind::Deployment,
-        WorkloadKind::StatefulSet,
-        WorkloadKind::DaemonSet,
-        WorkloadKind::ReplicaSet,
-        WorkloadKind::CronJob,
-        WorkloadKind::Job,
-        WorkloadKind::Pod,
-    ]
-    .into_iter()
-    .find(|known| known.as_str() == kind)
-    .ok_or_else(wrong)?;
+    let mut kinds = WorkloadKind::ALL.iter().copied();
+    let kind = kinds
+        .find(|known| known.as_str() == kind)
+        .ok_or_else(wrong)?;
     Ok(WorkloadRef {
         kind,
         namespace: namespace.to_owned(),
