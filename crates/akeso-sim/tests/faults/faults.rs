@@ -98,7 +98,8 @@ impl Fault {
             WorkloadKind::ReplicaSet
             | WorkloadKind::CronJob
             | WorkloadKind::Job
-            | WorkloadKind::Pod => false,
+            | WorkloadKind::Pod
+            | WorkloadKind::Support(_) => false,
         };
         if has_revisions && dice.happens(30) {
             *dice.one_of(&of_revisions)
@@ -170,7 +171,8 @@ impl Fault {
             | WorkloadKind::StatefulSet
             | WorkloadKind::DaemonSet
             | WorkloadKind::ReplicaSet
-            | WorkloadKind::Pod => None,
+            | WorkloadKind::Pod
+            | WorkloadKind::Support(_) => None,
         };
         let mut usual = match self {
             Self::MissingVariable | Self::TwoFaults | Self::LostVariable => {

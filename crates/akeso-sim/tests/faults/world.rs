@@ -267,7 +267,7 @@ fn object(workload: &WorkloadRef, container: &Container, marks: Marks, shape: &S
                 "schedule": "* * * * *", "concurrencyPolicy": "Replace",
                 "jobTemplate": {"spec": {"backoffLimit": 0, "template": {"spec": pod}}}}})
         }
-        WorkloadKind::ReplicaSet | WorkloadKind::Pod => {
+        WorkloadKind::ReplicaSet | WorkloadKind::Pod | WorkloadKind::Support(_) => {
             metadata["labels"] = labels["labels"].clone();
             json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod})
         }
