@@ -38,7 +38,10 @@ pub(super) fn of(symptom: &Symptom, namespace: &str) -> Option<String> {
         | Sign::Unschedulable
         | Sign::RolloutOverdue
         | Sign::StuckOnOldPod { .. }
-        | Sign::JobFailed => None,
+        | Sign::JobFailed
+        | Sign::SelectsNothing
+        | Sign::ServicePort
+        | Sign::IngressBackend => None,
     }
 }
 

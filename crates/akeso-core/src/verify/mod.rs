@@ -95,7 +95,10 @@ fn took(symptom: &Symptom) -> SignedDuration {
         | Sign::RolloutOverdue
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
-        | Sign::JobFailed => SignedDuration::ZERO,
+        | Sign::JobFailed
+        | Sign::SelectsNothing
+        | Sign::ServicePort
+        | Sign::IngressBackend => SignedDuration::ZERO,
     }
 }
 
