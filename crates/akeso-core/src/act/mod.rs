@@ -19,6 +19,7 @@ pub use increase_memory::IncreaseMemory;
 pub use patch::PatchOp;
 pub use restart_pod::RestartPod;
 pub use rollback_to_revision::RollbackToRevision;
+pub(crate) use rollback_to_revision::changed_fields;
 pub(crate) use rollback_to_revision::fingerprint as rollback_fingerprint;
 pub use trial::{TRIAL, why_no_trial};
 pub(crate) use trial::{is_about_the_pod, trial};

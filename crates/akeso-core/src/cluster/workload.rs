@@ -12,6 +12,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -446,10 +447,16 @@ impl<'a> Workload<'a> {
     pub fn last_writer(&self) -> Option<String> {
         let writer = self.metadata().managed_fields.as_ref()?.first()?;
         let manager = writer.manager.as_deref()?;
-        Some(match &writer.time {
-            Some(time) => format!("{manager} (at {})", time.0),
+        Some(match self.last_write() {
+            Some((_, at)) => format!("{manager} (at {at})"),
             None => manager.to_owned(),
         })
+    }
+
+    /// The same, where the time is known.
+    pub fn last_write(&self) -> Option<(&'a str, Timestamp)> {
+        let writer = self.metadata().managed_fields.as_ref()?.first()?;
+        Some((writer.manager.as_deref()?, writer.time.as_ref()?.0))
     }
 
     /// The Warning events about one object of the workload.

@@ -4,6 +4,7 @@
 //! once it has it, names the cause in a sentence and a remedy that the cluster can justify.
 
 mod bad_command;
+mod changes;
 mod container_config;
 mod dependency;
 mod image;
@@ -58,6 +59,9 @@ pub struct Diagnosis {
     /// `ConfigMap shop/settings`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dependency: Option<String>,
+    /// What was changed shortly before, and by whom, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed_before: Vec<String>,
     /// What makes the same failure known again.
     pub fingerprint: Fingerprint,
     /// What can be done.
@@ -277,6 +281,7 @@ impl<'a> Examination<'a> {
             evidence: self.recent_events(symptom),
             detail: String::new(),
             dependency: dependency::of(symptom, &self.workload.reference.namespace),
+            changed_before: changes::changed_before(self.workload, self.now),
             fingerprint: Fingerprint::of(fault.name, &container, ""),
             remedy,
         }

@@ -26,6 +26,7 @@ pub use ledger::{Ledger, Shared};
 
 use crate::{
     cluster::{Cluster, ObjectRef},
+    diagnose::Diagnosis,
     gate::{self, Ruling},
     journal::{Broken, Chain, End, Entry, Fact, Outcome},
     observe::{Symptom, observe},
@@ -135,6 +136,15 @@ impl Engine {
             .chain(self.looks.values().copied())
             .chain(self.storm_ends())
             .min()
+    }
+
+    /// What an open incident is thought to come from, while it is too early to say so in the
+    /// journal: a crash that may have been the last.
+    pub fn suspected(&self, incident: IncidentId) -> &[Diagnosis] {
+        self.live
+            .get(&incident)
+            .map(Live::suspected)
+            .unwrap_or_default()
     }
 
     /// Heals since then may still turn out to be none.

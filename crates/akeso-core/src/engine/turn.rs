@@ -15,6 +15,7 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use super::{Announcement, Effect, Incident, Recorder, State};
 use crate::{
     cluster::Cluster,
+    diagnose::Diagnosis,
     evidence::{Answer, Evidence, Question},
     gate,
     journal::{End, Fact},
@@ -35,6 +36,8 @@ pub(super) struct Live {
     evidence_due: Option<Timestamp>,
     /// The symptoms that say too little yet.
     waited_on: Option<Vec<Symptom>>,
+    /// What is thought of them: too early to act on, and so not in the journal.
+    suspected: Vec<Diagnosis>,
     retry_at: Option<Timestamp>,
     refusals: u8,
     layers: u8,
@@ -59,6 +62,10 @@ impl Live {
             sure,
         ];
         times.into_iter().flatten().min()
+    }
+
+    pub(super) fn suspected(&self) -> &[Diagnosis] {
+        &self.suspected
     }
 
     /// Whether there is nothing to do but to see how it goes on.
