@@ -266,7 +266,7 @@ impl Incident {
         match &self.state {
             State::Acting { attempt } => Some((
                 *attempt,
-                ChangeRequest::making(*attempt, &self.attempt(*attempt)?.change),
+                ChangeRequest::making(&self.attempt(*attempt)?.change),
             )),
             State::RollingBack { attempt } => Some((*attempt, self.attempt(*attempt)?.inverse()?)),
             State::Observed

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Incident, State};
 use crate::{
+    act::{Mark, StoreId},
     cluster::Workload,
     gate::{Closure, Spent, Use},
     journal::{End, Entry, Fact, SharedCause, Verdict},
@@ -29,6 +30,8 @@ pub struct Ledger {
     /// When workloads that had been well broke, within the last hour.
     broken: Vec<(Timestamp, WorkloadRef)>,
     patterns: Patterns,
+    /// The journal's name; none before its first entry.
+    store: Option<StoreId>,
     last_incident: u64,
     last_attempt: u64,
     budget: WorkloadBudget,
@@ -60,6 +63,9 @@ impl Ledger {
     /// Takes in the next entry.
     pub fn fold(&mut self, entry: &Entry) {
         let at = entry.at;
+        if entry.seq == 1 {
+            self.store = Some(StoreId::of(entry));
+        }
         match &entry.fact {
             Fact::Opened {
                 incident,
@@ -139,10 +145,14 @@ impl Ledger {
             // set-backs and failures count for an hour: what is sealed is days old
             Fact::Sealed {
                 patterns,
+                store,
                 last_incident,
                 last_attempt,
                 ..
             } => {
+                // a build that gave journals no name yet may have taken the first entry out
+                let named = || store.clone().unwrap_or_else(|| StoreId::of(entry));
+                self.store.get_or_insert_with(named);
                 self.patterns.replace(patterns);
                 self.last_incident = self.last_incident.max(*last_incident);
                 self.last_attempt = self.last_attempt.max(*last_attempt);
@@ -327,12 +337,18 @@ impl Ledger {
         AttemptId(self.last_attempt + 1)
     }
 
+    /// How an attempt is known again in the cluster.
+    pub(super) fn mark(&self, attempt: AttemptId) -> Mark {
+        Mark::new(attempt, self.store.clone())
+    }
+
     /// The fact that the journal through `segment` is sealed, with the fold of all of it.
     pub(super) fn sealed(&self, segment: &Segment) -> Fact {
         Fact::Sealed {
             through: segment.last,
             through_hash: segment.hash.clone(),
             patterns: self.patterns.iter().cloned().collect(),
+            store: self.store.clone(),
             last_incident: self.last_incident,
             last_attempt: self.last_attempt,
         }

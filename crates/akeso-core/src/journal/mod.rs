@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use chain::{Broken, Chain, canonical, hash_of};
 
 use crate::{
-    act::{Action, Change, PatchOp},
+    act::{Action, Change, PatchOp, StoreId},
     diagnose::Diagnosis,
     gate::Ruling,
     learn::{Fingerprint, Pattern},
@@ -245,6 +245,9 @@ pub enum Fact {
         through_hash: String,
         /// Everything that was learned so far.
         patterns: Vec<Pattern>,
+        /// The journal's name, which is that of its first entry.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        store: Option<StoreId>,
         /// How many incidents were numbered so far.
         last_incident: u64,
         /// How many attempts were numbered so far.
@@ -312,6 +315,10 @@ impl SharedCause {
 pub struct Proposal {
     /// The attempt that it becomes; `akeso approve` takes it.
     pub attempt: AttemptId,
+    /// The attempt's mark; the annotation `akeso.dev/approve` takes it. None in the journals of
+    /// builds that took the attempt alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
     /// The step's place in the plan, from 0.
     pub place: usize,
     /// The step.
@@ -386,6 +393,14 @@ pub enum End {
         /// Why, for people.
         why: String,
     },
+}
+
+impl Proposal {
+    /// What an annotation must hold to answer it.
+    pub fn mark(&self) -> String {
+        let number = || self.attempt.to_string();
+        self.mark.clone().unwrap_or_else(number)
+    }
 }
 
 impl Fact {

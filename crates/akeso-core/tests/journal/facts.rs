@@ -17,6 +17,7 @@ const IT: IncidentId = IncidentId(7);
 
 pub fn proposal(attempt: u64, place: usize) -> Proposal {
     Proposal {
+        mark: None,
         attempt: AttemptId(attempt),
         place,
         step: step(image()),

@@ -126,7 +126,9 @@ pub fn is_intended(simulation: &Simulation, accepted: &Accepted) -> bool {
                     ChangeRequest::Patch(sent) => {
                         sent.starts_with(patch) && sent.len() == patch.len() + 1
                     }
-                    ChangeRequest::Remove { trial, .. } => trial == attempt && patch.is_empty(),
+                    ChangeRequest::Remove { trial, .. } => {
+                        trial.starts_with(&format!("{attempt}-")) && patch.is_empty()
+                    }
                     ChangeRequest::Evict { .. } | ChangeRequest::Create { .. } => false,
                 }
         }

@@ -11,13 +11,18 @@ use crate::bench::{Bench, IMAGE};
 
 const FULL: &str = "{autonomy: full}";
 
-fn trials_left(cluster: &SimCluster) -> usize {
+/// The names of the trial pods that there are.
+pub fn trials(cluster: &SimCluster) -> Vec<String> {
     let pods = cluster.list(Kind::Pod).into_iter();
     let names = pods.filter_map(|object| match object {
         Object::Pod(pod) => pod.metadata.name,
         _ => None,
     });
-    names.filter(|name| name.contains("-trial-")).count()
+    names.filter(|name| name.contains("-trial-")).collect()
+}
+
+fn trials_left(cluster: &SimCluster) -> usize {
+    trials(cluster).len()
 }
 
 #[test]

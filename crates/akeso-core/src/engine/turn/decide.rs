@@ -1,6 +1,6 @@
 //! `Planned`, `Waiting`: the gate decides on a step, and the change, or first its trial, is made.
 
-use super::{Next, Turn};
+use super::{Next, Turn, person::APPROVE};
 use crate::{
     act::{self, Change, NotApplicable, PatchOp},
     cluster::Workload,
@@ -64,7 +64,7 @@ impl<'a> Turn<'a> {
             .filter(|shown| shown.place == place);
         let attempt = shown.map_or_else(|| self.recorder.ledger.next_attempt(), |it| it.attempt);
         let change = match step.action.change(workload, attempt) {
-            Ok(change) => change,
+            Ok(change) => change.marked(&self.recorder.ledger.mark(attempt)),
             Err(why) => return self.not_applicable(incident, workload, step, &why),
         };
         let is_as_shown = |shown: &Proposal| {
@@ -164,14 +164,14 @@ impl<'a> Turn<'a> {
         // what a person was shown keeps its number; its trial has one of its own
         let trial_id = self.recorder.ledger.next_attempt();
         let trial = wants_trial
-            .then(|| approved.as_trial(workload, trial_id))
+            .then(|| approved.as_trial(workload, &self.recorder.ledger.mark(trial_id)))
             .flatten();
         let (attempt, approved) = match trial {
             Some(trial) => (trial_id, trial),
             None => (attempt, approved),
         };
         let change = approved.into_change();
-        let request = ChangeRequest::making(attempt, &change);
+        let request = ChangeRequest::making(&change);
         let on_trial = if matches!(change, Change::Trial { .. }) {
             "on a trial pod: "
         } else {
@@ -230,12 +230,14 @@ impl<'a> Turn<'a> {
                 let expires = self
                     .now
                     .checked_add(self.settings.policy.approvals.expire_after);
+                let mark = self.recorder.ledger.mark(attempt).to_string();
                 let note = format!(
-                    "{why}; to allow it: akeso approve {attempt}; to do it by hand: {command}"
+                    "{why}; to allow it: akeso approve {attempt}, or the annotation {APPROVE}: {mark}; to do it by hand: {command}"
                 );
                 self.announce(incident, Announcement::NeedsAttention, note);
                 let question = Box::new(Proposal {
                     attempt,
+                    mark: Some(mark),
                     place,
                     step: step.clone(),
                     change,

@@ -15,7 +15,7 @@ use crate::{
 };
 use jiff::SignedDuration;
 
-/// On a workload: the attempt that its owner consents to, or declines.
+/// On a workload: the mark of the attempt that its owner consents to, or declines.
 pub const APPROVE: &str = "akeso.dev/approve";
 /// See [`APPROVE`].
 pub const REJECT: &str = "akeso.dev/reject";
@@ -138,7 +138,7 @@ impl<'a> Turn<'a> {
         question: &Proposal,
     ) -> Option<Next> {
         let attempt = question.attempt;
-        let is_marked = |mark| workload.mark(mark) == Some(attempt.to_string().as_str());
+        let is_marked = |mark| workload.mark(mark) == Some(question.mark().as_str());
         let by = || {
             let who = workload.last_writer();
             who.unwrap_or_else(|| "somebody".to_owned()) + ", by annotation"

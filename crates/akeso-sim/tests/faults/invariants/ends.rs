@@ -52,14 +52,14 @@ fn left_trials(run: &Run) -> Vec<String> {
         .filter_map(|incident| match incident.state {
             State::Acting { attempt }
             | State::Verifying { attempt }
-            | State::RollingBack { attempt } => Some(attempt.to_string()),
+            | State::RollingBack { attempt } => Some(format!("{attempt}-")),
             _ => None,
         })
         .collect();
     let left = trial_pods(&run.simulation.cluster).into_iter();
-    left.filter(|(_, _, attempt)| !under_way.contains(attempt))
-        .map(|(namespace, name, attempt)| {
-            format!("the trial pod {namespace}/{name} of {attempt} is left over")
+    left.filter(|(_, _, mark)| !under_way.iter().any(|attempt| mark.starts_with(attempt)))
+        .map(|(namespace, name, mark)| {
+            format!("the trial pod {namespace}/{name} of {mark} is left over")
         })
         .collect()
 }
