@@ -10,7 +10,7 @@ use crate::{
     gate::{Decision, Ruling},
     journal::{End, Fact, Outcome, Proposal, Until, Verdict},
     observe::Symptom,
-    plan::{Plan, Step},
+    plan::{Plan, Proof, Step},
     workload::{AttemptId, IncidentId, WorkloadRef},
 };
 
@@ -47,6 +47,9 @@ pub struct Incident {
     pub recalled: Option<String>,
     /// How it stands.
     pub state: State,
+    /// What a person was told, while a guess is taken back because of it.
+    #[serde(skip)]
+    pub(super) told: Option<State>,
 }
 
 /// How an incident stands.
@@ -213,6 +216,7 @@ impl Incident {
             consented: None,
             recalled: None,
             state: State::Observed,
+            told: None,
         }
     }
 
@@ -259,6 +263,16 @@ impl Incident {
             Outcome::Conflict { .. } | Outcome::Refused { .. } | Outcome::Failed { .. } => None,
         });
         generations.max().unwrap_or_default()
+    }
+
+    /// The last change that was only a guess, did not help, and is still in the workload.
+    pub(super) fn guess_in_vain(&self) -> Option<&Attempt> {
+        self.attempts.iter().rev().find(|attempt| {
+            attempt.is_kept()
+                && attempt.step.proof != Proof::Confirmed
+                && attempt.verdict != Some(Verdict::Healed)
+                && attempt.inverse().is_some()
+        })
     }
 
     /// The change whose outcome is not known.
@@ -360,7 +374,9 @@ impl Incident {
                 }
             }
             Fact::RollbackIntended { attempt, .. } => {
-                self.state = State::RollingBack { attempt: *attempt }
+                let before =
+                    std::mem::replace(&mut self.state, State::RollingBack { attempt: *attempt });
+                self.told = matches!(before, State::Escalated { .. }).then_some(before);
             }
             Fact::RolledBack {
                 attempt, outcome, ..
@@ -374,7 +390,7 @@ impl Incident {
                 if let Some(attempt) = self.attempt_mut(*attempt) {
                     attempt.rolled_back = Some(outcome.clone());
                 }
-                self.state = State::Planned { step: next };
+                self.state = self.told.take().unwrap_or(State::Planned { step: next });
             }
             Fact::Joined { into, until, .. } => {
                 self.state = State::Joined {

@@ -209,5 +209,6 @@ impl Turn<'_> {
         );
         self.live.forget_evidence();
         self.live.forget_watch();
+        self.lower_what_was_raised_in_vain();
     }
 }

@@ -118,6 +118,13 @@ impl Bench {
         self.simulation.restart(engine);
     }
 
+    /// The policy is another from here on.
+    pub fn configure(&mut self, policy: &str) {
+        self.settings.policy = serde_saphyr::from_str(policy).unwrap();
+        let settings = Box::new(self.settings.clone());
+        self.simulation.say(Event::Configured(settings));
+    }
+
     /// Runs until the program dies, and starts it again.
     pub fn survive(&mut self, death: Death, seconds: i64) {
         self.simulation.dies(death);

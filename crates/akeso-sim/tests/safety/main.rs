@@ -4,6 +4,7 @@
 mod another_store;
 mod approvals;
 mod bench;
+mod in_vain;
 mod relapses;
 mod shared_causes;
 mod take_backs;

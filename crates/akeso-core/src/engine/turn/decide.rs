@@ -6,8 +6,8 @@ use crate::{
     cluster::Workload,
     engine::{Announcement, ChangeRequest, Effect, Incident, State},
     gate::{self, Approved, Consented, Decision, Ruling},
-    journal::{Fact, Outcome, Proposal, Verdict},
-    plan::{Advice, Canary, Plan, Proof, Step},
+    journal::{Fact, Outcome, Proposal},
+    plan::{Advice, Canary, Plan, Step},
     workload::AttemptId,
 };
 use jiff::SignedDuration;
@@ -291,12 +291,7 @@ impl<'a> Turn<'a> {
 
     /// No step is left: takes back what was only a guess, then asks a person.
     fn give_up(&mut self, incident: &Incident, workload: &Workload<'_>, plan: Plan) -> Next {
-        let guess = incident.attempts.iter().rev().find(|attempt| {
-            attempt.is_kept()
-                && attempt.step.proof != Proof::Confirmed
-                && attempt.verdict != Some(Verdict::Healed)
-        });
-        if let Some(attempt) = guess.filter(|attempt| attempt.inverse().is_some()) {
+        if let Some(attempt) = incident.guess_in_vain() {
             self.take_back(incident, attempt);
             return Next::Done;
         }

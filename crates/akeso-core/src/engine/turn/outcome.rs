@@ -43,6 +43,8 @@ impl Turn<'_> {
             self.escalate(incident, &advice, None);
             return;
         }
+        // a time to try something else again is none to take this back again
+        self.live.retry_at = None;
         self.record(Fact::RollbackIntended {
             incident: self.id,
             attempt: attempt.id,
@@ -53,6 +55,27 @@ impl Turn<'_> {
             workload: incident.workload.clone(),
             request,
         });
+    }
+
+    /// Takes back what was only a guess and did not help, now that a person must act: nobody else
+    /// would. What that person was told stands meanwhile, and afterwards.
+    pub(super) fn lower_what_was_raised_in_vain(&mut self) {
+        let Some(incident) = self.recorder.ledger.get(self.id).cloned() else {
+            return;
+        };
+        // who wants another change taken back is being served
+        let Some(guess) = incident
+            .guess_in_vain()
+            .filter(|_| incident.recalled.is_none())
+        else {
+            return;
+        };
+        let workload = self.cluster.workload(&incident.workload);
+        let is_forbidden = |it| gate::forbids_any_change(&it, self.settings).is_some();
+        if workload.is_none_or(is_forbidden) {
+            return; // when it is allowed again, it is done
+        }
+        self.take_back(&incident, guess);
     }
 
     /// `RollingBack` → the same request again, when removing a trial pod has failed.
@@ -125,6 +148,8 @@ impl Turn<'_> {
             return;
         }
         self.live.refusals = 0;
+        // if a person was told before: the workload is another by this, and not by that person
+        self.live.template = None;
         let failure = match &outcome {
             Outcome::Done { .. } => None,
             Outcome::Conflict { why } | Outcome::Refused { why } | Outcome::Failed { why } => {
