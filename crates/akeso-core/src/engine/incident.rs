@@ -109,18 +109,25 @@ pub enum State {
 }
 
 impl State {
-    /// Whether something is being changed, or watched after a change.
-    pub const fn is_between_change_and_verdict(&self) -> bool {
+    /// The attempt that is under way.
+    pub(super) const fn attempt(&self) -> Option<AttemptId> {
         match self {
-            Self::Acting { .. } | Self::Verifying { .. } | Self::RollingBack { .. } => true,
+            Self::Acting { attempt }
+            | Self::Verifying { attempt }
+            | Self::RollingBack { attempt } => Some(*attempt),
             Self::Observed
             | Self::Planned { .. }
             | Self::Waiting { .. }
             | Self::Joined { .. }
             | Self::AwaitingApproval { .. }
             | Self::Escalated { .. }
-            | Self::Closed(_) => false,
+            | Self::Closed(_) => None,
         }
+    }
+
+    /// Whether something is being changed, or watched after a change.
+    pub const fn is_between_change_and_verdict(&self) -> bool {
+        self.attempt().is_some()
     }
 }
 
@@ -447,6 +454,7 @@ impl Incident {
             | Fact::Declined { .. }
             | Fact::Learned { .. }
             | Fact::Forgotten { .. }
+            | Fact::TrialSwept { .. }
             | Fact::Sealed { .. } => {}
         }
     }

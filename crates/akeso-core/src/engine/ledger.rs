@@ -162,6 +162,7 @@ impl Ledger {
             | Fact::Gated { .. }
             | Fact::Applied { .. }
             | Fact::RollbackIntended { .. }
+            | Fact::TrialSwept { .. }
             | Fact::Joined { .. }
             | Fact::Reconsidered { .. }
             | Fact::Consented { .. }
@@ -335,6 +336,11 @@ impl Ledger {
 
     pub(super) const fn next_attempt(&self) -> AttemptId {
         AttemptId(self.last_attempt + 1)
+    }
+
+    /// The journal's name; none before its first entry.
+    pub(super) const fn store(&self) -> Option<&StoreId> {
+        self.store.as_ref()
     }
 
     /// How an attempt is known again in the cluster.

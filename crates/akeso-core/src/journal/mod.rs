@@ -169,6 +169,16 @@ pub enum Fact {
         /// The answer.
         outcome: Outcome,
     },
+    /// A trial pod was left over: nobody had been told that it was there, or its removal was
+    /// refused. It is removed; only after this entry is on disk.
+    TrialSwept {
+        /// The attempt that it was.
+        attempt: AttemptId,
+        /// The workload whose change was tried.
+        workload: WorkloadRef,
+        /// The pod's name.
+        pod: String,
+    },
     /// A verified heal taught a pattern.
     Learned {
         /// The incident.
@@ -427,7 +437,7 @@ impl Fact {
             | Self::Recalled { incident, .. }
             | Self::Escalated { incident, .. }
             | Self::Closed { incident, .. } => Some(*incident),
-            Self::Forgotten { .. } | Self::Sealed { .. } => None,
+            Self::TrialSwept { .. } | Self::Forgotten { .. } | Self::Sealed { .. } => None,
         }
     }
 }

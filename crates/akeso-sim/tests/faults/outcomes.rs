@@ -132,6 +132,10 @@ pub fn is_intended(simulation: &Simulation, accepted: &Accepted) -> bool {
                     ChangeRequest::Evict { .. } | ChangeRequest::Create { .. } => false,
                 }
         }
+        Fact::TrialSwept { attempt, pod, .. } => {
+            *attempt == accepted.attempt
+                && matches!(&accepted.request, ChangeRequest::Remove { name, .. } if name == pod)
+        }
         _ => false,
     })
 }

@@ -41,9 +41,6 @@ pub(super) fn broken(run: &Run) -> Vec<String> {
 
 /// Trial pods whose trial is over.
 fn left_trials(run: &Run) -> Vec<String> {
-    if run.may_be_unread {
-        return Vec::new(); // what nobody knows to be there nobody removes: it ends by itself
-    }
     let under_way: BTreeSet<_> = run
         .simulation
         .engine

@@ -168,6 +168,7 @@ impl Story {
             | Fact::Diagnosed { .. }
             | Fact::Gated { .. }
             | Fact::Learned { .. }
+            | Fact::TrialSwept { .. }
             | Fact::Forgotten { .. }
             | Fact::Declined { .. }
             | Fact::Sealed { .. }
