@@ -11,7 +11,7 @@ use crate::{
     journal::{End, Fact, Outcome, Proposal, Until, Verdict},
     observe::Symptom,
     plan::{Plan, Proof, Step},
-    workload::{AttemptId, IncidentId, WorkloadRef},
+    workload::{AttemptId, IncidentId, WorkloadKind, WorkloadRef},
 };
 
 /// The open problem of one workload.
@@ -230,6 +230,14 @@ impl Incident {
     /// Whether it is over.
     pub const fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed(_))
+    }
+
+    /// Whether others may have to wait until something has its verdict here. A CronJob has it with
+    /// its next run, whenever that is; until then there is nothing of it that could go wrong.
+    pub(super) fn takes_a_place(&self) -> bool {
+        let is_left_to_its_next_run = self.workload.kind == WorkloadKind::CronJob
+            && matches!(self.state, State::Verifying { .. });
+        self.state.is_between_change_and_verdict() && !is_left_to_its_next_run
     }
 
     /// An attempt of this incident.

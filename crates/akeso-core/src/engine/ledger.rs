@@ -12,7 +12,7 @@ use crate::{
     journal::{End, Entry, Fact, SharedCause, Verdict},
     learn::Patterns,
     observe::Symptom,
-    policy::WorkloadBudget,
+    policy::{Settings, WorkloadBudget},
     retention::Segment,
     workload::{AttemptId, IncidentId, WorkloadRef},
 };
@@ -259,11 +259,14 @@ impl Ledger {
         self.shared.iter().map(|(id, shared)| (*id, shared))
     }
 
-    /// What has been tried on a workload and around it.
-    pub fn spent(&self, workload: &WorkloadRef) -> Spent {
+    /// What has been tried on a workload and around it. What is under way where nobody watches, in
+    /// the journal of a program that watched more, comes to no end and takes no place.
+    pub fn spent(&self, workload: &WorkloadRef, settings: &Settings) -> Spent {
         let near = |place: &str| place == workload.namespace;
         let busy = self.open().filter(|incident| {
-            incident.workload != *workload && incident.state.is_between_change_and_verdict()
+            incident.workload != *workload
+                && incident.takes_a_place()
+                && settings.watches(&incident.workload.namespace)
         });
         let busy: Vec<_> = busy.map(|it| it.workload.namespace.as_str()).collect();
         let changes = |only: &dyn Fn(&str) -> bool| {

@@ -125,6 +125,12 @@ impl Bench {
         self.simulation.say(Event::Configured(settings));
     }
 
+    /// The program is started again, and watches one namespace only.
+    pub fn watch_only(&mut self, namespace: &str) {
+        self.settings.namespace = Some(namespace.to_owned());
+        self.restart();
+    }
+
     /// Runs until the program dies, and starts it again.
     pub fn survive(&mut self, death: Death, seconds: i64) {
         self.simulation.dies(death);

@@ -130,7 +130,10 @@ impl<'a> Turn<'a> {
         change: &Change,
         consent: Consented,
     ) -> (Ruling, Option<Approved>) {
-        let spent = self.recorder.ledger.spent(&workload.reference);
+        let spent = self
+            .recorder
+            .ledger
+            .spent(&workload.reference, self.settings);
         gate::decide(&gate::Request {
             step,
             change,

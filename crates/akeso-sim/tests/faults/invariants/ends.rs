@@ -128,7 +128,7 @@ fn unattended(run: &Run, workload: &WorkloadRef, incident: &Incident) -> Option<
         State::Escalated { .. } | State::AwaitingApproval { .. } => true,
         State::Waiting { .. } => {
             let ruling = incident.ruling.as_ref()?;
-            let spent = ledger.spent(workload);
+            let spent = ledger.spent(workload, &rules.settings());
             match ruling.rule.as_str() {
                 "freeze" => rules.is_frozen(now),
                 "hourly-budget" => {
