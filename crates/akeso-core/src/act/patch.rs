@@ -4,11 +4,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{LAST_ATTEMPT, NotApplicable};
+use super::{LAST_ATTEMPT, Mark, NotApplicable};
 use crate::{
     cluster::{Workload, find_container},
     workload::{AttemptId, ContainerRef, WorkloadKind},
 };
+
+const ANNOTATIONS: &str = "/metadata/annotations";
 
 /// One operation of a JSON Patch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,7 +79,25 @@ impl PatchOp {
         if *path == annotation_path(LAST_ATTEMPT) {
             return value.as_str();
         }
-        (path == "/metadata/annotations").then(|| value.get(LAST_ATTEMPT)?.as_str())?
+        (path == ANNOTATIONS).then(|| value.get(LAST_ATTEMPT)?.as_str())?
+    }
+
+    /// The same operation with another mark, if it writes one.
+    pub(super) fn marked(self, mark: &Mark) -> Self {
+        let Self::Add { path, mut value } = self else {
+            return self;
+        };
+        let place = if path == annotation_path(LAST_ATTEMPT) {
+            Some(&mut value)
+        } else if path == ANNOTATIONS {
+            value.get_mut(LAST_ATTEMPT)
+        } else {
+            None
+        };
+        if let Some(place) = place {
+            *place = mark.to_string().into();
+        }
+        Self::Add { path, value }
     }
 
     /// Whether it is about the workload's annotations, or its generation, which they may raise.
@@ -149,7 +169,7 @@ pub(super) fn annotate(
         let all: serde_json::Map<_, _> = pairs
             .map(|(key, value)| ((*key).to_owned(), json!(value)))
             .collect();
-        return vec![PatchOp::add("/metadata/annotations", Value::Object(all))];
+        return vec![PatchOp::add(ANNOTATIONS, Value::Object(all))];
     }
     pairs
         .map(|(key, value)| PatchOp::add(annotation_path(key), value.clone()))

@@ -182,6 +182,12 @@ impl Cluster {
         })
     }
 
+    /// The trial pods that are not being deleted.
+    pub(crate) fn trials(&self) -> impl Iterator<Item = &ObjectMeta> {
+        let pods = self.pods.values().map(|pod| &pod.metadata);
+        pods.filter(|it| is_trial(it) && it.deletion_timestamp.is_none())
+    }
+
     /// The newest Job of a CronJob that was made from the template as it is now.
     fn newest_job(&self, cron: &CronJob) -> Option<&Job> {
         let wanted = cron

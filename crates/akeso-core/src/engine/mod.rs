@@ -11,6 +11,7 @@ mod effect;
 mod event;
 mod incident;
 mod ledger;
+mod leftovers;
 mod people;
 mod shared_cause;
 mod turn;
@@ -48,6 +49,8 @@ pub struct Engine {
     looks: BTreeMap<WorkloadRef, Timestamp>,
     /// Workloads that were well when they were last looked at.
     well: BTreeSet<WorkloadRef>,
+    /// The uids of the trial pods of which the journal says that they were left over.
+    swept: BTreeSet<String>,
     /// The time that was told last.
     now: Timestamp,
     /// Why the journal cannot be written, if it cannot.
@@ -85,6 +88,7 @@ impl Engine {
             live: BTreeMap::new(),
             looks: BTreeMap::new(),
             well: BTreeSet::new(),
+            swept: BTreeSet::new(),
             now: Timestamp::MIN,
             store_failure: None,
         }
@@ -236,8 +240,12 @@ impl Engine {
                 self.is_synced = true;
                 self.resume();
                 self.look_at_all(now);
+                self.remove_leftover_trials(now);
             }
-            Event::Recheck => self.look_at_all(now),
+            Event::Recheck => {
+                self.look_at_all(now);
+                self.remove_leftover_trials(now);
+            }
             Event::Tick => self.tick(now),
             Event::Answered(incident, question, answer) => {
                 if let Some(live) = self.live.get_mut(&incident) {

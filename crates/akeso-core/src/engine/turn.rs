@@ -40,6 +40,8 @@ pub(super) struct Live {
     suspected: Vec<Diagnosis>,
     retry_at: Option<Timestamp>,
     refusals: u8,
+    /// How often in a row the change that is being taken back could not be.
+    failed_take_backs: u8,
     layers: u8,
     watch: Option<Watch>,
     watch_at: Option<Timestamp>,
@@ -155,7 +157,9 @@ impl Turn<'_> {
                 State::AwaitingApproval { .. } | State::Escalated { .. } => {
                     self.wait_for_person(&incident, &workload)
                 }
-                State::RollingBack { attempt } => self.take_back_again(&incident, *attempt),
+                State::RollingBack { attempt } => {
+                    self.take_back_again(&incident, &workload, *attempt)
+                }
                 State::Acting { .. } | State::Closed(_) => Next::Done,
             };
             if matches!(next, Next::Done) {
@@ -216,5 +220,6 @@ impl Turn<'_> {
         );
         self.live.forget_evidence();
         self.live.forget_watch();
+        self.lower_what_was_raised_in_vain();
     }
 }
