@@ -7,15 +7,18 @@ mod bad_command;
 mod changes;
 mod container_config;
 mod dependency;
+mod exits_successfully;
 mod image;
 mod image_back_off;
 mod image_unavailable;
 mod injected_container;
 mod job_failed;
+mod missing_reference;
 mod missing_variable;
 mod out_of_memory;
 mod pods_refused;
 mod probe_failing;
+mod program_not_found;
 mod rollout_overdue;
 mod similar_image;
 mod stuck_stateful_set;
@@ -165,9 +168,12 @@ pub const FAULTS: &[Fault] = &[
     image_unavailable::FAULT,
     out_of_memory::FAULT,
     missing_variable::FAULT,
+    missing_reference::FAULT,
     container_config::FAULT,
+    program_not_found::FAULT,
     bad_command::FAULT,
     probe_failing::FAULT,
+    exits_successfully::FAULT,
     unknown_crash::FAULT,
     unschedulable::FAULT,
     pods_refused::FAULT,
