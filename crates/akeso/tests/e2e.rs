@@ -395,6 +395,8 @@ scenarios! {
     ignored: "ignored",
     image_never_existed: "image-never-existed",
     init_crash: "init-crash",
+    limit_range_allows: "limit-range-allows",
+    limit_range_forbids: "limit-range-forbids",
     memory_hungry: "memory-hungry",
     memory_hungry_v2: "memory-hungry-v2",
     missing_configmap: "missing-configmap",

@@ -13,19 +13,24 @@ mod image_back_off;
 mod image_unavailable;
 mod injected_container;
 mod job_failed;
+mod limit_range;
 mod missing_reference;
 mod missing_variable;
 mod out_of_memory;
+mod pod_security;
 mod pods_refused;
 mod probe_failing;
 mod program_not_found;
+mod quota_exceeded;
 mod rollout_overdue;
+mod service_account_missing;
 mod similar_image;
 mod stuck_stateful_set;
 mod undo;
 mod unknown_crash;
 mod unschedulable;
 mod variable_names;
+mod webhook_unavailable;
 
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -176,6 +181,11 @@ pub const FAULTS: &[Fault] = &[
     exits_successfully::FAULT,
     unknown_crash::FAULT,
     unschedulable::FAULT,
+    quota_exceeded::FAULT,
+    pod_security::FAULT,
+    service_account_missing::FAULT,
+    limit_range::FAULT,
+    webhook_unavailable::FAULT,
     pods_refused::FAULT,
     rollout_overdue::FAULT,
     job_failed::FAULT,
