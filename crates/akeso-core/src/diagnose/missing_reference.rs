@@ -202,7 +202,7 @@ impl Missing {
         hint.push('?');
         for (name, has) in lacking {
             let lacks: BTreeSet<_> = needed.difference(has).cloned().collect();
-            hint.push_str(&format!(" ({name} lacks {})", listed(&lacks)));
+            hint = format!("{hint} ({name} lacks {})", listed(&lacks));
         }
         Some(hint)
     }
