@@ -1,6 +1,7 @@
 //! Nothing is changed but what the policy allows, when it allows it, and as a person was shown it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
+mod annotations;
 mod another_store;
 mod approvals;
 mod bench;
