@@ -3,9 +3,11 @@
 //! A fault looks at one symptom, asks for the evidence that it needs ([`Examination::ask`]) and,
 //! once it has it, names the cause in a sentence and a remedy that the cluster can justify.
 
+mod access_forbidden;
 mod bad_command;
 mod container_config;
 mod dependency;
+mod dependency_unreachable;
 mod image;
 mod image_back_off;
 mod image_unavailable;
@@ -163,6 +165,8 @@ pub const FAULTS: &[Fault] = &[
     missing_variable::FAULT,
     container_config::FAULT,
     bad_command::FAULT,
+    access_forbidden::FAULT,
+    dependency_unreachable::FAULT,
     probe_failing::FAULT,
     unknown_crash::FAULT,
     unschedulable::FAULT,

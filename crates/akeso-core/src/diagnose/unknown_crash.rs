@@ -3,7 +3,7 @@
 
 use super::{Diagnosis, Examination, Family, Fault, Remedy, last_lines, undo};
 use crate::{
-    observe::{Sign, Symptom},
+    observe::{Crash, Sign, Symptom},
     plan::Advice,
 };
 
@@ -24,16 +24,9 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let Sign::Crash(crash) = &symptom.sign else {
         return None;
     };
-    let is_like = |sign: fn(&Sign) -> bool| {
-        let mut others = examination.symptoms.iter();
-        others.any(|other| {
-            sign(&other.sign) && (other.container.is_none() || other.container == symptom.container)
-        })
-    };
-    if is_like(|sign| matches!(sign, Sign::Probe { .. })) {
-        return None; // it is the probe that ends it
+    if is_ended_by_probe(examination, symptom) {
+        return None;
     }
-    let has_given_up = is_like(|sign| matches!(sign, Sign::JobFailed));
     let log = examination.crash_log(symptom)?;
     let last = last_lines(log, 1)
         .pop()
@@ -48,7 +41,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         "ends with exit code {} for a cause that is not known{last}{since}",
         crash.exit_code
     );
-    let remedy = if has_given_up || crash.restarts >= ENOUGH {
+    let remedy = if is_no_accident(examination, symptom, crash) {
         let namespace = &examination.workload.reference.namespace;
         let pod = symptom.pod.as_deref().unwrap_or_default();
         let container = symptom
@@ -75,4 +68,33 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             .diagnosis(&FAULT, symptom, says, 40, remedy)
             .with_evidence(last_lines(log, 6)),
     )
+}
+
+/// Whether it is a probe that ends the container.
+pub(super) fn is_ended_by_probe(examination: &Examination<'_>, symptom: &Symptom) -> bool {
+    has_beside(examination, symptom, |sign| {
+        matches!(sign, Sign::Probe { .. })
+    })
+}
+
+/// Whether the container has ended too often to wait for better: or no other try will be made.
+pub(super) fn is_no_accident(
+    examination: &Examination<'_>,
+    symptom: &Symptom,
+    crash: &Crash,
+) -> bool {
+    let has_given_up = has_beside(examination, symptom, |sign| matches!(sign, Sign::JobFailed));
+    has_given_up || crash.restarts >= ENOUGH
+}
+
+/// Whether the container, or the workload as a whole, shows such a sign as well.
+fn has_beside(
+    examination: &Examination<'_>,
+    symptom: &Symptom,
+    is_such: fn(&Sign) -> bool,
+) -> bool {
+    let mut others = examination.symptoms.iter();
+    others.any(|other| {
+        is_such(&other.sign) && (other.container.is_none() || other.container == symptom.container)
+    })
 }
