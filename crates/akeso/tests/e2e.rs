@@ -373,6 +373,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    access_forbidden: "access-forbidden",
     alpine_app: "alpine-app",
     argo_managed: "argo-managed",
     bad_fix: "bad-fix",
@@ -383,6 +384,8 @@ scenarios! {
     completed_job: "completed-job",
     crashed_once: "crashed-once",
     cronjob_image: "cronjob-image",
+    dependency_comes_up: "dependency-comes-up",
+    dependency_misnamed: "dependency-misnamed",
     dies_later: "dies-later",
     ends_well_once: "ends-well-once",
     env_from_secret: "env-from-secret",
@@ -407,6 +410,7 @@ scenarios! {
     mysql_client_asks: "mysql-client-asks",
     operator_owned: "operator-owned",
     optional_key: "optional-key",
+    orders_in_log: "orders-in-log",
     other_editor: "other-editor",
     paused: "paused",
     program_not_found: "program-not-found",

@@ -3,10 +3,12 @@
 //! A fault looks at one symptom, asks for the evidence that it needs ([`Examination::ask`]) and,
 //! once it has it, names the cause in a sentence and a remedy that the cluster can justify.
 
+mod access_forbidden;
 mod bad_command;
 mod changes;
 mod container_config;
 mod dependency;
+mod dependency_unreachable;
 mod exits_successfully;
 mod image;
 mod image_back_off;
@@ -177,6 +179,8 @@ pub const FAULTS: &[Fault] = &[
     container_config::FAULT,
     program_not_found::FAULT,
     bad_command::FAULT,
+    access_forbidden::FAULT,
+    dependency_unreachable::FAULT,
     probe_failing::FAULT,
     exits_successfully::FAULT,
     unknown_crash::FAULT,

@@ -72,8 +72,7 @@ pub(super) fn remedy(
     crash: &Crash,
     why: String,
 ) -> Remedy {
-    let has_given_up = is_seen(examination, symptom, |sign| matches!(sign, Sign::JobFailed));
-    if !has_given_up && crash.restarts < ENOUGH {
+    if !is_no_accident(examination, symptom, crash) {
         return Remedy::Wait {
             why: "it has ended only a few times so far".to_owned(),
         };
@@ -92,4 +91,14 @@ pub(super) fn remedy(
     };
     let command = format!("kubectl -n {namespace} logs {pod} -c {container}{life}");
     undo::or_person(examination, Advice { why, command })
+}
+
+/// Whether the container has ended too often to wait for better: or no other try will be made.
+pub(super) fn is_no_accident(
+    examination: &Examination<'_>,
+    symptom: &Symptom,
+    crash: &Crash,
+) -> bool {
+    let has_given_up = is_seen(examination, symptom, |sign| matches!(sign, Sign::JobFailed));
+    has_given_up || crash.restarts >= ENOUGH
 }
