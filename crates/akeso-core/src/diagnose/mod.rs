@@ -13,10 +13,13 @@ mod image_back_off;
 mod image_unavailable;
 mod injected_container;
 mod job_failed;
+mod job_given_up;
 mod missing_variable;
 mod out_of_memory;
 mod pods_refused;
 mod probe_failing;
+mod probe_wrong_answer;
+mod probe_wrong_port;
 mod rollout_overdue;
 mod similar_image;
 mod stuck_stateful_set;
@@ -167,11 +170,17 @@ pub const FAULTS: &[Fault] = &[
     bad_command::FAULT,
     access_forbidden::FAULT,
     dependency_unreachable::FAULT,
+    probe_wrong_port::FAULT,
+    probe_wrong_answer::PATH,
+    probe_wrong_answer::SCHEME,
+    probe_wrong_answer::COMMAND,
     probe_failing::FAULT,
+    job_given_up::BACKOFF,
     unknown_crash::FAULT,
     unschedulable::FAULT,
     pods_refused::FAULT,
     rollout_overdue::FAULT,
+    job_given_up::DEADLINE,
     job_failed::FAULT,
 ];
 
