@@ -9,6 +9,7 @@ use akeso_core::{
     evidence::{Answer, Evidence},
     observe::observe,
     policy::Settings,
+    workload::{WorkloadKind, WorkloadRef},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -17,9 +18,13 @@ const NOW: &str = "2026-01-01T12:00:00Z";
 
 /// The diagnoses of `Deployment shop/web`, whose containers logged this.
 fn explain(objects: &[Value], log: &str) -> Vec<Diagnosis> {
+    explain_of(&world::web(), objects, log)
+}
+
+fn explain_of(reference: &WorkloadRef, objects: &[Value], log: &str) -> Vec<Diagnosis> {
     let cluster = world::cluster(objects);
     let now: Timestamp = NOW.parse().unwrap();
-    let workload = cluster.workload(&world::web()).unwrap();
+    let workload = cluster.workload(reference).unwrap();
     let symptoms = observe(&workload, now).symptoms;
     assert!(!symptoms.is_empty());
     let mut evidence = Evidence::default();
@@ -181,4 +186,189 @@ fn a_right_of_another_service_account_is_not_proposed() {
         &FORBIDDEN.replace("shop:default", "kube-system:admin"),
     );
     assert_eq!(found.fault, "unknown-crash");
+}
+
+/// A container whose liveness probe has it restarted again and again, in these words.
+fn probed(container: &Value, message: &str, log: &str) -> Diagnosis {
+    let mut objects = vec![
+        world::deployment(&json!({"containers": [container]})),
+        world::replica_set(),
+        world::pod(&json!([{
+            "name": "app", "image": "", "imageID": "", "ready": false, "restartCount": 4,
+            "state": {"running": {"startedAt": "2026-01-01T11:59:50Z"}},
+            "lastState": {"terminated": {"reason": "Error", "exitCode": 137,
+                "startedAt": "2026-01-01T11:59:00Z", "finishedAt": "2026-01-01T11:59:49Z"}}
+        }])),
+    ];
+    objects.push(world::warning("Unhealthy", message, "2026-01-01T11:59:49Z"));
+    let mut found = explain(&objects, log);
+    found.retain(|it| it.fault.starts_with("probe-"));
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
+fn container(probe: &Value, ports: &Value) -> Value {
+    json!({"name": "app", "image": "nginx:1.27", "livenessProbe": probe, "ports": ports})
+}
+
+#[test]
+fn a_probe_that_asks_the_wrong_thing_is_told_from_one_that_merely_fails() {
+    let http = |port: Value| json!({"httpGet": {"path": "/healthz", "port": port}});
+    let refused = "Liveness probe failed: Get \"http://10.1.2.3:8081/healthz\": dial tcp 10.1.2.3:8081: connect: connection refused";
+    let none = json!([]);
+    let declared = json!([{"name": "http", "containerPort": 8080}]);
+    for (probe, ports, message, log, fault, word) in [
+        (
+            http(json!(8081)),
+            &none,
+            refused,
+            "listening on :8080",
+            "probe-wrong-port",
+            "its livenessProbe asks port 8081, the container listens on 8080 (log: listening on :8080)",
+        ),
+        (
+            http(json!(8081)),
+            &declared,
+            refused,
+            "",
+            "probe-wrong-port",
+            "the container declares 8080 only",
+        ),
+        (
+            http(json!("htp")),
+            &declared,
+            "Liveness probe errored: invalid port",
+            "",
+            "probe-wrong-port",
+            "asks the port htp, which the container does not declare; it declares http",
+        ),
+        (
+            http(json!(8081)),
+            &none,
+            refused,
+            "listening on 127.0.0.1:8081",
+            "probe-wrong-port",
+            "for itself only",
+        ),
+        (
+            http(json!(8081)),
+            &none,
+            refused,
+            "listening on :8080\nlistening on :8081",
+            "probe-failing",
+            "",
+        ),
+        (
+            http(json!(8080)),
+            &declared,
+            refused,
+            "",
+            "probe-failing",
+            "",
+        ),
+        (
+            http(json!(8080)),
+            &declared,
+            "Liveness probe failed: HTTP probe failed with statuscode: 404",
+            "",
+            "probe-wrong-path",
+            "asks for /healthz, which the program does not have (404)",
+        ),
+        (
+            http(json!(8080)),
+            &declared,
+            "Liveness probe failed: HTTP probe failed with statuscode: 401",
+            "",
+            "probe-wrong-path",
+            "credentials (401)",
+        ),
+        (
+            http(json!(8080)),
+            &declared,
+            "Liveness probe failed: HTTP probe failed with statuscode: 500",
+            "",
+            "probe-failing",
+            "",
+        ),
+        (
+            http(json!(8080)),
+            &declared,
+            "Liveness probe failed: Get \"https://10.1.2.3:8080/\": http: server gave HTTP response to HTTPS client",
+            "",
+            "probe-wrong-scheme",
+            "the program answers by HTTP",
+        ),
+        (
+            json!({"exec": {"command": ["curl", "x"]}}),
+            &none,
+            "Liveness probe errored: OCI runtime exec failed: exec: \"curl\": executable file not found in $PATH: unknown",
+            "",
+            "probe-wrong-command",
+            "runs `curl`, which is not in the image",
+        ),
+        (
+            json!({"exec": {"command": ["sh", "-c", "curl x"]}}),
+            &none,
+            "Liveness probe failed: sh: curl: not found",
+            "",
+            "probe-failing",
+            "",
+        ),
+    ] {
+        let found = probed(&container(&probe, ports), message, log);
+        assert_eq!(found.fault, fault, "{message} {log}");
+        assert!(found.cause.contains(word), "{}", found.cause);
+        assert!(matches!(found.remedy, Remedy::Person(_)));
+    }
+}
+
+/// A Job that has given up for this reason, and what its last pod shows.
+fn given_up(reason: &str, with_pod: bool) -> Vec<Diagnosis> {
+    let owner = json!([{"apiVersion": "batch/v1", "kind": "Job", "name": "report", "uid": "job-uid", "controller": true}]);
+    let job = json!({
+        "apiVersion": "batch/v1", "kind": "Job",
+        "metadata": {"name": "report", "namespace": "shop", "uid": "job-uid"},
+        "spec": {"backoffLimit": 1, "activeDeadlineSeconds": 60,
+            "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "app", "image": "nginx:1.27"}]}}},
+        "status": {"conditions": [{"type": "Failed", "status": "True", "reason": reason, "message": "m"}]}
+    });
+    let mut pod = world::pod(&json!([{
+        "name": "app", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+        "state": {"terminated": {"reason": "Error", "exitCode": 4,
+            "startedAt": "2026-01-01T11:59:00Z", "finishedAt": "2026-01-01T11:59:10Z"}}
+    }]));
+    pod["metadata"]["ownerReferences"] = owner;
+    pod["spec"]["restartPolicy"] = json!("Never");
+    pod["status"]["phase"] = json!("Failed");
+    let objects = if with_pod { vec![job, pod] } else { vec![job] };
+    let report = WorkloadRef {
+        kind: WorkloadKind::Job,
+        namespace: "shop".into(),
+        name: "report".into(),
+    };
+    explain_of(&report, &objects, "the report has no rows")
+}
+
+#[test]
+fn a_job_that_has_given_up_says_what_was_used_up() {
+    let says = |reason, with_pod| {
+        let found = given_up(reason, with_pod);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(matches!(found[0].remedy, Remedy::Person(_)));
+        (found[0].fault.clone(), found[0].cause.clone())
+    };
+    let (fault, cause) = says("DeadlineExceeded", false);
+    assert_eq!(fault, "job-deadline");
+    assert!(cause.contains("after 60 s"), "{cause}");
+    let (fault, cause) = says("BackoffLimitExceeded", true);
+    assert_eq!(fault, "job-backoff");
+    assert!(
+        cause.contains("exit code 4 (log: the report has no rows)"),
+        "{cause}"
+    );
+    assert!(cause.contains("backoffLimit of 1"), "{cause}");
+    let (fault, cause) = says("BackoffLimitExceeded", false);
+    assert_eq!(fault, "job-backoff");
+    assert!(cause.contains("its pods are gone"), "{cause}");
+    assert_eq!(says("PodFailurePolicy", false).0, "job-failed");
 }

@@ -15,6 +15,7 @@ mod image_back_off;
 mod image_unavailable;
 mod injected_container;
 mod job_failed;
+mod job_given_up;
 mod limit_range;
 mod missing_reference;
 mod missing_variable;
@@ -22,6 +23,8 @@ mod out_of_memory;
 mod pod_security;
 mod pods_refused;
 mod probe_failing;
+mod probe_wrong_answer;
+mod probe_wrong_port;
 mod program_not_found;
 mod quota_exceeded;
 mod rollout_overdue;
@@ -181,8 +184,13 @@ pub const FAULTS: &[Fault] = &[
     bad_command::FAULT,
     access_forbidden::FAULT,
     dependency_unreachable::FAULT,
+    probe_wrong_port::FAULT,
+    probe_wrong_answer::PATH,
+    probe_wrong_answer::SCHEME,
+    probe_wrong_answer::COMMAND,
     probe_failing::FAULT,
     exits_successfully::FAULT,
+    job_given_up::BACKOFF,
     unknown_crash::FAULT,
     unschedulable::FAULT,
     quota_exceeded::FAULT,
@@ -192,6 +200,7 @@ pub const FAULTS: &[Fault] = &[
     webhook_unavailable::FAULT,
     pods_refused::FAULT,
     rollout_overdue::FAULT,
+    job_given_up::DEADLINE,
     job_failed::FAULT,
 ];
 
