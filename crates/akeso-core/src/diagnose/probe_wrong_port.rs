@@ -51,6 +51,9 @@ fn listens(log: &str) -> Vec<Listens<'_>> {
     let of_line = |line| {
         let found = LISTENING.iter().find_map(|form| form.captures(line))?;
         let host = found.name("host").map_or("", |host| host.as_str());
+        if host.parse::<u32>().is_ok() {
+            return None; // `started at 12:30:10` is a time
+        }
         Some(Listens {
             port: found.name("port")?.as_str().parse().ok()?,
             is_local: host == "localhost" || host == "[::1]" || host.starts_with("127."),
