@@ -327,7 +327,9 @@ fn is_same(shown: &Change, made: &Change) -> bool {
             .map(|it| serde_json::to_value(it).unwrap());
         all.filter(|it| {
             let path = it["path"].as_str().unwrap();
-            path != "/metadata/generation" && !path.starts_with("/metadata/annotations")
+            // the approving annotation itself raises them
+            let is_version = ["/metadata/generation", "/metadata/resourceVersion"].contains(&path);
+            !is_version && !path.starts_with("/metadata/annotations")
         })
         .collect()
     };
