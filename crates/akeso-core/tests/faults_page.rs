@@ -1,6 +1,7 @@
 //! docs/faults.md is made of what the faults say of themselves. `AKESO_WRITE_DOCS=1 cargo test -p
 //! akeso-core --test faults_page` writes it anew.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::disallowed_methods, reason = "a test may read and write files")]
 
 use std::{collections::BTreeSet, fmt::Write, path::Path};
 

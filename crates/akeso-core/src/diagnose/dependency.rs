@@ -17,6 +17,10 @@ static NO_KEY: LazyLock<Option<Regex>> =
 static QUOTA: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"exceeded quota: ([^\s,]+)").ok());
 
+/// ... and for an admission webhook that does not answer: `failed calling webhook "check.io": ...`.
+static WEBHOOK: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"failed calling webhook "([^"]+)""#).ok());
+
 /// The dependency of a symptom in a namespace, by kind and name.
 pub(super) fn of(symptom: &Symptom, namespace: &str) -> Option<String> {
     match &symptom.sign {
@@ -27,8 +31,12 @@ pub(super) fn of(symptom: &Symptom, namespace: &str) -> Option<String> {
             Some(format!("{kind} {namespace}/{}", &found[2]))
         }),
         Sign::PodsRefused => {
-            let found = QUOTA.as_ref()?.captures(&symptom.message)?;
-            Some(format!("ResourceQuota {namespace}/{}", &found[1]))
+            let named = |pattern: &LazyLock<Option<Regex>>| {
+                let found = pattern.as_ref()?.captures(&symptom.message)?;
+                Some(found[1].to_owned())
+            };
+            let quota = named(&QUOTA).map(|name| format!("ResourceQuota {namespace}/{name}"));
+            quota.or_else(|| named(&WEBHOOK).map(|name| format!("webhook {name}")))
         }
         Sign::ImagePull { image } => Some(format!("image {image}")),
         Sign::Crash(_)
@@ -78,6 +86,11 @@ mod tests {
                 Sign::PodsRefused,
                 "pods \"web-1\" is forbidden: exceeded quota: small, requested: pods=1, used: pods=2, limited: pods=2",
                 "ResourceQuota shop/small",
+            ),
+            (
+                Sign::PodsRefused,
+                "Internal error occurred: failed calling webhook \"check.io\": failed to call webhook: ...",
+                "webhook check.io",
             ),
         ] {
             assert_eq!(

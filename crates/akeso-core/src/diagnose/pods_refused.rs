@@ -17,20 +17,30 @@ pub(super) const FAULT: Fault = Fault {
 };
 
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
-    let Sign::PodsRefused = &symptom.sign else {
-        return None;
-    };
-    let says = format!("gets no pods: {}", symptom.message);
+    let says = format!("gets no pods: {}", message(symptom)?);
     let why =
-        "what refuses the pods is a rule that somebody set: the rule or the workload must give way"
-            .to_owned();
+        "what refuses the pods is a rule that somebody set: the rule or the workload must give way";
+    Some(told(examination, &FAULT, symptom, &says, why))
+}
+
+/// The API server's words for why it refuses the pods.
+pub(super) fn message(symptom: &Symptom) -> Option<&str> {
+    matches!(symptom.sign, Sign::PodsRefused).then_some(symptom.message.as_str())
+}
+
+/// Who refuses the pods is known: a person must say which gives way.
+pub(super) fn told(
+    examination: &Examination<'_>,
+    fault: &Fault,
+    symptom: &Symptom,
+    says: &str,
+    why: &str,
+) -> Diagnosis {
     let advice = Advice {
-        why,
+        why: why.to_owned(),
         command: examination.describe(symptom),
     };
-    Some(
-        examination
-            .diagnosis(&FAULT, symptom, says, 95, Remedy::Person(advice))
-            .with_evidence([symptom.message.clone()]),
-    )
+    examination
+        .diagnosis(fault, symptom, says, 95, Remedy::Person(advice))
+        .with_evidence([symptom.message.clone()])
 }
