@@ -15,3 +15,4 @@ mod observe;
 mod pods_refused;
 mod probes_jobs_network;
 mod program_and_reference;
+mod services;
