@@ -47,9 +47,7 @@ pub(super) fn of(symptom: &Symptom, namespace: &str) -> Option<String> {
         | Sign::RolloutOverdue
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
-        | Sign::SelectsNothing
-        | Sign::ServicePort
-        | Sign::IngressBackend => None,
+        | Sign::Support { .. } => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Fault `ingress-backend-missing`: an Ingress leads to a Service, or to a port of it, that does not exist.
 
 use super::{Diagnosis, Examination, Family, Fault};
-use crate::observe::{Sign, Symptom};
+use crate::observe::{Flaw, Sign, Symptom};
 
 pub(super) const FAULT: Fault = Fault {
     name: "ingress-backend-missing",
@@ -13,7 +13,10 @@ pub(super) const FAULT: Fault = Fault {
 };
 
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
-    let Sign::IngressBackend = &symptom.sign else {
+    let Sign::Support {
+        flaw: Flaw::BackendMissing,
+    } = &symptom.sign
+    else {
         return None;
     };
     let why = "the backend of the Ingress must name a Service and a port that exist";

@@ -1,7 +1,7 @@
 //! Fault `service-port-unmatched`: a Service sends to a port that its pods do not declare.
 
 use super::{Diagnosis, Examination, Family, Fault};
-use crate::observe::{Sign, Symptom};
+use crate::observe::{Flaw, Sign, Symptom};
 
 pub(super) const FAULT: Fault = Fault {
     name: "service-port-unmatched",
@@ -13,7 +13,10 @@ pub(super) const FAULT: Fault = Fault {
 };
 
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
-    let Sign::ServicePort = &symptom.sign else {
+    let Sign::Support {
+        flaw: Flaw::PortUnmatched,
+    } = &symptom.sign
+    else {
         return None;
     };
     let why = "the targetPort of the Service and the port of the container must agree";

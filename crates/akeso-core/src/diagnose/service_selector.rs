@@ -1,7 +1,7 @@
 //! Fault `service-selector-matches-nothing`: a Service selects no pod, and one workload has its labels but for a slip in one.
 
 use super::{Diagnosis, Examination, Family, Fault};
-use crate::observe::{Sign, Symptom};
+use crate::observe::{Flaw, Sign, Symptom};
 
 pub(super) const FAULT: Fault = Fault {
     name: "service-selector-matches-nothing",
@@ -13,7 +13,10 @@ pub(super) const FAULT: Fault = Fault {
 };
 
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
-    let Sign::SelectsNothing = &symptom.sign else {
+    let Sign::Support {
+        flaw: Flaw::SelectsNothing,
+    } = &symptom.sign
+    else {
         return None;
     };
     let why = "either the selector of the Service or the labels of the pods must change";

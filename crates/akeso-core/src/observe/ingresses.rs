@@ -6,7 +6,7 @@ use k8s_openapi::api::{
     networking::v1::{Ingress, IngressServiceBackend, ServiceBackendPort},
 };
 
-use super::{Look, Sign, Symptom, on_support, written};
+use super::{Flaw, Look, Symptom, on_support, written};
 use crate::{
     cluster::{Controller, Key, Support, in_namespace},
     similar::closest,
@@ -36,7 +36,7 @@ pub(super) fn symptoms(look: &Look<'_>) -> Vec<Symptom> {
     if !look.has_lasted(written(&ingress.metadata), TIME_TO_MEET) {
         return Vec::new();
     }
-    vec![on_support(Sign::IngressBackend, "BackendMissing", message)]
+    vec![on_support(Flaw::BackendMissing, "BackendMissing", message)]
 }
 
 /// Every Service that the Ingress leads to, by the host and path.

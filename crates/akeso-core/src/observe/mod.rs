@@ -89,12 +89,23 @@ pub enum Sign {
     },
     /// The Job has given up.
     JobFailed,
+    /// What workloads rely on does not fit together.
+    Support {
+        /// What does not fit.
+        flaw: Flaw,
+    },
+}
+
+/// What is wrong with what workloads rely on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flaw {
     /// A Service selects no pod.
     SelectsNothing,
     /// A Service sends to a port that its pods do not declare.
-    ServicePort,
+    PortUnmatched,
     /// An Ingress leads to a Service or a port that is not there.
-    IngressBackend,
+    BackendMissing,
 }
 
 /// How a container ended.
@@ -134,8 +145,13 @@ impl Probe {
 impl Symptom {
     /// Whether the same thing is wrong in the same place, whatever its details.
     pub fn is_like(&self, other: &Self) -> bool {
-        self.container == other.container
-            && std::mem::discriminant(&self.sign) == std::mem::discriminant(&other.sign)
+        match (&self.sign, &other.sign) {
+            (Sign::Support { flaw }, Sign::Support { flaw: other }) => flaw == other,
+            (one, another) => {
+                self.container == other.container
+                    && std::mem::discriminant(one) == std::mem::discriminant(another)
+            }
+        }
     }
 
     /// Whether it will not go away by itself within seconds.
@@ -152,9 +168,7 @@ impl Symptom {
             | Sign::PodsRefused
             | Sign::StuckOnOldPod { .. }
             | Sign::JobFailed
-            | Sign::SelectsNothing
-            | Sign::ServicePort
-            | Sign::IngressBackend => true,
+            | Sign::Support { .. } => true,
         }
     }
 }
@@ -298,9 +312,9 @@ fn written(metadata: &ObjectMeta) -> Timestamp {
 }
 
 /// A sign on what workloads rely on, which has neither pods nor containers.
-fn on_support(sign: Sign, reason: &str, message: String) -> Symptom {
+fn on_support(flaw: Flaw, reason: &str, message: String) -> Symptom {
     Symptom {
-        sign,
+        sign: Sign::Support { flaw },
         pod: None,
         container: None,
         status: "Broken".to_owned(),

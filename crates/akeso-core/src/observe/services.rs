@@ -9,7 +9,7 @@ use k8s_openapi::{
     apimachinery::pkg::util::intstr::IntOrString,
 };
 
-use super::{Look, Sign, Symptom, is_left_alone, on_support, written};
+use super::{Flaw, Look, Symptom, is_left_alone, on_support, written};
 use crate::{
     cluster::{Controller, Support, Workload, in_namespace, is_ready, selects},
     similar::closest,
@@ -54,6 +54,8 @@ fn selects_nothing(look: &Look<'_>, service: &Service, spec: &ServiceSpec) -> Op
     if in_namespace(&cluster.pods, namespace).any(|(_, pod)| selects(service, pod)) {
         return None;
     }
+    // what it is meant for may come later, and tells nothing of itself to a Service that misses it
+    look.has_lasted(look.now, TIME_TO_MEET);
     let mut resembling = Vec::new();
     for workload in workloads(look) {
         let Some(labels) = template_labels(&workload) else {
@@ -86,7 +88,7 @@ fn selects_nothing(look: &Look<'_>, service: &Service, spec: &ServiceSpec) -> Op
             "selects no pod: its spec.selector has `{}`, and the pods of {} are labelled `{}`",
             slip.selector, meant.reference, slip.label
         );
-        on_support(Sign::SelectsNothing, "NoPodSelected", message)
+        on_support(Flaw::SelectsNothing, "NoPodSelected", message)
     })
 }
 
@@ -214,7 +216,7 @@ fn port_unmatched(look: &Look<'_>, service: &Service, spec: &ServiceSpec) -> Opt
     }
     let since = youngest(pods.iter().copied()).max(written(&service.metadata));
     look.has_lasted(since, TIME_TO_MEET)
-        .then(|| on_support(Sign::ServicePort, "PortUnmatched", message))
+        .then(|| on_support(Flaw::PortUnmatched, "PortUnmatched", message))
 }
 
 fn containers(pod: &Pod) -> impl Iterator<Item = &Container> {

@@ -96,9 +96,7 @@ fn took(symptom: &Symptom) -> SignedDuration {
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
-        | Sign::SelectsNothing
-        | Sign::ServicePort
-        | Sign::IngressBackend => SignedDuration::ZERO,
+        | Sign::Support { .. } => SignedDuration::ZERO,
     }
 }
 
