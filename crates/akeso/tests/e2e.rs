@@ -402,6 +402,8 @@ scenarios! {
     missing_configmap: "missing-configmap",
     mysql_client: "mysql-client",
     mysql_client_asks: "mysql-client-asks",
+    node_selector_matched: "node-selector-matched",
+    node_selector_unmatched: "node-selector-unmatched",
     operator_owned: "operator-owned",
     other_editor: "other-editor",
     paused: "paused",

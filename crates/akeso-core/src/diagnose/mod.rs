@@ -4,6 +4,7 @@
 //! once it has it, names the cause in a sentence and a remedy that the cluster can justify.
 
 mod bad_command;
+mod claim_missing;
 mod container_config;
 mod dependency;
 mod image;
@@ -13,11 +14,15 @@ mod injected_container;
 mod job_failed;
 mod limit_range;
 mod missing_variable;
+mod node_cordoned;
+mod node_selector_unmatched;
 mod out_of_memory;
+mod placement;
 mod pod_security;
 mod pods_refused;
 mod probe_failing;
 mod quota_exceeded;
+mod request_too_large;
 mod rollout_overdue;
 mod service_account_missing;
 mod similar_image;
@@ -170,6 +175,10 @@ pub const FAULTS: &[Fault] = &[
     bad_command::FAULT,
     probe_failing::FAULT,
     unknown_crash::FAULT,
+    claim_missing::FAULT,
+    node_selector_unmatched::FAULT,
+    request_too_large::FAULT,
+    node_cordoned::FAULT,
     unschedulable::FAULT,
     quota_exceeded::FAULT,
     pod_security::FAULT,
