@@ -21,6 +21,7 @@ pub mod plan;
 pub mod policy;
 pub mod quantity;
 pub mod retention;
+pub mod severity;
 pub mod similar;
 pub mod verify;
 pub mod workload;

@@ -152,6 +152,7 @@ mod tests {
             through: 0,
             through_hash: "0".repeat(64),
             patterns: Vec::new(),
+            store: None,
             last_incident: 0,
             last_attempt: 0,
         }

@@ -7,7 +7,7 @@ use akeso_core::{
     cluster::Kind,
     engine::ChangeRequest,
     journal::Outcome,
-    workload::{AttemptId, WorkloadKind, WorkloadRef},
+    workload::{WorkloadKind, WorkloadRef},
 };
 use k8s_openapi::{
     api::{core::v1::Pod, policy::v1::Eviction},
@@ -43,7 +43,7 @@ pub(crate) async fn apply(
         ChangeRequest::Evict { pod, uid } => evict(client, workload, request, pod, uid).await,
         ChangeRequest::Create { pod, .. } => create(client, workload, request, pod).await,
         ChangeRequest::Remove { name, trial } => {
-            remove(client, workload, request, name, *trial).await
+            remove(client, workload, request, name, trial).await
         }
     };
     tracing::info!(%workload, ?outcome, "change");
@@ -212,13 +212,13 @@ async fn create(
     }
 }
 
-/// Removes the trial pod of an attempt, and no other pod of its name.
+/// Removes the trial pod with this mark, and no other pod of its name.
 async fn remove(
     client: &Client,
     workload: &WorkloadRef,
     request: &ChangeRequest,
     name: &str,
-    trial: AttemptId,
+    trial: &str,
 ) -> Outcome {
     let pods: Api<Pod> = Api::namespaced(client.clone(), &workload.namespace);
     let done = Outcome::Done { generation: None };
@@ -245,9 +245,9 @@ async fn remove(
     }
 }
 
-fn is_trial_of(metadata: &ObjectMeta, trial: AttemptId) -> bool {
+fn is_trial_of(metadata: &ObjectMeta, trial: &str) -> bool {
     let label = metadata.labels.as_ref().and_then(|all| all.get(TRIAL));
-    label.is_some_and(|label| *label == trial.to_string())
+    label.is_some_and(|label| label == trial)
 }
 
 /// What became of a request.
@@ -406,7 +406,7 @@ async fn read_mark(
             let pods: Api<Pod> = Api::namespaced(client.clone(), &workload.namespace);
             let found = pods.get_metadata_opt(name).await?;
             let there = found.is_some_and(|pod| {
-                is_trial_of(&pod.metadata, *trial) && pod.metadata.deletion_timestamp.is_none()
+                is_trial_of(&pod.metadata, trial) && pod.metadata.deletion_timestamp.is_none()
             });
             let has_arrived = there != request.takes_back();
             Ok(has_arrived.then_some(Outcome::Done { generation: None }))

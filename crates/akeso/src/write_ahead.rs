@@ -192,7 +192,7 @@ mod tests {
         };
         let request = ChangeRequest::Remove {
             name: "web-trial-1".into(),
-            trial: attempt,
+            trial: attempt.to_string(),
         };
         let take_back = Effect::Apply {
             attempt,

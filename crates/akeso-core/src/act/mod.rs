@@ -7,6 +7,7 @@
 mod diff;
 mod fix_image_name;
 mod increase_memory;
+mod mark;
 mod patch;
 mod restart_pod;
 mod rollback_to_revision;
@@ -16,9 +17,11 @@ mod update_env;
 pub use diff::diff;
 pub use fix_image_name::FixImageName;
 pub use increase_memory::IncreaseMemory;
+pub use mark::{Mark, StoreId};
 pub use patch::PatchOp;
 pub use restart_pod::RestartPod;
 pub use rollback_to_revision::RollbackToRevision;
+pub(crate) use rollback_to_revision::changed_fields;
 pub(crate) use rollback_to_revision::fingerprint as rollback_fingerprint;
 pub use trial::{TRIAL, why_no_trial};
 pub(crate) use trial::{is_about_the_pod, trial};
@@ -35,7 +38,7 @@ use crate::{
 };
 
 /// On the workload's own metadata (never on the pod template, where it would start a rollout):
-/// the attempt that changed it last.
+/// the [`Mark`] of the attempt that changed it last.
 pub const LAST_ATTEMPT: &str = "akeso.dev/last-attempt";
 /// On the workload's own metadata: the variables to which Akeso gave a placeholder.
 pub const PLACEHOLDER: &str = "akeso.dev/placeholder";
@@ -102,6 +105,30 @@ pub enum Change {
         /// The pod.
         pod: Value,
     },
+}
+
+impl Change {
+    /// The same change with another mark of the attempt. An action knows only its number.
+    #[must_use]
+    pub fn marked(self, mark: &Mark) -> Self {
+        match self {
+            Self::Patch { forward, inverse } => Self::Patch {
+                forward: forward.into_iter().map(|it| it.marked(mark)).collect(),
+                inverse,
+            },
+            Self::Evict { .. } | Self::Trial { .. } => self,
+        }
+    }
+
+    /// The mark that it leaves in the cluster: on the workload, or as its trial pod's label. An
+    /// eviction leaves none.
+    pub fn mark(&self) -> Option<&str> {
+        match self {
+            Self::Patch { forward, .. } => forward.iter().find_map(PatchOp::as_mark),
+            Self::Evict { .. } => None,
+            Self::Trial { pod, .. } => pod.pointer("/metadata/labels")?.get(TRIAL)?.as_str(),
+        }
+    }
 }
 
 /// What each action can say of itself.

@@ -4,11 +4,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{LAST_ATTEMPT, NotApplicable};
+use super::{LAST_ATTEMPT, Mark, NotApplicable};
 use crate::{
     cluster::{Workload, find_container},
     workload::{AttemptId, ContainerRef, WorkloadKind},
 };
+
+const ANNOTATIONS: &str = "/metadata/annotations";
+const RESOURCE_VERSION: &str = "/metadata/resourceVersion";
 
 /// One operation of a JSON Patch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,16 +80,35 @@ impl PatchOp {
         if *path == annotation_path(LAST_ATTEMPT) {
             return value.as_str();
         }
-        (path == "/metadata/annotations").then(|| value.get(LAST_ATTEMPT)?.as_str())?
+        (path == ANNOTATIONS).then(|| value.get(LAST_ATTEMPT)?.as_str())?
     }
 
-    /// Whether it is about the workload's annotations, or its generation, which they may raise.
+    /// The same operation with another mark, if it writes one.
+    pub(super) fn marked(self, mark: &Mark) -> Self {
+        let Self::Add { path, mut value } = self else {
+            return self;
+        };
+        let place = if path == annotation_path(LAST_ATTEMPT) {
+            Some(&mut value)
+        } else if path == ANNOTATIONS {
+            value.get_mut(LAST_ATTEMPT)
+        } else {
+            None
+        };
+        if let Some(place) = place {
+            *place = mark.to_string().into();
+        }
+        Self::Add { path, value }
+    }
+
+    /// Whether it is about the workload's annotations, or its generation or version, which they may
+    /// raise.
     pub(crate) fn is_about_annotations(&self) -> bool {
         let (Self::Test { path, .. }
         | Self::Add { path, .. }
         | Self::Replace { path, .. }
         | Self::Remove { path }) = self;
-        path.starts_with("/metadata/annotations") || path == "/metadata/generation"
+        path.starts_with(ANNOTATIONS) || path == "/metadata/generation" || path == RESOURCE_VERSION
     }
 
     pub(super) fn remove(path: impl Into<String>) -> Self {
@@ -138,6 +160,10 @@ pub(super) fn guard(workload: &Workload<'_>) -> Vec<PatchOp> {
 }
 
 /// Writes the attempt's id, and `others`, to the workload's annotations.
+///
+/// Where there are none, they are added as a whole, which would wipe out what somebody puts there
+/// at the same time: not every kind has a new generation by that, and that a path is absent cannot
+/// be tested (RFC 6902). So nothing at all of the object may have changed since it was looked at.
 pub(super) fn annotate(
     metadata: &ObjectMeta,
     attempt: AttemptId,
@@ -149,7 +175,10 @@ pub(super) fn annotate(
         let all: serde_json::Map<_, _> = pairs
             .map(|(key, value)| ((*key).to_owned(), json!(value)))
             .collect();
-        return vec![PatchOp::add("/metadata/annotations", Value::Object(all))];
+        let version = metadata.resource_version.clone();
+        let unchanged = version.map(|version| PatchOp::test(RESOURCE_VERSION, version));
+        let added = PatchOp::add(ANNOTATIONS, Value::Object(all));
+        return unchanged.into_iter().chain([added]).collect();
     }
     pairs
         .map(|(key, value)| PatchOp::add(annotation_path(key), value.clone()))

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Change, NotApplicable, Treatment,
+    Change, NotApplicable, PatchOp, Treatment,
     patch::{annotate, difference, guard, guarded},
 };
 use crate::{
@@ -39,6 +39,20 @@ fn as_json(template: &PodTemplateSpec) -> Value {
 /// What recognises a template.
 pub(crate) fn fingerprint(template: &PodTemplateSpec) -> String {
     hex(&Sha256::digest(as_json(template).to_string()))
+}
+
+/// The fields in which a template differs from another, as JSON pointers; never their values.
+pub(crate) fn changed_fields(from: &PodTemplateSpec, to: &PodTemplateSpec) -> Vec<String> {
+    let operations = difference("", &as_json(from), &as_json(to));
+    let written = operations
+        .into_iter()
+        .filter_map(|operation| match operation {
+            PatchOp::Test { .. } => None,
+            PatchOp::Add { path, .. }
+            | PatchOp::Replace { path, .. }
+            | PatchOp::Remove { path } => Some(path),
+        });
+    written.collect()
 }
 
 impl Treatment for RollbackToRevision {

@@ -7,13 +7,13 @@
 use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
 use serde_json::{Value, json};
 
-use super::{Change, PatchOp};
+use super::{Change, Mark, PatchOp};
 use crate::{
     cluster::{Controller, Workload},
-    workload::{AttemptId, WorkloadKind},
+    workload::WorkloadKind,
 };
 
-/// The label of a trial pod: the attempt that it is.
+/// The label of a trial pod: the [`Mark`] of the attempt that it is.
 pub const TRIAL: &str = "akeso.dev/trial";
 /// A trial pod that nobody removes ends by itself after so many seconds: a day and an hour, longer
 /// than any verification.
@@ -86,11 +86,7 @@ pub(crate) fn is_about_the_pod(why: &str) -> bool {
 }
 
 /// The trial of a change, where it changes the pod template.
-pub(crate) fn trial(
-    workload: &Workload<'_>,
-    change: &Change,
-    attempt: AttemptId,
-) -> Option<Change> {
+pub(crate) fn trial(workload: &Workload<'_>, change: &Change, mark: &Mark) -> Option<Change> {
     let Change::Patch { forward, .. } = change else {
         return None;
     };
@@ -103,7 +99,7 @@ pub(crate) fn trial(
         .pod_spec_path()
         .strip_suffix("/spec")?;
     let template = patched(workload.template()?, below, forward)?;
-    let name = name(&workload.reference.name, attempt);
+    let name = name(&workload.reference.name, mark);
     let metadata = template.metadata.unwrap_or_default();
     let mut spec = serde_json::to_value(template.spec?).ok()?;
     spec["activeDeadlineSeconds"] = DEADLINE_SECONDS.into();
@@ -114,7 +110,7 @@ pub(crate) fn trial(
         "metadata": {
             "name": name,
             "namespace": reference.namespace,
-            "labels": {TRIAL: attempt.to_string()},
+            "labels": {TRIAL: mark.to_string()},
             "annotations": metadata.annotations.unwrap_or_default(),
             "ownerReferences": [{
                 "apiVersion": reference.kind.api_version(),
@@ -131,8 +127,8 @@ pub(crate) fn trial(
 }
 
 /// A pod's name has at most 63 characters where it is to be a host name as well.
-fn name(workload: &str, attempt: AttemptId) -> String {
-    let suffix = format!("-trial-{}", attempt.0);
+fn name(workload: &str, mark: &Mark) -> String {
+    let suffix = format!("-trial-{}", mark.suffix());
     let kept: String = workload.chars().take(63 - suffix.len()).collect();
     format!("{}{suffix}", kept.trim_end_matches(['-', '.']))
 }

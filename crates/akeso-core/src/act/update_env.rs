@@ -270,8 +270,12 @@ impl Treatment for UpdateEnv {
             .clone()
             .next()
             .map(|_| (PLACEHOLDER, all.join(",")));
-        if let Some((name, _)) = mark {
+        if let Some((name, written)) = &mark {
             let path = annotation_path(name);
+            if let Some(before) = before {
+                forward.push(PatchOp::test(path.clone(), before.clone()));
+            }
+            inverse.push(PatchOp::test(path.clone(), written.clone()));
             inverse.push(match before {
                 Some(before) => PatchOp::replace(path, before.clone()),
                 None => PatchOp::remove(path),

@@ -121,10 +121,10 @@ impl Cluster {
 
     /// Everything there is that workloads rely on.
     pub(super) fn supports(&self) -> Vec<WorkloadRef> {
-        fn names<'a, T>(
-            map: &'a std::collections::BTreeMap<Key, T>,
+        fn names<T>(
+            map: &std::collections::BTreeMap<Key, T>,
             kind: SupportKind,
-        ) -> impl Iterator<Item = WorkloadRef> + 'a {
+        ) -> impl Iterator<Item = WorkloadRef> {
             map.keys().map(move |key| named(kind, key))
         }
         names(&self.services, SupportKind::Service)

@@ -16,9 +16,15 @@ use k8s_openapi::{
 /// `kubectl apply` keeps a full copy of the manifest here.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// Whether it is the record of a write to the object itself, and not by Akeso.
+/// The built-in controllers note on the objects what they have done.
+const CONTROLLERS: &str = "kube-controller-manager";
+
+/// Whether it is the record of a write to the object itself, by neither Akeso nor Kubernetes.
 fn is_anothers(entry: &ManagedFieldsEntry) -> bool {
-    entry.subresource.is_none() && entry.manager.as_deref() != Some(crate::FIELD_MANAGER)
+    let manager = entry.manager.as_deref();
+    entry.subresource.is_none()
+        && manager != Some(crate::FIELD_MANAGER)
+        && manager != Some(CONTROLLERS)
 }
 
 pub(super) trait Trim {

@@ -12,6 +12,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -179,6 +180,12 @@ impl Cluster {
             replica_set: None,
             cluster: self,
         })
+    }
+
+    /// The trial pods that are not being deleted.
+    pub(crate) fn trials(&self) -> impl Iterator<Item = &ObjectMeta> {
+        let pods = self.pods.values().map(|pod| &pod.metadata);
+        pods.filter(|it| is_trial(it) && it.deletion_timestamp.is_none())
     }
 
     /// The newest Job of a CronJob that was made from the template as it is now.
@@ -446,10 +453,16 @@ impl<'a> Workload<'a> {
     pub fn last_writer(&self) -> Option<String> {
         let writer = self.metadata().managed_fields.as_ref()?.first()?;
         let manager = writer.manager.as_deref()?;
-        Some(match &writer.time {
-            Some(time) => format!("{manager} (at {})", time.0),
+        Some(match self.last_write() {
+            Some((_, at)) => format!("{manager} (at {at})"),
             None => manager.to_owned(),
         })
+    }
+
+    /// The same, where the time is known.
+    pub fn last_write(&self) -> Option<(&'a str, Timestamp)> {
+        let writer = self.metadata().managed_fields.as_ref()?.first()?;
+        Some((writer.manager.as_deref()?, writer.time.as_ref()?.0))
     }
 
     /// The Warning events about one object of the workload.

@@ -1,4 +1,5 @@
-//! Fault `container-config`: a ConfigMap, Secret or key that the container refers to is missing.
+//! Fault `container-config`: the kubelet cannot configure the container, for another cause than a
+//! reference that leads nowhere.
 
 use super::{Diagnosis, Examination, Family, Fault, undo};
 use crate::{
@@ -10,8 +11,8 @@ pub(super) const FAULT: Fault = Fault {
     name: "container-config",
     family: Family::Configuration,
     signs: "the kubelet cannot configure the container (`CreateContainerConfigError`)",
-    does: "puts the last good revision back, where its pods are ready; else names what is missing",
-    never: "makes up a ConfigMap, a Secret or a key",
+    does: "puts the last good revision back, where its pods are ready; else shows the kubelet's words",
+    never: "changes a security context or a reference by guessing",
     diagnose,
 };
 
@@ -19,10 +20,8 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let Sign::Config = &symptom.sign else {
         return None;
     };
-    // the kubelet names it: `configmap "app-config" not found`, `couldn't find key X in Secret ns/name`
     let says = format!("cannot be configured: {}", symptom.message);
-    let why = "what the pod template refers to does not exist; create it, or refer to what does"
-        .to_owned();
+    let why = "what the kubelet names must be mended in the pod template, or made".to_owned();
     let remedy = undo::or_person(
         examination,
         Advice {

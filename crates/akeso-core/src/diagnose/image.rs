@@ -52,7 +52,6 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let answer = asked(examination, image)?;
     let answers: Option<Vec<_>> = answers.into_iter().collect();
     let (fixed, proof) = match answer {
-        Answer::Image(ImageAnswer::Exists) => return None, // by now; see `image_back_off`
         Answer::Image(ImageAnswer::NoSuchTag { tags }) => {
             let tag = closest_tag(reference.effective_tag(), tags)?;
             (
@@ -68,7 +67,11 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             confirmed_repository(&reference, alike)?
         }
         Answer::Unknown { why } => unconfirmed(examination, &reference, why)?,
-        Answer::Logs(_) | Answer::Keys(_) | Answer::Bounds(_) => return None,
+        // it exists by now: see `image_back_off`
+        Answer::Image(ImageAnswer::Exists)
+        | Answer::Logs(_)
+        | Answer::Keys(_)
+        | Answer::Bounds(_) => return None,
     };
     Some(corrected(
         examination,

@@ -3,16 +3,22 @@
 //! A fault looks at one symptom, asks for the evidence that it needs ([`Examination::ask`]) and,
 //! once it has it, names the cause in a sentence and a remedy that the cluster can justify.
 
+mod access_forbidden;
 mod bad_command;
+mod changes;
 mod claim_missing;
 mod container_config;
 mod dependency;
+mod dependency_unreachable;
+mod exits_successfully;
 mod image;
 mod image_back_off;
 mod image_unavailable;
 mod injected_container;
 mod job_failed;
+mod job_given_up;
 mod limit_range;
+mod missing_reference;
 mod missing_variable;
 mod node_cordoned;
 mod node_selector_unmatched;
@@ -21,6 +27,9 @@ mod placement;
 mod pod_security;
 mod pods_refused;
 mod probe_failing;
+mod probe_wrong_answer;
+mod probe_wrong_port;
+mod program_not_found;
 mod quota_exceeded;
 mod request_too_large;
 mod rollout_overdue;
@@ -68,6 +77,9 @@ pub struct Diagnosis {
     /// `ConfigMap shop/settings`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dependency: Option<String>,
+    /// What was changed shortly before, and by whom, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed_before: Vec<String>,
     /// What makes the same failure known again.
     pub fingerprint: Fingerprint,
     /// What can be done.
@@ -171,9 +183,19 @@ pub const FAULTS: &[Fault] = &[
     image_unavailable::FAULT,
     out_of_memory::FAULT,
     missing_variable::FAULT,
+    missing_reference::FAULT,
     container_config::FAULT,
+    program_not_found::FAULT,
     bad_command::FAULT,
+    access_forbidden::FAULT,
+    dependency_unreachable::FAULT,
+    probe_wrong_port::FAULT,
+    probe_wrong_answer::PATH,
+    probe_wrong_answer::SCHEME,
+    probe_wrong_answer::COMMAND,
     probe_failing::FAULT,
+    exits_successfully::FAULT,
+    job_given_up::BACKOFF,
     unknown_crash::FAULT,
     claim_missing::FAULT,
     node_selector_unmatched::FAULT,
@@ -187,6 +209,7 @@ pub const FAULTS: &[Fault] = &[
     webhook_unavailable::FAULT,
     pods_refused::FAULT,
     rollout_overdue::FAULT,
+    job_given_up::DEADLINE,
     job_failed::FAULT,
 ];
 
@@ -296,6 +319,7 @@ impl<'a> Examination<'a> {
             evidence: self.recent_events(symptom),
             detail: String::new(),
             dependency: dependency::of(symptom, &self.workload.reference.namespace),
+            changed_before: changes::changed_before(self.workload, self.now),
             fingerprint: Fingerprint::of(fault.name, &container, ""),
             remedy,
         }

@@ -1,5 +1,7 @@
 //! Fault `probe-failing`: a probe fails, so that the container is restarted or never gets traffic.
 
+use k8s_openapi::api::core::v1::{self, Container};
+
 use super::{Diagnosis, Examination, Family, Fault, Remedy, last_lines, undo};
 use crate::{
     observe::{Probe, Sign, Symptom},
@@ -26,19 +28,33 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         why,
         command: examination.describe(symptom),
     };
-    let overdue = examination
-        .symptoms
-        .iter()
-        .any(|other| matches!(other.sign, Sign::RolloutOverdue));
-    let remedy = match probe {
-        // a slow start looks the same until the rollout's deadline has passed
-        Probe::Readiness if !overdue => Remedy::Person(advice),
-        Probe::Readiness | Probe::Liveness | Probe::Startup => undo::or_person(examination, advice),
-    };
+    let remedy = remedy(examination, *probe, advice);
     let evidence = std::iter::once(symptom.message.clone()).chain(last_lines(log, 3));
     Some(
         examination
             .diagnosis(&FAULT, symptom, says, 70, remedy)
             .with_evidence(evidence),
     )
+}
+
+/// What can be done where a probe fails.
+pub(super) fn remedy(examination: &Examination<'_>, probe: Probe, advice: Advice) -> Remedy {
+    let overdue = examination
+        .symptoms
+        .iter()
+        .any(|other| matches!(other.sign, Sign::RolloutOverdue));
+    match probe {
+        // a slow start looks the same until the rollout's deadline has passed
+        Probe::Readiness if !overdue => Remedy::Person(advice),
+        Probe::Readiness | Probe::Liveness | Probe::Startup => undo::or_person(examination, advice),
+    }
+}
+
+/// The probe as the container's template has it.
+pub(super) const fn spec(container: &Container, probe: Probe) -> Option<&v1::Probe> {
+    match probe {
+        Probe::Liveness => container.liveness_probe.as_ref(),
+        Probe::Readiness => container.readiness_probe.as_ref(),
+        Probe::Startup => container.startup_probe.as_ref(),
+    }
 }

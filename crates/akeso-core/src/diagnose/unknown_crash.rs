@@ -3,7 +3,7 @@
 
 use super::{Diagnosis, Examination, Family, Fault, Remedy, last_lines, undo};
 use crate::{
-    observe::{Sign, Symptom},
+    observe::{Crash, Sign, Symptom},
     plan::Advice,
 };
 
@@ -24,16 +24,9 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let Sign::Crash(crash) = &symptom.sign else {
         return None;
     };
-    let is_like = |sign: fn(&Sign) -> bool| {
-        let mut others = examination.symptoms.iter();
-        others.any(|other| {
-            sign(&other.sign) && (other.container.is_none() || other.container == symptom.container)
-        })
-    };
-    if is_like(|sign| matches!(sign, Sign::Probe { .. })) {
-        return None; // it is the probe that ends it
+    if is_ended_by_probe(examination, symptom) {
+        return None;
     }
-    let has_given_up = is_like(|sign| matches!(sign, Sign::JobFailed));
     let log = examination.crash_log(symptom)?;
     let last = last_lines(log, 1)
         .pop()
@@ -48,31 +41,64 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         "ends with exit code {} for a cause that is not known{last}{since}",
         crash.exit_code
     );
-    let remedy = if has_given_up || crash.restarts >= ENOUGH {
-        let namespace = &examination.workload.reference.namespace;
-        let pod = symptom.pod.as_deref().unwrap_or_default();
-        let container = symptom
-            .container
-            .as_ref()
-            .map(|container| container.name.as_str())
-            .unwrap_or_default();
-        let life = if crash.restarts > 0 {
-            " --previous"
-        } else {
-            ""
-        };
-        let command = format!("kubectl -n {namespace} logs {pod} -c {container}{life}");
-        let why =
-            "no change to the workload is known to help; its log is the place to look".to_owned();
-        undo::or_person(examination, Advice { why, command })
-    } else {
-        Remedy::Wait {
-            why: "it has ended only a few times so far".to_owned(),
-        }
-    };
+    let why = "no change to the workload is known to help; its log is the place to look";
+    let remedy = remedy(examination, symptom, crash, why.to_owned());
     Some(
         examination
             .diagnosis(&FAULT, symptom, says, 40, remedy)
             .with_evidence(last_lines(log, 6)),
     )
+}
+
+/// Whether a sign is seen on the container that shows the symptom, or on the workload as a whole.
+fn is_seen(examination: &Examination<'_>, symptom: &Symptom, sign: fn(&Sign) -> bool) -> bool {
+    examination.symptoms.iter().any(|other| {
+        sign(&other.sign) && (other.container.is_none() || other.container == symptom.container)
+    })
+}
+
+/// Whether it is a probe that has the program ended.
+pub(super) fn is_ended_by_probe(examination: &Examination<'_>, symptom: &Symptom) -> bool {
+    is_seen(examination, symptom, |sign| {
+        matches!(sign, Sign::Probe { .. })
+    })
+}
+
+/// What to do about a program that ends: undo if that is proven, else a person, who looks at its
+/// log; but only when it has ended often enough to be no accident.
+pub(super) fn remedy(
+    examination: &Examination<'_>,
+    symptom: &Symptom,
+    crash: &Crash,
+    why: String,
+) -> Remedy {
+    if !is_no_accident(examination, symptom, crash) {
+        return Remedy::Wait {
+            why: "it has ended only a few times so far".to_owned(),
+        };
+    }
+    let namespace = &examination.workload.reference.namespace;
+    let pod = symptom.pod.as_deref().unwrap_or_default();
+    let container = symptom
+        .container
+        .as_ref()
+        .map(|container| container.name.as_str())
+        .unwrap_or_default();
+    let life = if crash.restarts > 0 {
+        " --previous"
+    } else {
+        ""
+    };
+    let command = format!("kubectl -n {namespace} logs {pod} -c {container}{life}");
+    undo::or_person(examination, Advice { why, command })
+}
+
+/// Whether the container has ended too often to wait for better: or no other try will be made.
+pub(super) fn is_no_accident(
+    examination: &Examination<'_>,
+    symptom: &Symptom,
+    crash: &Crash,
+) -> bool {
+    let has_given_up = is_seen(examination, symptom, |sign| matches!(sign, Sign::JobFailed));
+    has_given_up || crash.restarts >= ENOUGH
 }

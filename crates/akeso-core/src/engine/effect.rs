@@ -72,26 +72,26 @@ pub enum ChangeRequest {
     Create {
         /// The pod's name.
         name: String,
-        /// The attempt that it bears as its label [`TRIAL`](crate::act::TRIAL).
-        trial: AttemptId,
+        /// The mark that it bears as its label [`TRIAL`](crate::act::TRIAL).
+        trial: String,
         /// The pod.
         pod: Value,
     },
-    /// A trial pod is removed, if it is that of this attempt.
+    /// A trial pod is removed, if it bears this mark.
     Remove {
         /// The pod's name.
         name: String,
-        /// The attempt that it bears as its label.
-        trial: AttemptId,
+        /// The mark that it bears as its label.
+        trial: String,
     },
 }
 
-/// Behind the attempt's id in the mark of a patch that takes the attempt back.
+/// Behind the attempt's mark in that of a patch that takes the attempt back.
 const TAKEN_BACK: &str = "-taken-back";
 
 impl ChangeRequest {
     /// The request that makes a change.
-    pub(super) fn making(attempt: AttemptId, change: &Change) -> Self {
+    pub(super) fn making(change: &Change) -> Self {
         match change {
             Change::Patch { forward, .. } => Self::Patch(forward.clone()),
             Change::Evict { pod, uid } => Self::Evict {
@@ -100,7 +100,7 @@ impl ChangeRequest {
             },
             Change::Trial { name, pod } => Self::Create {
                 name: name.clone(),
-                trial: attempt,
+                trial: change.mark().unwrap_or_default().to_owned(),
                 pod: pod.clone(),
             },
         }
@@ -110,13 +110,16 @@ impl ChangeRequest {
     pub(super) fn taking_back(attempt: AttemptId, change: &Change) -> Option<Self> {
         match change {
             Change::Patch { inverse, .. } => {
-                let mark = PatchOp::mark(&format!("{attempt}{TAKEN_BACK}"));
+                let forward = change
+                    .mark()
+                    .map_or_else(|| attempt.to_string(), str::to_owned);
+                let mark = PatchOp::mark(&(forward + TAKEN_BACK));
                 Some(Self::Patch(inverse.iter().cloned().chain([mark]).collect()))
             }
             Change::Evict { .. } => None,
             Change::Trial { name, .. } => Some(Self::Remove {
                 name: name.clone(),
-                trial: attempt,
+                trial: change.mark()?.to_owned(),
             }),
         }
     }

@@ -10,8 +10,8 @@ use crate::{
     gate::{Decision, Ruling},
     journal::{End, Fact, Outcome, Proposal, Until, Verdict},
     observe::Symptom,
-    plan::{Plan, Step},
-    workload::{AttemptId, IncidentId, WorkloadRef},
+    plan::{Plan, Proof, Step},
+    workload::{AttemptId, IncidentId, WorkloadKind, WorkloadRef},
 };
 
 /// The open problem of one workload.
@@ -47,6 +47,9 @@ pub struct Incident {
     pub recalled: Option<String>,
     /// How it stands.
     pub state: State,
+    /// What a person was told, while a guess is taken back because of it.
+    #[serde(skip)]
+    pub(super) told: Option<State>,
 }
 
 /// How an incident stands.
@@ -106,18 +109,25 @@ pub enum State {
 }
 
 impl State {
-    /// Whether something is being changed, or watched after a change.
-    pub const fn is_between_change_and_verdict(&self) -> bool {
+    /// The attempt that is under way.
+    pub(super) const fn attempt(&self) -> Option<AttemptId> {
         match self {
-            Self::Acting { .. } | Self::Verifying { .. } | Self::RollingBack { .. } => true,
+            Self::Acting { attempt }
+            | Self::Verifying { attempt }
+            | Self::RollingBack { attempt } => Some(*attempt),
             Self::Observed
             | Self::Planned { .. }
             | Self::Waiting { .. }
             | Self::Joined { .. }
             | Self::AwaitingApproval { .. }
             | Self::Escalated { .. }
-            | Self::Closed(_) => false,
+            | Self::Closed(_) => None,
         }
+    }
+
+    /// Whether something is being changed, or watched after a change.
+    pub const fn is_between_change_and_verdict(&self) -> bool {
+        self.attempt().is_some()
     }
 }
 
@@ -213,12 +223,21 @@ impl Incident {
             consented: None,
             recalled: None,
             state: State::Observed,
+            told: None,
         }
     }
 
     /// Whether it is over.
     pub const fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed(_))
+    }
+
+    /// Whether others may have to wait until something has its verdict here. A CronJob has it with
+    /// its next run, whenever that is; until then there is nothing of it that could go wrong.
+    pub(super) fn takes_a_place(&self) -> bool {
+        let is_left_to_its_next_run = self.workload.kind == WorkloadKind::CronJob
+            && matches!(self.state, State::Verifying { .. });
+        self.state.is_between_change_and_verdict() && !is_left_to_its_next_run
     }
 
     /// An attempt of this incident.
@@ -261,12 +280,22 @@ impl Incident {
         generations.max().unwrap_or_default()
     }
 
+    /// The last change that was only a guess, did not help, and is still in the workload.
+    pub(super) fn guess_in_vain(&self) -> Option<&Attempt> {
+        self.attempts.iter().rev().find(|attempt| {
+            attempt.is_kept()
+                && attempt.step.proof != Proof::Confirmed
+                && attempt.verdict != Some(Verdict::Healed)
+                && attempt.inverse().is_some()
+        })
+    }
+
     /// The change whose outcome is not known.
     pub(super) fn unsettled(&self) -> Option<(AttemptId, ChangeRequest)> {
         match &self.state {
             State::Acting { attempt } => Some((
                 *attempt,
-                ChangeRequest::making(*attempt, &self.attempt(*attempt)?.change),
+                ChangeRequest::making(&self.attempt(*attempt)?.change),
             )),
             State::RollingBack { attempt } => Some((*attempt, self.attempt(*attempt)?.inverse()?)),
             State::Observed
@@ -360,7 +389,9 @@ impl Incident {
                 }
             }
             Fact::RollbackIntended { attempt, .. } => {
-                self.state = State::RollingBack { attempt: *attempt }
+                let before =
+                    std::mem::replace(&mut self.state, State::RollingBack { attempt: *attempt });
+                self.told = matches!(before, State::Escalated { .. }).then_some(before);
             }
             Fact::RolledBack {
                 attempt, outcome, ..
@@ -374,7 +405,7 @@ impl Incident {
                 if let Some(attempt) = self.attempt_mut(*attempt) {
                     attempt.rolled_back = Some(outcome.clone());
                 }
-                self.state = State::Planned { step: next };
+                self.state = self.told.take().unwrap_or(State::Planned { step: next });
             }
             Fact::Joined { into, until, .. } => {
                 self.state = State::Joined {
@@ -431,6 +462,7 @@ impl Incident {
             | Fact::Declined { .. }
             | Fact::Learned { .. }
             | Fact::Forgotten { .. }
+            | Fact::TrialSwept { .. }
             | Fact::Sealed { .. } => {}
         }
     }

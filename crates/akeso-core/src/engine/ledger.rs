@@ -6,12 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Incident, State};
 use crate::{
+    act::{Mark, StoreId},
     cluster::Workload,
     gate::{Closure, Spent, Use},
     journal::{End, Entry, Fact, SharedCause, Verdict},
     learn::Patterns,
     observe::Symptom,
-    policy::WorkloadBudget,
+    policy::{Settings, WorkloadBudget},
     retention::Segment,
     workload::{AttemptId, IncidentId, WorkloadRef},
 };
@@ -29,6 +30,8 @@ pub struct Ledger {
     /// When workloads that had been well broke, within the last hour.
     broken: Vec<(Timestamp, WorkloadRef)>,
     patterns: Patterns,
+    /// The journal's name; none before its first entry.
+    store: Option<StoreId>,
     last_incident: u64,
     last_attempt: u64,
     budget: WorkloadBudget,
@@ -60,6 +63,9 @@ impl Ledger {
     /// Takes in the next entry.
     pub fn fold(&mut self, entry: &Entry) {
         let at = entry.at;
+        if entry.seq == 1 {
+            self.store = Some(StoreId::of(entry));
+        }
         match &entry.fact {
             Fact::Opened {
                 incident,
@@ -139,10 +145,14 @@ impl Ledger {
             // set-backs and failures count for an hour: what is sealed is days old
             Fact::Sealed {
                 patterns,
+                store,
                 last_incident,
                 last_attempt,
                 ..
             } => {
+                // a build that gave journals no name yet may have taken the first entry out
+                let named = || store.clone().unwrap_or_else(|| StoreId::of(entry));
+                self.store.get_or_insert_with(named);
                 self.patterns.replace(patterns);
                 self.last_incident = self.last_incident.max(*last_incident);
                 self.last_attempt = self.last_attempt.max(*last_attempt);
@@ -152,6 +162,7 @@ impl Ledger {
             | Fact::Gated { .. }
             | Fact::Applied { .. }
             | Fact::RollbackIntended { .. }
+            | Fact::TrialSwept { .. }
             | Fact::Joined { .. }
             | Fact::Reconsidered { .. }
             | Fact::Consented { .. }
@@ -248,11 +259,14 @@ impl Ledger {
         self.shared.iter().map(|(id, shared)| (*id, shared))
     }
 
-    /// What has been tried on a workload and around it.
-    pub fn spent(&self, workload: &WorkloadRef) -> Spent {
+    /// What has been tried on a workload and around it. What is under way where nobody watches, in
+    /// the journal of a program that watched more, comes to no end and takes no place.
+    pub fn spent(&self, workload: &WorkloadRef, settings: &Settings) -> Spent {
         let near = |place: &str| place == workload.namespace;
         let busy = self.open().filter(|incident| {
-            incident.workload != *workload && incident.state.is_between_change_and_verdict()
+            incident.workload != *workload
+                && incident.takes_a_place()
+                && settings.watches(&incident.workload.namespace)
         });
         let busy: Vec<_> = busy.map(|it| it.workload.namespace.as_str()).collect();
         let changes = |only: &dyn Fn(&str) -> bool| {
@@ -327,12 +341,23 @@ impl Ledger {
         AttemptId(self.last_attempt + 1)
     }
 
+    /// The journal's name; none before its first entry.
+    pub(super) const fn store(&self) -> Option<&StoreId> {
+        self.store.as_ref()
+    }
+
+    /// How an attempt is known again in the cluster.
+    pub(super) fn mark(&self, attempt: AttemptId) -> Mark {
+        Mark::new(attempt, self.store.clone())
+    }
+
     /// The fact that the journal through `segment` is sealed, with the fold of all of it.
     pub(super) fn sealed(&self, segment: &Segment) -> Fact {
         Fact::Sealed {
             through: segment.last,
             through_hash: segment.hash.clone(),
             patterns: self.patterns.iter().cloned().collect(),
+            store: self.store.clone(),
             last_incident: self.last_incident,
             last_attempt: self.last_attempt,
         }

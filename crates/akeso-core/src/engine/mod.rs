@@ -11,6 +11,7 @@ mod effect;
 mod event;
 mod incident;
 mod ledger;
+mod leftovers;
 mod people;
 mod shared_cause;
 mod turn;
@@ -26,6 +27,7 @@ pub use ledger::{Ledger, Shared};
 
 use crate::{
     cluster::{Cluster, ObjectRef},
+    diagnose::Diagnosis,
     gate::{self, Ruling},
     journal::{Broken, Chain, End, Entry, Fact, Outcome},
     observe::{Symptom, observe},
@@ -47,6 +49,8 @@ pub struct Engine {
     looks: BTreeMap<WorkloadRef, Timestamp>,
     /// Workloads that were well when they were last looked at.
     well: BTreeSet<WorkloadRef>,
+    /// The uids of the trial pods of which the journal says that they were left over.
+    swept: BTreeSet<String>,
     /// The time that was told last.
     now: Timestamp,
     /// Why the journal cannot be written, if it cannot.
@@ -84,6 +88,7 @@ impl Engine {
             live: BTreeMap::new(),
             looks: BTreeMap::new(),
             well: BTreeSet::new(),
+            swept: BTreeSet::new(),
             now: Timestamp::MIN,
             store_failure: None,
         }
@@ -135,6 +140,15 @@ impl Engine {
             .chain(self.looks.values().copied())
             .chain(self.storm_ends())
             .min()
+    }
+
+    /// What an open incident is thought to come from, while it is too early to say so in the
+    /// journal: a crash that may have been the last.
+    pub fn suspected(&self, incident: IncidentId) -> &[Diagnosis] {
+        self.live
+            .get(&incident)
+            .map(Live::suspected)
+            .unwrap_or_default()
     }
 
     /// Heals since then may still turn out to be none.
@@ -226,8 +240,12 @@ impl Engine {
                 self.is_synced = true;
                 self.resume();
                 self.look_at_all(now);
+                self.remove_leftover_trials(now);
             }
-            Event::Recheck => self.look_at_all(now),
+            Event::Recheck => {
+                self.look_at_all(now);
+                self.remove_leftover_trials(now);
+            }
             Event::Tick => self.tick(now),
             Event::Answered(incident, question, answer) => {
                 if let Some(live) = self.live.get_mut(&incident) {

@@ -15,6 +15,7 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use super::{Announcement, Effect, Incident, Recorder, State};
 use crate::{
     cluster::Cluster,
+    diagnose::Diagnosis,
     evidence::{Answer, Evidence, Question},
     gate,
     journal::{End, Fact},
@@ -35,8 +36,12 @@ pub(super) struct Live {
     evidence_due: Option<Timestamp>,
     /// The symptoms that say too little yet.
     waited_on: Option<Vec<Symptom>>,
+    /// What is thought of them: too early to act on, and so not in the journal.
+    suspected: Vec<Diagnosis>,
     retry_at: Option<Timestamp>,
     refusals: u8,
+    /// How often in a row the change that is being taken back could not be.
+    failed_take_backs: u8,
     layers: u8,
     watch: Option<Watch>,
     watch_at: Option<Timestamp>,
@@ -59,6 +64,10 @@ impl Live {
             sure,
         ];
         times.into_iter().flatten().min()
+    }
+
+    pub(super) fn suspected(&self) -> &[Diagnosis] {
+        &self.suspected
     }
 
     /// Whether there is nothing to do but to see how it goes on.
@@ -148,7 +157,9 @@ impl Turn<'_> {
                 State::AwaitingApproval { .. } | State::Escalated { .. } => {
                     self.wait_for_person(&incident, &workload)
                 }
-                State::RollingBack { attempt } => self.take_back_again(&incident, *attempt),
+                State::RollingBack { attempt } => {
+                    self.take_back_again(&incident, &workload, *attempt)
+                }
                 State::Acting { .. } | State::Closed(_) => Next::Done,
             };
             if matches!(next, Next::Done) {
@@ -209,5 +220,6 @@ impl Turn<'_> {
         );
         self.live.forget_evidence();
         self.live.forget_watch();
+        self.lower_what_was_raised_in_vain();
     }
 }

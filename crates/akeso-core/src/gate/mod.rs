@@ -20,11 +20,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    act::Change,
+    act::{Change, Mark},
     cluster::Workload,
     plan::Step,
     policy::{Autonomy, Effective, Settings},
-    workload::AttemptId,
 };
 
 pub use attempts::Closure;
@@ -191,8 +190,8 @@ impl Approved {
     }
 
     /// The same change, tried on a pod of its own first.
-    pub fn as_trial(&self, workload: &Workload<'_>, attempt: AttemptId) -> Option<Self> {
-        crate::act::trial(workload, &self.0, attempt).map(Self)
+    pub fn as_trial(&self, workload: &Workload<'_>, mark: &Mark) -> Option<Self> {
+        crate::act::trial(workload, &self.0, mark).map(Self)
     }
 }
 

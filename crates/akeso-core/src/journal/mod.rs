@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use chain::{Broken, Chain, canonical, hash_of};
 
 use crate::{
-    act::{Action, Change, PatchOp},
+    act::{Action, Change, PatchOp, StoreId},
     diagnose::Diagnosis,
     gate::Ruling,
     learn::{Fingerprint, Pattern},
@@ -169,6 +169,16 @@ pub enum Fact {
         /// The answer.
         outcome: Outcome,
     },
+    /// A trial pod was left over: nobody had been told that it was there, or its removal was
+    /// refused. It is removed; only after this entry is on disk.
+    TrialSwept {
+        /// The attempt that it was.
+        attempt: AttemptId,
+        /// The workload whose change was tried.
+        workload: WorkloadRef,
+        /// The pod's name.
+        pod: String,
+    },
     /// A verified heal taught a pattern.
     Learned {
         /// The incident.
@@ -245,6 +255,9 @@ pub enum Fact {
         through_hash: String,
         /// Everything that was learned so far.
         patterns: Vec<Pattern>,
+        /// The journal's name, which is that of its first entry.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        store: Option<StoreId>,
         /// How many incidents were numbered so far.
         last_incident: u64,
         /// How many attempts were numbered so far.
@@ -312,6 +325,10 @@ impl SharedCause {
 pub struct Proposal {
     /// The attempt that it becomes; `akeso approve` takes it.
     pub attempt: AttemptId,
+    /// The attempt's mark; the annotation `akeso.dev/approve` takes it. None in the journals of
+    /// builds that took the attempt alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
     /// The step's place in the plan, from 0.
     pub place: usize,
     /// The step.
@@ -388,6 +405,14 @@ pub enum End {
     },
 }
 
+impl Proposal {
+    /// What an annotation must hold to answer it.
+    pub fn mark(&self) -> String {
+        let number = || self.attempt.to_string();
+        self.mark.clone().unwrap_or_else(number)
+    }
+}
+
 impl Fact {
     /// The incident that it is about.
     pub const fn incident(&self) -> Option<IncidentId> {
@@ -412,7 +437,7 @@ impl Fact {
             | Self::Recalled { incident, .. }
             | Self::Escalated { incident, .. }
             | Self::Closed { incident, .. } => Some(*incident),
-            Self::Forgotten { .. } | Self::Sealed { .. } => None,
+            Self::TrialSwept { .. } | Self::Forgotten { .. } | Self::Sealed { .. } => None,
         }
     }
 }

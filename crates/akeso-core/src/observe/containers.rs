@@ -108,7 +108,10 @@ fn of_container(
             }
             "CrashLoopBackOff" => {
                 let ended = last?;
-                symptom(sign_of(ended, status, look.now), "Waiting", reason, message)
+                let sign = sign_of(ended, status, look.now);
+                // while it backs off, only the last state says why the program did not start
+                let why = ended.message.as_deref().filter(|_| sign == Sign::Start);
+                symptom(sign, "Waiting", reason, why.unwrap_or(message))
             }
             _ => None, // ContainerCreating, PodInitializing: it is on its way
         };

@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 use crate::{
     act::Action,
     cluster::{Cluster, Workload, in_namespace},
-    engine::{Attempt, Ledger},
+    engine::{Attempt, Incident, Ledger, State},
     observe::Sign,
+    workload::WorkloadRef,
 };
 
 /// Why the change of an attempt is to be taken back for what it did to others.
@@ -44,6 +45,24 @@ pub fn harmed(
             other.workload
         ))
     })
+}
+
+/// The open incidents of what fails with this workload: those that wait for its incident, and those
+/// of the workloads that call its Services.
+pub fn affected(cluster: &Cluster, ledger: &Ledger, incident: &Incident) -> Vec<WorkloadRef> {
+    let workload = cluster.workload(&incident.workload);
+    let services = workload.as_ref().map(services).unwrap_or_default();
+    let is_affected = |other: &&Incident| {
+        let waits = matches!(other.state, State::Joined { into, .. } if into == incident.id);
+        let is_near = other.workload.namespace == incident.workload.namespace;
+        let calls = || {
+            let theirs = cluster.workload(&other.workload);
+            theirs.is_some_and(|theirs| services.iter().any(|service| calls(&theirs, service)))
+        };
+        other.id != incident.id && (waits || (is_near && calls()))
+    };
+    let affected = ledger.open().filter(is_affected);
+    affected.map(|other| other.workload.clone()).collect()
 }
 
 /// The Services that select the workload's pods.

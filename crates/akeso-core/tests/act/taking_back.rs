@@ -188,12 +188,19 @@ fn a_placeholder_is_marked_beside_those_that_are_marked_already() {
     ]);
     let (mut object, inverse) = done(&added, &original);
     assert_eq!(object["metadata"]["annotations"][PLACEHOLDER], "A,B");
+    // what somebody has made of it since is not written over
+    let mut since = object.clone();
+    since["metadata"]["annotations"][PLACEHOLDER] = json!("A,B,THEIRS");
+    assert!(apply(&mut since, &inverse).is_err());
     apply(&mut object, &inverse).unwrap();
     assert_eq!(object["metadata"]["annotations"].get(PLACEHOLDER), None);
 
     original["metadata"]["annotations"][PLACEHOLDER] = json!("OLD");
     let (mut object, inverse) = done(&added, &original);
     assert_eq!(object["metadata"]["annotations"][PLACEHOLDER], "OLD,A,B");
+    let mut since = object.clone();
+    since["metadata"]["annotations"][PLACEHOLDER] = json!("OLD,A,B,THEIRS");
+    assert!(apply(&mut since, &inverse).is_err());
     apply(&mut object, &inverse).unwrap();
     assert_eq!(object["metadata"]["annotations"][PLACEHOLDER], "OLD");
 }
@@ -210,4 +217,16 @@ fn a_workload_without_annotations_gets_the_mark_as_well() {
         object["metadata"]["annotations"],
         json!({"akeso.dev/last-attempt": "attempt-7", PLACEHOLDER: "A"})
     );
+    // and only as it was looked at: somebody else may annotate it at the same time
+    original["metadata"]["resourceVersion"] = json!("41");
+    let cluster = world::cluster(std::slice::from_ref(&original));
+    let workload = cluster.workload(&world::web()).unwrap();
+    let change = env(vec![literal("A", Found::Nowhere)]).change(&workload, AttemptId(7));
+    let Ok(Change::Patch { forward, .. }) = change else {
+        panic!("{change:?}");
+    };
+    let mut since = original.clone();
+    since["metadata"]["resourceVersion"] = json!("42");
+    assert!(apply(&mut since, &forward).is_err());
+    apply(&mut original, &forward).unwrap();
 }

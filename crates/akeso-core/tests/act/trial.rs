@@ -45,7 +45,7 @@ fn tried(object: &Value, action: Action, attempt: u64) -> Option<Change> {
         now: Timestamp::UNIX_EPOCH,
     };
     let approved = decide(&request).1.unwrap();
-    let trial = approved.as_trial(&workload, AttemptId(attempt))?;
+    let trial = approved.as_trial(&workload, &AttemptId(attempt).into())?;
     Some(trial.into_change())
 }
 

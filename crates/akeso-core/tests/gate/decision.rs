@@ -150,7 +150,9 @@ fn what_is_approved_can_be_tried_on_a_pod_first() {
     situation.change = situation.seen(|workload| image().change(workload, AttemptId(4)).unwrap());
     let tried = situation.asked(|request| {
         let approved = decide(request).1.unwrap();
-        let trial = approved.as_trial(request.workload, AttemptId(4)).unwrap();
+        let trial = approved
+            .as_trial(request.workload, &AttemptId(4).into())
+            .unwrap();
         trial.into_change()
     });
     let Change::Trial { name, pod } = tried else {

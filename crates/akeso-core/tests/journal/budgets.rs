@@ -4,7 +4,8 @@ use akeso_core::{
     engine::Ledger,
     gate::Spent,
     journal::{End, Fact, SharedCause, Verdict},
-    workload::{AttemptId, IncidentId, WorkloadRef},
+    policy::Settings,
+    workload::{AttemptId, IncidentId, WorkloadKind, WorkloadRef},
 };
 use proptest::prelude::*;
 
@@ -19,7 +20,7 @@ fn web() -> WorkloadRef {
 
 /// What has been tried on `shop/web`.
 fn spent(story: &Story) -> Spent {
-    story.ledger.spent(&web())
+    story.ledger.spent(&web(), &Settings::default())
 }
 
 fn failures(story: &Story) -> usize {
@@ -96,7 +97,7 @@ fn a_failed_attempt_counts_against_its_workload_once() {
     assert!(
         unjudged
             .ledger
-            .spent(&workload("shop", "api"))
+            .spent(&workload("shop", "api"), &Settings::default())
             .closed
             .is_none()
     );
@@ -221,12 +222,39 @@ fn what_is_over_is_forgotten_but_for_what_was_healed_lately() {
     assert_eq!(left, [2, 4]);
 }
 
+#[test]
+fn a_place_is_taken_by_what_has_a_verdict_soon_and_is_watched() {
+    let busy = |story: &Story, settings: &Settings| {
+        let spent = story.ledger.spent(&web(), settings);
+        (spent.in_namespace.busy, spent.in_cluster.busy)
+    };
+    let everywhere = Settings::default();
+    let there_only = Settings {
+        namespace: Some("mall".to_owned()),
+        ..Settings::default()
+    };
+    let mut story = Story::default();
+    story.attempted(0, 1, &workload("shop", "api"));
+    assert_eq!(busy(&story, &everywhere), (1, 1));
+    assert_eq!(busy(&story, &there_only), (0, 0));
+
+    let cron_job = WorkloadRef {
+        kind: WorkloadKind::CronJob,
+        ..workload("mall", "report")
+    };
+    story.attempted(2, 2, &cron_job);
+    assert_eq!(busy(&story, &everywhere), (1, 1));
+    story.tell(4, taking_back(2, 2));
+    assert_eq!(busy(&story, &everywhere), (1, 2));
+    assert_eq!(busy(&story, &there_only), (0, 1));
+}
+
 /// What a program knows of a workload after a restart must be what it knew before.
 fn is_the_same(told: &Ledger, again: &Ledger, workload: &WorkloadRef) -> bool {
     let all = |ledger: &Ledger| {
         let incidents: Vec<_> = ledger.incidents().cloned().collect();
         let open: Vec<_> = ledger.open().map(|it| it.id).collect();
-        let spent = ledger.spent(workload);
+        let spent = ledger.spent(workload, &Settings::default());
         let namespace = (spent.in_namespace.busy, spent.in_namespace.changes);
         let cluster = (spent.in_cluster.busy, spent.in_cluster.changes);
         (

@@ -17,6 +17,7 @@ const IT: IncidentId = IncidentId(7);
 
 pub fn proposal(attempt: u64, place: usize) -> Proposal {
     Proposal {
+        mark: None,
         attempt: AttemptId(attempt),
         place,
         step: step(image()),
@@ -170,8 +171,17 @@ fn every_fact_reads_back_as_it_was_written_and_names_its_incident() {
             fingerprint: fingerprint(),
         },
     );
-    for (name, fact) in each().into_iter().chain([forgotten]) {
-        let about = (name != "forgotten").then_some(IT);
+    let swept = (
+        "trial-swept",
+        Fact::TrialSwept {
+            attempt: AttemptId(3),
+            workload: workload("shop", "web"),
+            pod: "web-trial-3-3f9a2c".into(),
+        },
+    );
+    let of_none = [forgotten, swept];
+    for (name, fact) in each().into_iter().chain(of_none) {
+        let about = (!["forgotten", "trial-swept"].contains(&name)).then_some(IT);
         assert_eq!(fact.incident(), about, "{name}");
         let entry = chain.append(fact, at(1));
         let line = serde_json::to_string(&entry).unwrap();

@@ -5,7 +5,7 @@ use akeso_core::{
     cluster::Key,
     engine::ChangeRequest,
     journal::Outcome,
-    workload::{AttemptId, WorkloadRef},
+    workload::WorkloadRef,
 };
 use json_patch::{Patch, PatchErrorKind};
 use k8s_openapi::api::core::v1::Pod;
@@ -58,7 +58,7 @@ pub(crate) fn change(
         ChangeRequest::Create { name, trial, pod } => {
             let key = Key::new(&workload.namespace, name);
             if world.store.get::<Pod>(&key).is_some() {
-                return found_trial(world, &key, *trial).unwrap_or_else(|| Outcome::Conflict {
+                return found_trial(world, &key, trial).unwrap_or_else(|| Outcome::Conflict {
                     why: format!("pods \"{name}\" already exists"),
                 });
             }
@@ -69,7 +69,7 @@ pub(crate) fn change(
         }
         ChangeRequest::Remove { name, trial } => {
             let key = Key::new(&workload.namespace, name);
-            if found_trial(world, &key, *trial).is_some() {
+            if found_trial(world, &key, trial).is_some() {
                 world.delete::<Pod>(&key);
             }
             Outcome::Done { generation: None }
@@ -77,11 +77,11 @@ pub(crate) fn change(
     }
 }
 
-/// Done, if the pod is the trial of this attempt and is not being deleted.
-fn found_trial(world: &World, key: &Key, trial: AttemptId) -> Option<Outcome> {
+/// Done, if the pod is the trial with this mark and is not being deleted.
+fn found_trial(world: &World, key: &Key, trial: &str) -> Option<Outcome> {
     let pod = world.store.get::<Pod>(key)?;
     let label = pod.metadata.labels.as_ref()?.get(TRIAL)?;
-    let is_it = *label == trial.to_string() && pod.metadata.deletion_timestamp.is_none();
+    let is_it = label == trial && pod.metadata.deletion_timestamp.is_none();
     is_it.then_some(Outcome::Done { generation: None })
 }
 
@@ -156,10 +156,10 @@ pub(super) fn has_arrived(
             (!is_there).then_some(Outcome::Done { generation: None })
         }
         ChangeRequest::Create { name, trial, .. } => {
-            found_trial(world, &Key::new(&workload.namespace, name), *trial)
+            found_trial(world, &Key::new(&workload.namespace, name), trial)
         }
         ChangeRequest::Remove { name, trial } => {
-            let there = found_trial(world, &Key::new(&workload.namespace, name), *trial);
+            let there = found_trial(world, &Key::new(&workload.namespace, name), trial);
             there
                 .is_none()
                 .then_some(Outcome::Done { generation: None })

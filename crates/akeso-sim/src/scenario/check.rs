@@ -103,6 +103,7 @@ impl<'a> Story<'a> {
             | Fact::Judged { .. }
             | Fact::RollbackIntended { .. }
             | Fact::RolledBack { .. }
+            | Fact::TrialSwept { .. }
             | Fact::Forgotten { .. }
             | Fact::Sealed { .. } => {}
             Fact::Learned { .. } => self.learned += 1,
@@ -271,6 +272,7 @@ pub fn facts(journal: &[Entry]) -> String {
             | Fact::RollbackIntended { .. }
             | Fact::RolledBack { .. }
             | Fact::Learned { .. }
+            | Fact::TrialSwept { .. }
             | Fact::Forgotten { .. }
             | Fact::Asked { .. }
             | Fact::Escalated { .. }

@@ -94,7 +94,7 @@ pub fn made_up_run(seed: u64, images: &[String]) -> Run {
     let world = World::thrown(&mut dice);
     let rules = Rules::thrown(&mut dice, &world);
     let network = network(&mut dice);
-    let (may_be_unread, meddled) = (network.may_be_unread, Rc::clone(&network.meddled));
+    let meddled = Rc::clone(&network.meddled);
     let mut cluster = SimCluster::new(images.iter().cloned());
     cluster.set_node(NODES[1], "4", "16Gi");
     world.make_namespaces(&mut cluster);
@@ -105,7 +105,6 @@ pub fn made_up_run(seed: u64, images: &[String]) -> Run {
         rules: vec![(1, rules)],
         others: Others::default(),
         meddled: Vec::new(),
-        may_be_unread,
         world,
     };
     play(&mut run, &mut dice);
@@ -225,9 +224,19 @@ fn settle(run: &mut Run, dice: &mut Dice) {
         run.simulation
             .run_until_or(end, |_| {}, Simulation::is_down);
         if !run.simulation.is_down() {
+            recheck(run);
             return;
         }
         let up = run.simulation.cluster.after(SignedDuration::from_secs(3));
         restart(run, up);
+    }
+}
+
+/// Everything is looked at again, as often as it takes to get by the last faults of the network.
+fn recheck(run: &mut Run) {
+    for _ in 0..12 {
+        run.simulation.say(Event::Recheck);
+        let end = run.simulation.cluster.after(SignedDuration::from_secs(30));
+        run.simulation.run_until(end, |_| {});
     }
 }

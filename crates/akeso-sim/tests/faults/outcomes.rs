@@ -126,9 +126,15 @@ pub fn is_intended(simulation: &Simulation, accepted: &Accepted) -> bool {
                     ChangeRequest::Patch(sent) => {
                         sent.starts_with(patch) && sent.len() == patch.len() + 1
                     }
-                    ChangeRequest::Remove { trial, .. } => trial == attempt && patch.is_empty(),
+                    ChangeRequest::Remove { trial, .. } => {
+                        trial.starts_with(&format!("{attempt}-")) && patch.is_empty()
+                    }
                     ChangeRequest::Evict { .. } | ChangeRequest::Create { .. } => false,
                 }
+        }
+        Fact::TrialSwept { attempt, pod, .. } => {
+            *attempt == accepted.attempt
+                && matches!(&accepted.request, ChangeRequest::Remove { name, .. } if name == pod)
         }
         _ => false,
     })

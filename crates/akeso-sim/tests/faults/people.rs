@@ -127,7 +127,7 @@ pub fn speak(dice: &mut Dice, simulation: &mut Simulation) {
         .open()
         .filter_map(|incident| match &incident.state {
             State::AwaitingApproval { question } => {
-                Some((question.attempt, incident.workload.clone()))
+                Some((question.attempt, question.mark(), incident.workload.clone()))
             }
             _ => None,
         })
@@ -147,7 +147,7 @@ pub fn speak(dice: &mut Dice, simulation: &mut Simulation) {
     if asked.is_empty() {
         return;
     }
-    let (attempt, workload) = dice.one_of(&asked).clone();
+    let (attempt, shown, workload) = dice.one_of(&asked).clone();
     match dice.below(10) {
         0..=4 => {
             for _ in 0..=dice.below(2) {
@@ -156,15 +156,14 @@ pub fn speak(dice: &mut Dice, simulation: &mut Simulation) {
             }
         }
         5 | 6 => simulation.say(Event::Requested(Request::Decline { attempt, by })),
-        7 => mark(simulation, &workload, "akeso.dev/approve", attempt),
-        8 => mark(simulation, &workload, "akeso.dev/reject", attempt),
+        7 => mark(simulation, &workload, "akeso.dev/approve", &shown),
+        8 => mark(simulation, &workload, "akeso.dev/reject", &shown),
         _ => {}
     }
 }
 
-fn mark(simulation: &mut Simulation, workload: &WorkloadRef, key: &str, attempt: AttemptId) {
-    let value = attempt.to_string();
-    let _: Outcome = simulation.cluster.annotate(workload, key, &value);
+fn mark(simulation: &mut Simulation, workload: &WorkloadRef, key: &str, value: &str) {
+    let _: Outcome = simulation.cluster.annotate(workload, key, value);
 }
 
 /// Somebody wants one of the changes taken back, whichever it is.

@@ -93,9 +93,9 @@ fn approving_twice_changes_once() {
 #[test]
 fn the_owner_of_the_workload_can_answer_by_an_annotation() {
     let mut bench = asked();
-    let attempt = bench.question("web").attempt.to_string();
+    let mark = bench.question("web").mark();
     let cluster = &mut bench.simulation.cluster;
-    cluster.annotate(&deployment("web"), "akeso.dev/approve", &attempt);
+    cluster.annotate(&deployment("web"), "akeso.dev/approve", &mark);
     bench.run(60);
     assert_eq!(
         (bench.made(), bench.heals()),

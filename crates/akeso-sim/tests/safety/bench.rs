@@ -4,9 +4,10 @@ use std::path::Path;
 
 use akeso_core::{
     act::PatchOp,
-    engine::{ChangeRequest, Engine, Event, Incident, Ledger, Request, State},
-    journal::{Fact, Outcome, Proposal},
+    engine::{ChangeRequest, Effect, Engine, Event, Incident, Ledger, Request, State},
+    journal::{Chain, Fact, Outcome, Proposal},
     policy::{Policy, Settings},
+    retention::Search,
     workload::{AttemptId, WorkloadKind, WorkloadRef},
 };
 use akeso_sim::{Death, Flawless, Network, SimCluster, Simulation, listed_images};
@@ -17,7 +18,7 @@ pub const IMAGE: &str = "/spec/template/spec/containers/0/image";
 
 pub struct Bench {
     pub simulation: Simulation,
-    policy: Policy,
+    settings: Settings,
 }
 
 pub fn deployment(name: &str) -> WorkloadRef {
@@ -38,22 +39,34 @@ impl Bench {
         let images = std::fs::read_to_string(root.join("devcluster/images.json")).unwrap();
         let policy: Policy = serde_saphyr::from_str(policy).unwrap();
         let cluster = SimCluster::new(listed_images(&images).unwrap());
-        let engine = Engine::new(settings(&policy));
+        let settings = settings(&policy);
+        let engine = Engine::new(settings.clone());
         Self {
             simulation: Simulation::over(network, cluster, engine),
-            policy,
+            settings,
         }
     }
 
     /// Applies a Deployment of one container `app`; `more` goes into the container.
     pub fn apply(&mut self, name: &str, replicas: u32, image: &str, more: &str) {
+        self.apply_in("shop", name, replicas, image, more);
+    }
+
+    pub fn apply_in(
+        &mut self,
+        namespace: &str,
+        name: &str,
+        replicas: u32,
+        image: &str,
+        more: &str,
+    ) {
         let manifest = format!(
             "{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: {name}}}, spec: {{replicas: {replicas}, selector: {{matchLabels: {{app: {name}}}}}, \
              template: {{metadata: {{labels: {{app: {name}}}}}, spec: {{terminationGracePeriodSeconds: 1, containers: [{{name: app, image: '{image}', {more}}}]}}}}}}}}"
         );
         self.simulation
             .cluster
-            .apply_yaml("shop", &manifest)
+            .apply_yaml(namespace, &manifest)
             .unwrap();
     }
 
@@ -71,9 +84,51 @@ impl Bench {
 
     /// The program is started again with what it has written.
     pub fn restart(&mut self) {
-        let settings = settings(&self.policy);
-        let engine = Engine::restore(settings, &self.simulation.journal).unwrap();
+        let engine = Engine::restore(self.settings.clone(), &self.simulation.journal).unwrap();
         self.simulation.restart(engine);
+    }
+
+    /// The program is started again after retention has taken out all that is over.
+    pub fn seal(&mut self) {
+        let now = self.simulation.cluster.now();
+        let mut search = Search::before(now);
+        for entry in &self.simulation.journal {
+            search.see(entry);
+        }
+        let segment = search.segment().unwrap();
+        for effect in self.simulation.engine.seal(&segment, now) {
+            let Effect::Journal(entry) = effect else {
+                panic!("{effect:?}");
+            };
+            self.simulation.journal.push(entry);
+            self.simulation.written_at.push(now);
+        }
+        let left = self.simulation.journal.iter();
+        let left = left.filter(|entry| entry.seq > segment.last);
+        let sealed = Chain::after(segment.last, segment.hash);
+        let engine = Engine::restore_after(sealed, self.settings.clone(), left).unwrap();
+        self.simulation.restart(engine);
+    }
+
+    /// The program is started again with a store that is new.
+    pub fn forget_store(&mut self) {
+        let engine = Engine::new(self.settings.clone());
+        self.simulation.journal.clear();
+        self.simulation.written_at.clear();
+        self.simulation.restart(engine);
+    }
+
+    /// The policy is another from here on.
+    pub fn configure(&mut self, policy: &str) {
+        self.settings.policy = serde_saphyr::from_str(policy).unwrap();
+        let settings = Box::new(self.settings.clone());
+        self.simulation.say(Event::Configured(settings));
+    }
+
+    /// The program is started again, and watches one namespace only.
+    pub fn watch_only(&mut self, namespace: &str) {
+        self.settings.namespace = Some(namespace.to_owned());
+        self.restart();
     }
 
     /// Runs until the program dies, and starts it again.

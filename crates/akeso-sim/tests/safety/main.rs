@@ -1,8 +1,11 @@
 //! Nothing is changed but what the policy allows, when it allows it, and as a person was shown it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
+mod annotations;
+mod another_store;
 mod approvals;
 mod bench;
+mod in_vain;
 mod relapses;
 mod shared_causes;
 mod take_backs;

@@ -3,7 +3,7 @@
 use akeso_core::{
     cluster::{Kind, Object},
     engine::{ChangeRequest, Effect, Event},
-    journal::Outcome,
+    journal::{Fact, Outcome},
 };
 use akeso_sim::{Death, Network, Passage, SimCluster};
 
@@ -11,13 +11,18 @@ use crate::bench::{Bench, IMAGE};
 
 const FULL: &str = "{autonomy: full}";
 
-fn trials_left(cluster: &SimCluster) -> usize {
+/// The names of the trial pods that there are.
+pub fn trials(cluster: &SimCluster) -> Vec<String> {
     let pods = cluster.list(Kind::Pod).into_iter();
     let names = pods.filter_map(|object| match object {
         Object::Pod(pod) => pod.metadata.name,
         _ => None,
     });
-    names.filter(|name| name.contains("-trial-")).count()
+    names.filter(|name| name.contains("-trial-")).collect()
+}
+
+fn trials_left(cluster: &SimCluster) -> usize {
+    trials(cluster).len()
 }
 
 #[test]
@@ -97,6 +102,11 @@ impl Network for Stubborn {
                 attempt,
                 request: ChangeRequest::Remove { .. },
                 ..
+            }
+            | Effect::Settle {
+                attempt,
+                request: ChangeRequest::Remove { .. },
+                ..
             } if self.0 > 0 => {
                 self.0 -= 1;
                 let why = "the API server cannot be reached".to_owned();
@@ -139,4 +149,94 @@ fn memory_grows_from_trial_to_trial_and_the_workload_is_changed_once() {
     let limit = "/spec/template/spec/containers/0/resources/limits/memory";
     assert_eq!(bench.object("hungry", limit), "512Mi", "{}", bench.story());
     assert_eq!(bench.heals(), 1, "{}", bench.story());
+}
+
+/// What happens to the first trial pod's creation, or to its removal.
+#[derive(Debug)]
+enum Mishap {
+    /// The answer to the creation is lost, and the pod cannot be read either.
+    Unheard,
+    /// The removal is refused so many times.
+    Refused(u32),
+}
+
+impl Network for Mishap {
+    fn passage(&mut self, effect: &Effect, _: &mut SimCluster) -> Passage {
+        let Effect::Apply {
+            attempt, request, ..
+        } = effect
+        else {
+            return Passage::Arrives;
+        };
+        match (self, request) {
+            (this @ Self::Unheard, ChangeRequest::Create { .. }) => {
+                *this = Self::Refused(0);
+                let why = "no answer in time".to_owned();
+                let told = Event::Outcome(*attempt, Outcome::Failed { why });
+                Passage::Unread(jiff::SignedDuration::from_secs(15), told)
+            }
+            (Self::Refused(times), ChangeRequest::Remove { .. }) if *times > 0 => {
+                *times -= 1;
+                let why = "pods is forbidden".to_owned();
+                Passage::Answered(Event::Outcome(*attempt, Outcome::Refused { why }))
+            }
+            _ => Passage::Arrives,
+        }
+    }
+}
+
+fn run_with_rechecks(bench: &mut Bench, seconds: i64) {
+    for _ in 0..seconds / 30 {
+        bench.run(30);
+        bench.simulation.say(Event::Recheck);
+    }
+    bench.run(5);
+}
+
+#[test]
+fn a_trial_pod_of_which_nobody_was_told_is_removed_and_the_removal_is_journalled() {
+    let mut bench = Bench::over(Box::new(Mishap::Unheard), FULL);
+    bench.apply("web", 2, "nginx:latst", "");
+    run_with_rechecks(&mut bench, 240);
+    assert_eq!(
+        (bench.heals(), trials_left(&bench.simulation.cluster)),
+        (1, 0),
+        "{}",
+        bench.story()
+    );
+    let swept = |fact: &Fact| matches!(fact, Fact::TrialSwept { .. });
+    assert_eq!(bench.count(swept), 1, "{}", bench.story());
+}
+
+#[test]
+fn a_trial_pod_that_is_left_over_is_removed_when_the_program_starts() {
+    let mut bench = Bench::over(Box::new(Mishap::Unheard), FULL);
+    bench.apply("web", 2, "nginx:latst", "");
+    bench.run(120);
+    assert_eq!(trials_left(&bench.simulation.cluster), 1);
+    bench.restart();
+    bench.run(5);
+    assert_eq!(
+        trials_left(&bench.simulation.cluster),
+        0,
+        "{}",
+        bench.story()
+    );
+}
+
+#[test]
+fn a_removal_that_was_refused_is_tried_again_with_every_recheck_and_journalled_once() {
+    let mut bench = Bench::over(Box::new(Mishap::Refused(4)), FULL);
+    bench.apply("web", 2, "nginx:latst", "");
+    bench.run(60);
+    assert_eq!(trials_left(&bench.simulation.cluster), 1);
+    run_with_rechecks(&mut bench, 240);
+    assert_eq!(
+        trials_left(&bench.simulation.cluster),
+        0,
+        "{}",
+        bench.story()
+    );
+    let swept = |fact: &Fact| matches!(fact, Fact::TrialSwept { .. });
+    assert_eq!(bench.count(swept), 1, "{}", bench.story());
 }

@@ -141,6 +141,11 @@ fn details(incident: &Incident) -> String {
             "         akeso approve {0}   or   akeso reject {0}",
             question.attempt
         );
+        line!(
+            text,
+            "         or, on the workload, the annotation akeso.dev/approve: {0}   (or reject)",
+            question.mark()
+        );
         line!(text, "         {}", question.command);
         if let Some(instead) = &question.instead {
             line!(text, "         better change it there: {instead}");

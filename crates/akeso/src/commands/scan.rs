@@ -1,15 +1,19 @@
 //! `akeso scan`: one read-only look.
 
-use std::{io::Write, process::ExitCode, time::Duration};
+use std::{cmp::Reverse, io::Write, process::ExitCode, time::Duration};
 
 use akeso_core::{
+    diagnose::{Diagnosis, Remedy},
     engine::{Engine, Incident},
     gate::{self, Consented, Decision, Ruling, Spent},
     journal::Entry,
     policy::{Autonomy, Settings},
-    workload::AttemptId,
+    severity::Severity,
+    verify::neighbours,
+    workload::{AttemptId, WorkloadRef},
 };
 use akeso_kube::Hands;
+use anstyle::AnsiColor;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -59,20 +63,22 @@ pub async fn run(global: &Global, target: Target) -> anyhow::Result<ExitCode> {
         Duration::from_hours(1),
     );
     drive.run(Until::AtRest).await?;
-    let findings = drive.engine.ledger().open().map(|incident| {
-        let ruling = would_be_ruled(&drive.engine, incident, &would);
-        (incident, ruling)
-    });
-    let findings: Vec<_> = findings.collect();
-    let mut out = std::io::stdout().lock();
+    let ledger = drive.engine.ledger();
+    let findings = ledger
+        .open()
+        .map(|incident| Finding::of(&drive.engine, incident, &would));
+    let mut findings: Vec<_> = findings.collect();
+    findings.sort_by_key(|finding| (Reverse(finding.severity), finding.incident.id));
+    // colours are left out where the output is no terminal
+    let mut out = anstream::stdout().lock();
     match global.output {
-        Format::Json => findings.iter().try_for_each(|(incident, ruling)| {
-            writeln!(out, "{}", finding(incident, ruling.as_ref()))
-        })?,
+        Format::Json => findings
+            .iter()
+            .try_for_each(|finding| writeln!(out, "{}", finding.json()))?,
         Format::Text => {
-            findings.iter().try_for_each(|(incident, ruling)| {
-                write!(out, "{}", note(incident, ruling.as_ref()))
-            })?;
+            findings
+                .iter()
+                .try_for_each(|finding| write!(out, "{}", note(finding)))?;
             let count = findings.len();
             writeln!(
                 out,
@@ -80,7 +86,7 @@ pub async fn run(global: &Global, target: Target) -> anyhow::Result<ExitCode> {
                 if count == 0 {
                     "Nothing is broken.".to_owned()
                 } else {
-                    format!("{count} workload(s) broken.")
+                    format!("{count} finding(s).")
                 }
             )?;
         }
@@ -111,41 +117,84 @@ fn would_be_ruled(engine: &Engine, incident: &Incident, settings: &Settings) -> 
     Some(gate::decide(&request).0)
 }
 
-/// One finding, as a JSON object (docs/output.md).
-fn finding(incident: &Incident, ruling: Option<&Ruling>) -> serde_json::Value {
-    let diagnosis = incident.diagnoses.first();
-    json!({
-        "id": incident.id,
-        "namespace": incident.workload.namespace,
-        "kind": incident.workload.kind,
-        "name": incident.workload.name,
-        "container": diagnosis.and_then(|d| d.symptom.container.as_ref()).map(|c| &c.name),
-        "fault": diagnosis.map(|d| &d.fault),
-        "cause": diagnosis.map(|d| &d.cause),
-        "confidence": diagnosis.map(|d| d.confidence),
-        "evidence": diagnosis.map(|d| &d.evidence),
-        "symptoms": incident.symptoms,
-        "plan": incident.plan,
-        "gate": ruling,
-    })
+/// One thing that is broken.
+struct Finding<'a> {
+    incident: &'a Incident,
+    /// The cause, or what is thought to be it so far.
+    diagnosis: Option<&'a Diagnosis>,
+    severity: Severity,
+    affected: Vec<WorkloadRef>,
+    ruling: Option<Ruling>,
 }
 
-/// One finding, as a colleague would put it.
-fn note(incident: &Incident, ruling: Option<&Ruling>) -> String {
+impl<'a> Finding<'a> {
+    fn of(engine: &'a Engine, incident: &'a Incident, would: &Settings) -> Self {
+        let workload = engine.cluster().workload(&incident.workload);
+        let suspected = engine.suspected(incident.id);
+        Self {
+            incident,
+            diagnosis: incident.diagnoses.first().or(suspected.first()),
+            severity: workload.map_or(Severity::Warning, |workload| Severity::of(&workload)),
+            affected: neighbours::affected(engine.cluster(), engine.ledger(), incident),
+            ruling: would_be_ruled(engine, incident, would),
+        }
+    }
+
+    /// As a JSON object (docs/output.md).
+    fn json(&self) -> serde_json::Value {
+        let incident = self.incident;
+        let diagnosis = self.diagnosis;
+        let affected: Vec<_> = self.affected.iter().map(ToString::to_string).collect();
+        json!({
+            "id": incident.id,
+            "severity": self.severity,
+            "namespace": incident.workload.namespace,
+            "kind": incident.workload.kind,
+            "name": incident.workload.name,
+            "container": diagnosis.and_then(|d| d.symptom.container.as_ref()).map(|c| &c.name),
+            "fault": diagnosis.map(|d| &d.fault),
+            "cause": diagnosis.map(|d| &d.cause),
+            "confidence": diagnosis.map(|d| d.confidence),
+            "evidence": diagnosis.map(|d| &d.evidence),
+            "affected": affected,
+            "changed_before": diagnosis.map(|d| &d.changed_before),
+            "symptoms": incident.symptoms,
+            "plan": incident.plan,
+            "gate": self.ruling,
+        })
+    }
+}
+
+/// A finding, as a colleague would put it.
+fn note(finding: &Finding<'_>) -> String {
+    let (incident, ruling) = (finding.incident, finding.ruling.as_ref());
+    let colour = match finding.severity {
+        Severity::Critical => AnsiColor::Red,
+        Severity::Warning => AnsiColor::Yellow,
+    };
+    let colour = colour.on_default().bold();
+    let severity = finding.severity.as_str();
     let mut text = String::new();
-    if let Some(diagnosis) = incident.diagnoses.first() {
-        line!(text, "{}", diagnosis.cause);
+    if let Some(diagnosis) = finding.diagnosis {
+        line!(text, "{colour}{severity}{colour:#} {}", diagnosis.cause);
         for line in &diagnosis.evidence {
             line!(text, "  | {line}");
+        }
+        for line in &diagnosis.changed_before {
+            line!(text, "  changed: {line}");
         }
     } else {
         let symptoms: Vec<_> = incident.symptoms.iter().map(ToString::to_string).collect();
         let symptoms = symptoms.join(", ");
         line!(
             text,
-            "{}: {symptoms} (seen too seldom so far to say why)",
+            "{colour}{severity}{colour:#} {}: {symptoms} (seen too seldom so far to say why)",
             incident.workload
         );
+    }
+    if !finding.affected.is_empty() {
+        let affected: Vec<_> = finding.affected.iter().map(ToString::to_string).collect();
+        line!(text, "  affected: {}", affected.join(", "));
     }
     if let Some(plan) = &incident.plan {
         for (index, step) in plan.steps.iter().enumerate() {
@@ -171,6 +220,8 @@ fn note(incident: &Incident, ruling: Option<&Ruling>) -> String {
             line!(text, "  for a person: {}", plan.advice.why);
             line!(text, "    {}", plan.advice.command);
         }
+    } else if let Some(Remedy::Wait { why }) = finding.diagnosis.map(|it| &it.remedy) {
+        line!(text, "  nothing yet: {why}");
     }
     text.push('\n');
     text

@@ -184,7 +184,7 @@ fn what_is_rejected_is_not_done_and_an_annotation_is_an_answer_as_well() {
     kubectl(&[&arguments[..], &[note]].concat());
     let last = |journal: &[Entry]| {
         journal.iter().rev().find_map(|entry| match &entry.fact {
-            Fact::Asked { question, .. } if question.attempt != attempt => Some(question.attempt),
+            Fact::Asked { question, .. } if question.attempt != attempt => Some(question.mark()),
             _ => None,
         })
     };

@@ -1,13 +1,13 @@
 //! `Planned`, `Waiting`: the gate decides on a step, and the change, or first its trial, is made.
 
-use super::{Next, Turn};
+use super::{Next, Turn, person::APPROVE};
 use crate::{
     act::{self, Change, NotApplicable, PatchOp},
     cluster::Workload,
     engine::{Announcement, ChangeRequest, Effect, Incident, State},
     gate::{self, Approved, Consented, Decision, Ruling},
-    journal::{Fact, Outcome, Proposal, Verdict},
-    plan::{Advice, Canary, Plan, Proof, Step},
+    journal::{Fact, Outcome, Proposal},
+    plan::{Advice, Canary, Plan, Step},
     workload::AttemptId,
 };
 use jiff::SignedDuration;
@@ -64,7 +64,7 @@ impl<'a> Turn<'a> {
             .filter(|shown| shown.place == place);
         let attempt = shown.map_or_else(|| self.recorder.ledger.next_attempt(), |it| it.attempt);
         let change = match step.action.change(workload, attempt) {
-            Ok(change) => change,
+            Ok(change) => change.marked(&self.recorder.ledger.mark(attempt)),
             Err(why) => return self.not_applicable(incident, workload, step, &why),
         };
         let is_as_shown = |shown: &Proposal| {
@@ -130,7 +130,10 @@ impl<'a> Turn<'a> {
         change: &Change,
         consent: Consented,
     ) -> (Ruling, Option<Approved>) {
-        let spent = self.recorder.ledger.spent(&workload.reference);
+        let spent = self
+            .recorder
+            .ledger
+            .spent(&workload.reference, self.settings);
         gate::decide(&gate::Request {
             step,
             change,
@@ -164,14 +167,14 @@ impl<'a> Turn<'a> {
         // what a person was shown keeps its number; its trial has one of its own
         let trial_id = self.recorder.ledger.next_attempt();
         let trial = wants_trial
-            .then(|| approved.as_trial(workload, trial_id))
+            .then(|| approved.as_trial(workload, &self.recorder.ledger.mark(trial_id)))
             .flatten();
         let (attempt, approved) = match trial {
             Some(trial) => (trial_id, trial),
             None => (attempt, approved),
         };
         let change = approved.into_change();
-        let request = ChangeRequest::making(attempt, &change);
+        let request = ChangeRequest::making(&change);
         let on_trial = if matches!(change, Change::Trial { .. }) {
             "on a trial pod: "
         } else {
@@ -230,12 +233,14 @@ impl<'a> Turn<'a> {
                 let expires = self
                     .now
                     .checked_add(self.settings.policy.approvals.expire_after);
+                let mark = self.recorder.ledger.mark(attempt).to_string();
                 let note = format!(
-                    "{why}; to allow it: akeso approve {attempt}; to do it by hand: {command}"
+                    "{why}; to allow it: akeso approve {attempt}, or the annotation {APPROVE}: {mark}; to do it by hand: {command}"
                 );
                 self.announce(incident, Announcement::NeedsAttention, note);
                 let question = Box::new(Proposal {
                     attempt,
+                    mark: Some(mark),
                     place,
                     step: step.clone(),
                     change,
@@ -289,12 +294,7 @@ impl<'a> Turn<'a> {
 
     /// No step is left: takes back what was only a guess, then asks a person.
     fn give_up(&mut self, incident: &Incident, workload: &Workload<'_>, plan: Plan) -> Next {
-        let guess = incident.attempts.iter().rev().find(|attempt| {
-            attempt.is_kept()
-                && attempt.step.proof != Proof::Confirmed
-                && attempt.verdict != Some(Verdict::Healed)
-        });
-        if let Some(attempt) = guess.filter(|attempt| attempt.inverse().is_some()) {
+        if let Some(attempt) = incident.guess_in_vain() {
             self.take_back(incident, attempt);
             return Next::Done;
         }

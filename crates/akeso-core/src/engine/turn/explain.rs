@@ -92,6 +92,7 @@ impl<'a> Turn<'a> {
         }
         self.live.retry_at = None;
         self.live.waited_on = None;
+        self.live.suspected.clear();
         let Some(mut diagnoses) = self.diagnoses(incident, workload) else {
             return Next::Done;
         };
@@ -109,6 +110,7 @@ impl<'a> Turn<'a> {
             chosen.and_then(|index| Some((index, plans.into_iter().nth(index)??)))
         else {
             self.live.waited_on = Some(self.live.symptoms.clone());
+            self.live.suspected = diagnoses;
             return Next::Done;
         };
         diagnoses.swap(0, index);

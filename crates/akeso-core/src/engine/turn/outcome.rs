@@ -6,8 +6,9 @@ use super::{
 };
 use crate::{
     act::Change,
+    cluster::Workload,
     engine::{Announcement, Effect, Incident, State, incident::Attempt},
-    gate,
+    gate::{self, Ruling},
     journal::{Fact, Outcome},
     plan::Advice,
     workload::AttemptId,
@@ -43,6 +44,9 @@ impl Turn<'_> {
             self.escalate(incident, &advice, None);
             return;
         }
+        // a time to try something else again is none to take this back again
+        self.live.retry_at = None;
+        self.live.failed_take_backs = 0;
         self.record(Fact::RollbackIntended {
             incident: self.id,
             attempt: attempt.id,
@@ -55,14 +59,50 @@ impl Turn<'_> {
         });
     }
 
-    /// `RollingBack` → the same request again, when removing a trial pod has failed.
-    pub(super) fn take_back_again(&mut self, incident: &Incident, attempt: AttemptId) -> Next {
-        let request = incident.attempt(attempt).and_then(Attempt::inverse);
-        let is_due = self.live.retry_at.is_some_and(|at| at <= self.now);
-        if let Some(request) = request.filter(|_| is_due) {
-            self.live.retry_at = None;
-            self.recorder.effects.push(Effect::Apply {
-                attempt,
+    /// Takes back what was only a guess and did not help, now that a person must act: nobody else
+    /// would. What that person was told stands meanwhile, and afterwards.
+    pub(super) fn lower_what_was_raised_in_vain(&mut self) {
+        let Some(incident) = self.recorder.ledger.get(self.id).cloned() else {
+            return;
+        };
+        // who wants another change taken back is being served
+        let Some(guess) = incident
+            .guess_in_vain()
+            .filter(|_| incident.recalled.is_none())
+        else {
+            return;
+        };
+        let workload = self.cluster.workload(&incident.workload);
+        let is_forbidden = |it| gate::forbids_any_change(&it, self.settings).is_some();
+        if workload.is_none_or(is_forbidden) {
+            return; // when it is allowed again, it is done
+        }
+        self.take_back(&incident, guess);
+    }
+
+    /// `RollingBack` → the same request again, when it has failed. It may have arrived all the same,
+    /// so it is settled: read first, and sent where it is not there.
+    pub(super) fn take_back_again(
+        &mut self,
+        incident: &Incident,
+        workload: &Workload<'_>,
+        attempt: AttemptId,
+    ) -> Next {
+        if self.live.retry_at.is_none_or(|at| at > self.now) {
+            return Next::Done;
+        }
+        self.live.retry_at = None;
+        let Some(attempt) = incident.attempt(attempt) else {
+            return Next::Done;
+        };
+        let forbidden = gate::forbids_any_change(workload, self.settings);
+        if let Some(Ruling { why, .. }) = forbidden.filter(|_| !attempt.is_trial()) {
+            self.take_rollback_outcome(incident, attempt, Outcome::Refused { why });
+            return Next::Done;
+        }
+        if let Some(request) = attempt.inverse() {
+            self.recorder.effects.push(Effect::Settle {
+                attempt: attempt.id,
                 workload: incident.workload.clone(),
                 request,
             });
@@ -117,14 +157,19 @@ impl Turn<'_> {
     }
 
     fn take_rollback_outcome(&mut self, incident: &Incident, attempt: &Attempt, outcome: Outcome) {
-        if attempt.is_trial() && matches!(outcome, Outcome::Failed { .. }) {
-            // the pod is Akeso's own and must not stay: it is removed when that can be done
-            self.live.refusals = self.live.refusals.saturating_add(1);
-            let pause = RETRY.saturating_mul(1 << self.live.refusals.min(5));
-            self.live.retry_at = self.now.checked_add(pause).ok();
-            return;
+        if matches!(outcome, Outcome::Failed { .. }) {
+            let failures = self.live.failed_take_backs.saturating_add(1);
+            self.live.failed_take_backs = failures;
+            // a trial pod is Akeso's own and must not stay: it is removed when that can be done
+            if attempt.is_trial() || failures < MOST_REFUSALS {
+                let pause = RETRY.saturating_mul(1 << failures.min(5));
+                self.live.retry_at = self.now.checked_add(pause).ok();
+                return;
+            }
         }
         self.live.refusals = 0;
+        // if a person was told before: the workload is another by this, and not by that person
+        self.live.template = None;
         let failure = match &outcome {
             Outcome::Done { .. } => None,
             Outcome::Conflict { why } | Outcome::Refused { why } | Outcome::Failed { why } => {

@@ -15,7 +15,7 @@ use crate::{
 };
 use jiff::SignedDuration;
 
-/// On a workload: the attempt that its owner consents to, or declines.
+/// On a workload: the mark of the attempt that its owner consents to, or declines.
 pub const APPROVE: &str = "akeso.dev/approve";
 /// See [`APPROVE`].
 pub const REJECT: &str = "akeso.dev/reject";
@@ -65,6 +65,20 @@ impl<'a> Turn<'a> {
     /// A person was asked. When the workload is well or another by then, the incident is over.
     pub(super) fn wait_for_person(&mut self, incident: &Incident, workload: &Workload<'a>) -> Next {
         self.live.forget_evidence();
+        if workload.generation() < incident.taken_back_at() {
+            return Next::Done; // the watch has not told of our own change yet
+        }
+        let is_told = matches!(incident.state, State::Escalated { .. });
+        if is_told && !self.live.symptoms.is_empty() && incident.guess_in_vain().is_some() {
+            self.lower_what_was_raised_in_vain(); // it was forbidden, or the program ended before
+            let ledger = &self.recorder.ledger;
+            if ledger
+                .get(self.id)
+                .is_none_or(|it| it.state != incident.state)
+            {
+                return Next::Done;
+            }
+        }
         if let State::AwaitingApproval { question } = &incident.state
             && let Some(next) = self.look_for_answer(incident, workload, question)
         {
@@ -74,11 +88,13 @@ impl<'a> Turn<'a> {
             self.reconsider("what was told of is gone, and something else is broken");
             return Next::Again;
         }
+        let mut is_well = false;
         let over = match &incident.state {
             State::Escalated {
                 until: Some(until), ..
             } if *until <= self.now => Some("the time for which it was closed is over"),
             _ if self.is_well_again(incident, workload) => {
+                is_well = true;
                 Some("its symptoms went away, and not by Akeso")
             }
             _ if self.would_be_decided_otherwise(incident, workload) => {
@@ -100,8 +116,14 @@ impl<'a> Turn<'a> {
             _ => None,
         };
         self.live.retry_at = ends.filter(|at| *at > self.now);
-        if let Some(why) = over {
-            self.dismiss(why);
+        match over {
+            // a new incident would know nothing of it
+            Some(why) if !is_well && incident.guess_in_vain().is_some() => {
+                self.reconsider(why);
+                return Next::Again;
+            }
+            Some(why) => self.dismiss(why),
+            None => {}
         }
         Next::Done
     }
@@ -138,7 +160,7 @@ impl<'a> Turn<'a> {
         question: &Proposal,
     ) -> Option<Next> {
         let attempt = question.attempt;
-        let is_marked = |mark| workload.mark(mark) == Some(attempt.to_string().as_str());
+        let is_marked = |mark| workload.mark(mark) == Some(question.mark().as_str());
         let by = || {
             let who = workload.last_writer();
             who.unwrap_or_else(|| "somebody".to_owned()) + ", by annotation"

@@ -41,9 +41,6 @@ pub(super) fn broken(run: &Run) -> Vec<String> {
 
 /// Trial pods whose trial is over.
 fn left_trials(run: &Run) -> Vec<String> {
-    if run.may_be_unread {
-        return Vec::new(); // what nobody knows to be there nobody removes: it ends by itself
-    }
     let under_way: BTreeSet<_> = run
         .simulation
         .engine
@@ -52,14 +49,14 @@ fn left_trials(run: &Run) -> Vec<String> {
         .filter_map(|incident| match incident.state {
             State::Acting { attempt }
             | State::Verifying { attempt }
-            | State::RollingBack { attempt } => Some(attempt.to_string()),
+            | State::RollingBack { attempt } => Some(format!("{attempt}-")),
             _ => None,
         })
         .collect();
     let left = trial_pods(&run.simulation.cluster).into_iter();
-    left.filter(|(_, _, attempt)| !under_way.contains(attempt))
-        .map(|(namespace, name, attempt)| {
-            format!("the trial pod {namespace}/{name} of {attempt} is left over")
+    left.filter(|(_, _, mark)| !under_way.iter().any(|attempt| mark.starts_with(attempt)))
+        .map(|(namespace, name, mark)| {
+            format!("the trial pod {namespace}/{name} of {mark} is left over")
         })
         .collect()
 }
@@ -131,7 +128,7 @@ fn unattended(run: &Run, workload: &WorkloadRef, incident: &Incident) -> Option<
         State::Escalated { .. } | State::AwaitingApproval { .. } => true,
         State::Waiting { .. } => {
             let ruling = incident.ruling.as_ref()?;
-            let spent = ledger.spent(workload);
+            let spent = ledger.spent(workload, &rules.settings());
             match ruling.rule.as_str() {
                 "freeze" => rules.is_frozen(now),
                 "hourly-budget" => {

@@ -49,7 +49,7 @@ fn restored(run: &Run) -> Vec<String> {
         return Vec::new(); // what is not written cannot be read
     }
     let settings = run.rules.last().unwrap().1.settings();
-    let restored = match Engine::restore(settings, &simulation.journal) {
+    let restored = match Engine::restore(settings.clone(), &simulation.journal) {
         Ok(engine) => engine,
         Err(error) => return vec![format!("the journal cannot be read back: {error}")],
     };
@@ -80,7 +80,7 @@ fn restored(run: &Run) -> Vec<String> {
     });
     for made in &run.world.workloads {
         compare("the budgets", &|ledger| {
-            vec![format!("{:?}", ledger.spent(&made.reference))]
+            vec![format!("{:?}", ledger.spent(&made.reference, &settings))]
         });
     }
     broken

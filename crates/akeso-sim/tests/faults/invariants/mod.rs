@@ -26,8 +26,6 @@ pub struct Run {
     pub others: Others,
     /// Workloads on which somebody worked while a change was on its way.
     pub meddled: Vec<WorkloadRef>,
-    /// Whether it may be that nobody can tell what became of a change.
-    pub may_be_unread: bool,
 }
 
 impl Run {

@@ -10,7 +10,7 @@ use akeso_core::{
     journal::{End, Entry, Fact, Outcome, Proposal, SharedCause, Verdict},
     plan::{Plan, Proof, Step},
     quantity::Bytes,
-    workload::{AttemptId, IncidentId, WorkloadRef},
+    workload::{AttemptId, IncidentId, WorkloadKind, WorkloadRef},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -114,7 +114,10 @@ impl Story {
             Fact::Applied {
                 incident, outcome, ..
             } => {
-                self.case(*incident).is_busy = matches!(outcome, Outcome::Done { .. });
+                let case = self.case(*incident);
+                // a CronJob has its verdict with its next run, and holds nobody up until then
+                let has_a_verdict_soon = case.workload.kind != WorkloadKind::CronJob;
+                case.is_busy = has_a_verdict_soon && matches!(outcome, Outcome::Done { .. });
             }
             Fact::Judged {
                 incident,
@@ -168,6 +171,7 @@ impl Story {
             | Fact::Diagnosed { .. }
             | Fact::Gated { .. }
             | Fact::Learned { .. }
+            | Fact::TrialSwept { .. }
             | Fact::Forgotten { .. }
             | Fact::Declined { .. }
             | Fact::Sealed { .. }
@@ -323,7 +327,9 @@ fn is_same(shown: &Change, made: &Change) -> bool {
             .map(|it| serde_json::to_value(it).unwrap());
         all.filter(|it| {
             let path = it["path"].as_str().unwrap();
-            path != "/metadata/generation" && !path.starts_with("/metadata/annotations")
+            // the approving annotation itself raises them
+            let is_version = ["/metadata/generation", "/metadata/resourceVersion"].contains(&path);
+            !is_version && !path.starts_with("/metadata/annotations")
         })
         .collect()
     };

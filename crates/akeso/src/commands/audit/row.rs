@@ -148,6 +148,16 @@ pub fn of(entry: &Entry, ledger: &Ledger) -> Option<Row> {
             row.attempt(incident, *attempt);
             row.outcome(outcome);
         }
+        Fact::TrialSwept {
+            attempt,
+            workload,
+            pod,
+        } => {
+            row.fact = "trial-swept";
+            row.attempt = attempt.to_string();
+            row.workload = workload.to_string();
+            row.why = format!("the trial pod {pod} was left over");
+        }
         Fact::Learned {
             fingerprint,
             action,

@@ -145,6 +145,7 @@ pub fn tell(fact: &Fact, incident: &Incident) -> Option<(String, bool)> {
         Fact::Opened { .. }
         | Fact::SharedOpened { .. }
         | Fact::Diagnosed { .. }
+        | Fact::TrialSwept { .. }
         | Fact::Forgotten { .. }
         | Fact::Sealed { .. } => return None,
         Fact::Planned { .. } => (plan_lines(incident), false),

@@ -1,12 +1,4 @@
 //! Why no node takes a pod, by the scheduler's words and the nodes themselves.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-#[expect(dead_code, reason = "other tests need the rest")]
-mod world;
 
 use akeso_core::{
     diagnose::{Diagnosis, Findings, Remedy, diagnose},
@@ -15,6 +7,8 @@ use akeso_core::{
     policy::Settings,
 };
 use serde_json::{Value, json};
+
+use crate::world;
 
 fn node(name: &str, disk: &str, cordoned: bool) -> Value {
     json!({

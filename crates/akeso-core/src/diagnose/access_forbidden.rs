@@ -1,0 +1,199 @@
+//! Fault `access-forbidden`: the API server refuses what the program asks of it, for its
+//! ServiceAccount has no right to it. Rights are never given by Akeso: a log is data, and whoever
+//! can write to it could ask for any.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{Diagnosis, Examination, Family, Fault, Remedy, last_lines, undo, unknown_crash};
+use crate::{
+    observe::{Sign, Symptom},
+    plan::Advice,
+};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "access-forbidden",
+    family: Family::Access,
+    signs: "the program ends or is never ready, and its log or events tell what the API server refuses its ServiceAccount (`forbidden: User \"system:serviceaccount:…\" cannot …`)",
+    does: "names verb, resource and ServiceAccount, and the commands that would grant just that; after a rollout, puts the last good revision back, where its pods are ready",
+    never: "grants a right, or proposes more than what was refused",
+    diagnose,
+};
+
+/// The API server's words. Only the verbs that RBAC's objects know and names of the shape of a
+/// name are taken: what is proposed to a person is made of them.
+static REFUSAL: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r#"(?:"(?<object>[a-z0-9][a-z0-9.-]*)" is )?forbidden: User "system:serviceaccount:(?<namespace>[a-z0-9-]+):(?<account>[a-z0-9.-]+)" cannot (?<verb>get|list|watch|create|update|patch|delete|deletecollection) resource "(?<resource>[a-z0-9-]+)(?:/(?<part>[a-z0-9-]+))?" in API group "(?<group>[a-z0-9.-]*)" (?:in the namespace "(?<in>[a-z0-9-]+)"|at the cluster scope)"#,
+    )
+    .ok()
+});
+
+/// What was refused, to whom and where.
+#[derive(Debug)]
+struct Refusal {
+    namespace: String,
+    account: String,
+    verb: String,
+    /// As kubectl takes it: `deployments.apps/scale`.
+    resource: String,
+    object: Option<String>,
+    /// Nothing where it was asked of the whole cluster.
+    within: Option<String>,
+}
+
+impl Refusal {
+    /// The last one that a text tells of.
+    fn last_in(text: &str) -> Option<Self> {
+        // clients that log as JSON escape the quotes
+        let text = text.replace("\\\"", "\"");
+        let found = REFUSAL.as_ref()?.captures_iter(&text).last()?;
+        let part = |name: &str| found.name(name).map(|it| it.as_str().to_owned());
+        let group = part("group").filter(|group| !group.is_empty());
+        let resource = [
+            part("resource")?,
+            group.map(|group| format!(".{group}")).unwrap_or_default(),
+            part("part").map(|it| format!("/{it}")).unwrap_or_default(),
+        ];
+        Some(Self {
+            namespace: part("namespace")?,
+            account: part("account")?,
+            verb: part("verb")?,
+            resource: resource.concat(),
+            object: part("object"),
+            within: part("in"),
+        })
+    }
+
+    /// What would grant this and nothing more.
+    fn grant(&self) -> String {
+        let account = format!("{}:{}", self.namespace, self.account);
+        let name = format!(
+            "{}-{}-{}",
+            self.account,
+            self.verb,
+            self.resource.replace(['.', '/'], "-")
+        );
+        // the other verbs name no object when they are judged, so that a name would grant nothing
+        let by_name = matches!(self.verb.as_str(), "get" | "update" | "patch" | "delete");
+        let object = self
+            .object
+            .as_ref()
+            .filter(|_| by_name)
+            .map(|object| format!(" --resource-name={object}"))
+            .unwrap_or_default();
+        let (verb, resource) = (&self.verb, &self.resource);
+        match &self.within {
+            Some(within) => format!(
+                "kubectl -n {within} create role {name} --verb={verb} --resource={resource}{object} && kubectl -n {within} create rolebinding {name} --role={name} --serviceaccount={account}"
+            ),
+            None => format!(
+                "kubectl create clusterrole {name} --verb={verb} --resource={resource}{object} && kubectl create clusterrolebinding {name} --clusterrole={name} --serviceaccount={account}"
+            ),
+        }
+    }
+}
+
+fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
+    match &symptom.sign {
+        Sign::Crash(_) | Sign::Probe { .. } => {}
+        Sign::ImagePull { .. }
+        | Sign::OutOfMemory(_)
+        | Sign::Config
+        | Sign::Start
+        | Sign::Unschedulable
+        | Sign::RolloutOverdue
+        | Sign::PodsRefused
+        | Sign::StuckOnOldPod { .. }
+        | Sign::JobFailed => return None,
+    }
+    let log = examination.crash_log(symptom)?;
+    // a refusal far up in the log may have been lived with
+    let end = last_lines(log, 20).join("\n");
+    let events = examination.recent_events(symptom).join("\n");
+    let refusal = Refusal::last_in(&end).or_else(|| Refusal::last_in(&events))?;
+    let workload = examination.workload;
+    let spec = workload.template().and_then(|it| it.spec.as_ref());
+    let own = spec
+        .and_then(|spec| spec.service_account_name.as_deref())
+        .unwrap_or("default");
+    // a log may tell of anybody: rights are proposed for the workload's own ServiceAccount only
+    if refusal.account != own || refusal.namespace != workload.reference.namespace {
+        return None;
+    }
+    let place = refusal.within.as_ref().map_or_else(
+        || "in the whole cluster".to_owned(),
+        |within| format!("in namespace {within}"),
+    );
+    let says = format!(
+        "is refused by the API server: ServiceAccount {}/{} may not {} {} {place}",
+        refusal.namespace, refusal.account, refusal.verb, refusal.resource
+    );
+    let advice = Advice {
+        why: "whether the program is meant to have this right is for a person to say; the command grants it and nothing more".to_owned(),
+        command: refusal.grant(),
+    };
+    let remedy = match &symptom.sign {
+        Sign::Crash(crash) if !unknown_crash::is_no_accident(examination, symptom, crash) => {
+            Remedy::Wait {
+                why: "it has ended only a few times so far, and the right may be on its way"
+                    .to_owned(),
+            }
+        }
+        Sign::Crash(_) => undo::or_person(examination, advice),
+        Sign::Probe { .. }
+        | Sign::ImagePull { .. }
+        | Sign::OutOfMemory(_)
+        | Sign::Config
+        | Sign::Start
+        | Sign::Unschedulable
+        | Sign::RolloutOverdue
+        | Sign::PodsRefused
+        | Sign::StuckOnOldPod { .. }
+        | Sign::JobFailed => Remedy::Person(advice),
+    };
+    Some(
+        examination
+            .diagnosis(&FAULT, symptom, says, 85, remedy)
+            .with_detail(&format!("{} {}", refusal.verb, refusal.resource))
+            .with_evidence(last_lines(log, 4)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_grant_it_grants_no_more() {
+        for (line, grant) in [
+            (
+                r#"pods is forbidden: User "system:serviceaccount:shop:default" cannot list resource "pods" in API group "" in the namespace "shop""#,
+                "kubectl -n shop create role default-list-pods --verb=list --resource=pods && kubectl -n shop create rolebinding default-list-pods --role=default-list-pods --serviceaccount=shop:default",
+            ),
+            (
+                r#"deployments.apps "web" is forbidden: User "system:serviceaccount:shop:bot" cannot patch resource "deployments/scale" in API group "apps" in the namespace "shop""#,
+                "kubectl -n shop create role bot-patch-deployments-apps-scale --verb=patch --resource=deployments.apps/scale --resource-name=web && kubectl -n shop create rolebinding bot-patch-deployments-apps-scale --role=bot-patch-deployments-apps-scale --serviceaccount=shop:bot",
+            ),
+            (
+                r#"{"error":"nodes is forbidden: User \"system:serviceaccount:shop:bot\" cannot watch resource \"nodes\" in API group \"\" at the cluster scope"}"#,
+                "kubectl create clusterrole bot-watch-nodes --verb=watch --resource=nodes && kubectl create clusterrolebinding bot-watch-nodes --clusterrole=bot-watch-nodes --serviceaccount=shop:bot",
+            ),
+        ] {
+            assert_eq!(Refusal::last_in(line).unwrap().grant(), grant);
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_is_not_taken() {
+        for line in [
+            r#"pods is forbidden: User "system:serviceaccount:shop:default" cannot * resource "*" in API group "*" in the namespace "shop""#,
+            r#"pods is forbidden: User "system:serviceaccount:shop:default; kubectl delete ns shop" cannot list resource "pods" in API group "" in the namespace "shop""#,
+            r#"pods is forbidden: User "alice" cannot list resource "pods" in API group "" in the namespace "shop""#,
+            r#"roles is forbidden: User "system:serviceaccount:shop:default" cannot escalate resource "roles" in API group "rbac.authorization.k8s.io" in the namespace "shop""#,
+        ] {
+            assert!(Refusal::last_in(line).is_none(), "{line}");
+        }
+    }
+}
