@@ -1,7 +1,8 @@
-//! Fault `claim-missing`: the pod mounts a PersistentVolumeClaim that does not exist.
+//! Fault `claim-missing`: the pod mounts a `PersistentVolumeClaim` that does not exist.
 
 use std::sync::LazyLock;
 
+use k8s_openapi::api::core::v1::Volume;
 use regex::Regex;
 
 use super::{Diagnosis, Examination, Family, Fault, placement};
@@ -38,16 +39,15 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         .map(|close| format!(" (likely meant: {close})"))
         .unwrap_or_default();
     let spec = examination.workload.pod_spec();
-    let volume = spec
-        .and_then(|spec| spec.volumes.as_ref())
-        .into_iter()
-        .flatten()
-        .find(|volume| {
-            let source = volume.persistent_volume_claim.as_ref();
-            source.is_some_and(|source| source.claim_name == *claim)
-        })
-        .map(|volume| format!("volume {} names a claim", volume.name))
-        .unwrap_or_else(|| "a volume names a claim".to_owned());
+    let mut volumes = spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+    let names_it = |volume: &&Volume| {
+        let source = volume.persistent_volume_claim.as_ref();
+        source.is_some_and(|source| source.claim_name == *claim)
+    };
+    let volume = volumes.find(names_it).map_or_else(
+        || "a volume names a claim".to_owned(),
+        |volume| format!("volume {} names a claim", volume.name),
+    );
     let says = format!(
         "cannot be scheduled: {volume} that does not exist: PersistentVolumeClaim {namespace}/{claim}{meant}"
     );
