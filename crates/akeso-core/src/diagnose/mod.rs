@@ -6,6 +6,7 @@
 mod access_forbidden;
 mod bad_command;
 mod changes;
+mod claim_missing;
 mod container_config;
 mod dependency;
 mod dependency_unreachable;
@@ -20,7 +21,10 @@ mod job_given_up;
 mod limit_range;
 mod missing_reference;
 mod missing_variable;
+mod node_cordoned;
+mod node_selector_unmatched;
 mod out_of_memory;
+mod placement;
 mod pod_security;
 mod pods_refused;
 mod probe_failing;
@@ -28,6 +32,7 @@ mod probe_wrong_answer;
 mod probe_wrong_port;
 mod program_not_found;
 mod quota_exceeded;
+mod request_too_large;
 mod rollout_overdue;
 mod service_account_missing;
 mod service_port;
@@ -195,6 +200,10 @@ pub const FAULTS: &[Fault] = &[
     exits_successfully::FAULT,
     job_given_up::BACKOFF,
     unknown_crash::FAULT,
+    claim_missing::FAULT,
+    node_selector_unmatched::FAULT,
+    request_too_large::FAULT,
+    node_cordoned::FAULT,
     unschedulable::FAULT,
     quota_exceeded::FAULT,
     pod_security::FAULT,
