@@ -28,11 +28,11 @@ fn found(kind: SupportKind, objects: &[Value]) -> Option<(String, String, String
     let symptoms = observe(&workload, now).symptoms;
     let evidence = Evidence::default();
     let findings = diagnose(&workload, &symptoms, &evidence, &Settings::default(), now);
-    let Findings::Diagnosed(diagnoses) = findings else {
+    let Findings::Diagnosed(all) = findings else {
         unreachable!("it asks");
     };
-    assert_eq!(diagnoses.len(), symptoms.len());
-    let diagnosis = diagnoses.into_iter().next()?;
+    assert_eq!(all.len(), symptoms.len());
+    let diagnosis = all.into_iter().next()?;
     let Remedy::Person(advice) = diagnosis.remedy else {
         unreachable!("nothing is changed");
     };
