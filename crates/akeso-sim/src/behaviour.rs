@@ -26,6 +26,8 @@ pub(crate) struct Behaviour {
     pub(crate) logs: Vec<String>,
     /// What it does when a required variable is empty.
     pub(crate) missing: Option<Missing>,
+    /// What it cannot do without; nothing where that is there.
+    pub(crate) needs: Option<Needs>,
     /// How its memory grows.
     pub(crate) memory: Option<Memory>,
     /// How it ends by itself.
@@ -41,6 +43,17 @@ pub(crate) struct Missing {
     #[serde(default)]
     pub(crate) log: Vec<String>,
     pub(crate) exit: i32,
+}
+
+/// What a container does when, at its start, no pod of a Service is ready.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Needs {
+    /// The Service, in the pod's namespace.
+    pub(crate) service: String,
+    pub(crate) exit: i32,
+    #[serde(default)]
+    pub(crate) log: Vec<String>,
 }
 
 /// Memory that grows in steps to a peak.

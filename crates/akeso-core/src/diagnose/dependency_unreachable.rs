@@ -2,24 +2,28 @@
 //! that it cannot reach. Where that is a Service, the cluster knows more: it may not be there, not
 //! have the port, or have nobody behind it.
 
+mod known;
 mod unreachable;
 
-use k8s_openapi::api::core::v1::{PodTemplateSpec, Service};
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Diagnosis, Examination, Family, Fault, Remedy, last_lines, undo, unknown_crash};
 use crate::{
-    cluster::{Cluster, Key, Kind, ObjectRef, in_namespace, is_ready, selects},
     observe::{Probe, Sign, Symptom},
     plan::Advice,
-    similar::closest,
 };
-use unreachable::{Failure, Unreachable};
+use known::known;
+
+/// Until every node knows that a pod of a Service is ready.
+const TIME_TO_KNOW: SignedDuration = SignedDuration::from_secs(5);
+/// ... and a program that runs has asked again.
+const TIME_TO_REACH: SignedDuration = SignedDuration::from_secs(60);
 
 pub(super) const FAULT: Fault = Fault {
     name: "dependency-unreachable",
     family: Family::Network,
     signs: "the program ends or is never ready, and its log names a host that refuses, does not answer or is not known",
-    does: "says what the cluster knows of it: no such Service, no such port, no ready pod and whose they would be; after a rollout that changed the address, puts the last good revision back, where its pods are ready",
+    does: "says what the cluster knows of it: no such Service, no such port, no ready pod and whose they would be; where these are broken themselves, waits for what heals them; after a rollout that changed the address, puts the last good revision back, where its pods are ready",
     never: "changes an address to one that looks like it, or restarts the program while its dependency is away",
     diagnose,
 };
@@ -51,8 +55,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     }
     let log = examination.crash_log(symptom)?;
     let found = unreachable::last_in(log)?;
-    let namespace = &examination.workload.reference.namespace;
-    let known = known(examination.workload.cluster(), namespace, &found);
+    let known = known(examination, &found);
     let says = format!(
         "cannot reach {}: {}{}",
         found.address(),
@@ -65,7 +68,13 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             .command
             .unwrap_or_else(|| examination.describe(symptom)),
     };
+    let is_over = known
+        .ready_since
+        .is_some_and(|since| !has_tried(examination, symptom, since));
     let remedy = match &symptom.sign {
+        _ if is_over && !unknown_crash::has_given_up(examination, symptom) => Remedy::Wait {
+            why: "what it depends on is ready only since then: its next try tells".to_owned(),
+        },
         Sign::Crash(crash) if !unknown_crash::is_no_accident(examination, symptom, crash) => {
             Remedy::Wait {
                 why: "it has ended only a few times so far: what it depends on may be starting"
@@ -92,211 +101,18 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         .with_detail(&found.address())
         .with_evidence(last_lines(log, 4));
     diagnosis.dependency = known.dependency.or(diagnosis.dependency);
+    diagnosis.caused_by = known.caused_by;
     Some(diagnosis)
 }
 
-/// What the cluster knows of a host.
-#[derive(Debug)]
-struct Known {
-    /// Goes on the sentence of the cause.
-    says: String,
-    why: String,
-    command: Option<String>,
-    dependency: Option<String>,
-    /// Whether the workload names what is not there, so that it is the workload that is wrong.
-    is_wrong_address: bool,
-}
-
-fn known(cluster: &Cluster, own: &str, found: &Unreachable) -> Known {
-    let Some(key) = service_meant(cluster, own, &found.host) else {
-        return Known {
-            says: String::new(),
-            why: "the address or what answers there must be mended".to_owned(),
-            command: None,
-            dependency: None,
-            is_wrong_address: true,
-        };
-    };
-    let (namespace, name) = (&key.namespace, &key.name);
-    let dependency = Some(format!("Service {namespace}/{name}"));
-    let Some(service) = cluster.services.get(&key) else {
-        let similar = similar_service(cluster, &key, found.port)
-            .map(|similar| format!("; {similar} exists"))
-            .unwrap_or_default();
-        return Known {
-            says: format!("; no Service {name} is in namespace {namespace}{similar}"),
-            why: "either the Service must be made or the address that the program is given mended"
-                .to_owned(),
-            command: Some(format!("kubectl -n {namespace} get services")),
-            dependency,
-            is_wrong_address: true,
-        };
-    };
-    let ports = ports_of(service);
-    if let Some(port) = found.port
-        && !ports.is_empty()
-        && !ports.contains(&i32::from(port))
-    {
-        let ports: Vec<_> = ports.iter().map(ToString::to_string).collect();
-        return Known {
-            says: format!(
-                "; the Service {namespace}/{name} has no port {port}, it has {}",
-                ports.join(", ")
-            ),
-            why:
-                "either the Service's ports or the address that the program is given must be mended"
-                    .to_owned(),
-            command: Some(format!("kubectl -n {namespace} describe service {name}")),
-            dependency,
-            is_wrong_address: true,
-        };
-    }
-    let command = Some(format!(
-        "kubectl -n {namespace} describe service {name} && kubectl -n {namespace} get networkpolicies"
-    ));
-    let (says, why) = match behind(cluster, service) {
-        Behind::Unknown => (
-            String::new(),
-            "nothing is known of who answers for this Service".to_owned(),
-        ),
-        Behind::Nobody { owner } => {
-            let whose = owner.map(|owner| format!(" ({owner})")).unwrap_or_default();
-            (
-                format!("; the Service {namespace}/{name} has no ready pod{whose}"),
-                "the cause lies there: once its pods are ready, this program can start".to_owned(),
-            )
+/// Whether the program has failed to reach what is ready since a time: what it said before tells
+/// of the time before.
+fn has_tried(examination: &Examination<'_>, symptom: &Symptom, since: Timestamp) -> bool {
+    let after = |time| since.checked_add(time).unwrap_or(Timestamp::MAX);
+    match examination.last_life(symptom) {
+        Some((began, ended)) if matches!(symptom.sign, Sign::Crash(_)) => {
+            began >= after(TIME_TO_KNOW) || ended >= after(TIME_TO_REACH)
         }
-        Behind::Ready => (
-            format!("; the Service {namespace}/{name} has ready pods"),
-            match found.failure {
-                Failure::Refused => {
-                    "its pods do not listen on the Service's targetPort, or came only by now"
-                }
-                Failure::TimedOut => "a NetworkPolicy may stand between them",
-                Failure::NotKnown => {
-                    "the cluster's DNS did not know its name, or the Service came only by now"
-                }
-            }
-            .to_owned(),
-        ),
-    };
-    Known {
-        says,
-        why,
-        command,
-        dependency,
-        is_wrong_address: false,
-    }
-}
-
-/// The Service that a host is the name of, whether it exists or not. Of other namespaces only those
-/// are judged of which Services are known: they may lie outside of what is watched.
-fn service_meant(cluster: &Cluster, own: &str, host: &str) -> Option<Key> {
-    let is_its = |service: &Service| {
-        let spec = service.spec.as_ref();
-        spec.and_then(|spec| spec.cluster_ip.as_deref()) == Some(host)
-    };
-    let by_address = || {
-        let mut services = cluster.services.iter();
-        Some(services.find(|(_, service)| is_its(service))?.0.clone())
-    };
-    if host.parse::<std::net::IpAddr>().is_ok() || host == "localhost" {
-        return by_address();
-    }
-    let is_watched = |namespace: &str| {
-        namespace == own || in_namespace(&cluster.services, namespace).next().is_some()
-    };
-    let inner = host.strip_suffix(".cluster.local").unwrap_or(host);
-    let (inner, is_full) = match inner.strip_suffix(".svc") {
-        Some(inner) => (inner, true),
-        None => (inner, false),
-    };
-    let labels: Vec<_> = inner.split('.').collect();
-    match labels.as_slice() {
-        [name] => Some(Key::new(own, name)),
-        [name, namespace] if is_watched(namespace) => Some(Key::new(namespace, name)),
-        // a pod of a headless Service, in the workload's own namespace
-        [_, name] if !is_full && cluster.services.contains_key(&Key::new(own, name)) => {
-            Some(Key::new(own, name))
-        }
-        [_, name, namespace] if is_full && is_watched(namespace) => Some(Key::new(namespace, name)),
-        _ => None,
-    }
-}
-
-/// A Service that may have been meant: of a close name, or the only one with this port.
-fn similar_service(cluster: &Cluster, wanted: &Key, port: Option<u16>) -> Option<String> {
-    let all = || in_namespace(&cluster.services, &wanted.namespace);
-    let has_port =
-        |service: &Service| port.is_some_and(|port| ports_of(service).contains(&i32::from(port)));
-    let only_with_port = || {
-        let mut such = all().filter(|(_, service)| has_port(service));
-        let (key, _) = such.next()?;
-        such.next().is_none().then(|| key.name.clone())
-    };
-    closest(&wanted.name, all().map(|(key, _)| key.name.clone())).or_else(only_with_port)
-}
-
-fn ports_of(service: &Service) -> Vec<i32> {
-    let spec = service.spec.as_ref();
-    let ports = spec.and_then(|spec| spec.ports.as_deref());
-    ports
-        .unwrap_or_default()
-        .iter()
-        .map(|port| port.port)
-        .collect()
-}
-
-enum Behind {
-    Ready,
-    Nobody {
-        owner: Option<String>,
-    },
-    /// It selects no pods by itself.
-    Unknown,
-}
-
-fn behind(cluster: &Cluster, service: &Service) -> Behind {
-    let spec = service.spec.as_ref();
-    let selector = spec.and_then(|spec| spec.selector.as_ref());
-    let Some(selector) = selector.filter(|selector| !selector.is_empty()) else {
-        return Behind::Unknown;
-    };
-    let namespace = service.metadata.namespace.as_deref().unwrap_or_default();
-    let pods: Vec<_> = in_namespace(&cluster.pods, namespace)
-        .filter(|(_, pod)| selects(service, pod))
-        .collect();
-    if pods.iter().any(|(_, pod)| is_ready(pod)) {
-        return Behind::Ready;
-    }
-    let of_pod = pods.first().and_then(|(key, _)| {
-        let pod = ObjectRef {
-            kind: Kind::Pod,
-            namespace: key.namespace.clone(),
-            name: key.name.clone(),
-        };
-        Some(cluster.root_of(&pod)?.to_string())
-    });
-    // scaled to zero, or its pods are refused
-    let makes_such = |template: &PodTemplateSpec| {
-        let labels = template.metadata.as_ref().and_then(|it| it.labels.as_ref());
-        labels.is_some_and(|labels| {
-            selector
-                .iter()
-                .all(|(key, value)| labels.get(key) == Some(value))
-        })
-    };
-    let of_template = || {
-        let deployment = in_namespace(&cluster.deployments, namespace)
-            .find(|(_, it)| makes_such(&it.spec.template))
-            .map(|(key, _)| format!("Deployment {}/{}", key.namespace, key.name));
-        deployment.or_else(|| {
-            in_namespace(&cluster.stateful_sets, namespace)
-                .find(|(_, it)| makes_such(&it.spec.template))
-                .map(|(key, _)| format!("StatefulSet {}/{}", key.namespace, key.name))
-        })
-    };
-    Behind::Nobody {
-        owner: of_pod.or_else(of_template),
+        Some(_) | None => examination.now >= after(TIME_TO_REACH),
     }
 }

@@ -58,6 +58,7 @@ use crate::{
     observe::Symptom,
     plan::{Advice, Step},
     policy::Settings,
+    workload::WorkloadRef,
 };
 
 /// A cause in one plain sentence, and what can be done about it.
@@ -80,6 +81,9 @@ pub struct Diagnosis {
     /// `ConfigMap shop/settings`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dependency: Option<String>,
+    /// What is broken itself and has broken this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caused_by: Option<WorkloadRef>,
     /// What was changed shortly before, and by whom, a line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed_before: Vec<String>,
@@ -299,6 +303,25 @@ impl<'a> Examination<'a> {
         Some("")
     }
 
+    /// When the last life of the container that shows a symptom began and ended.
+    fn last_life(&self, symptom: &Symptom) -> Option<(Timestamp, Timestamp)> {
+        let name = symptom.pod.as_ref()?;
+        let container = symptom.container.as_ref()?;
+        let mut pods = self.workload.pods.iter();
+        let pod = pods.find(|pod| pod.metadata.name.as_ref() == Some(name))?;
+        let status = pod.status.as_ref()?;
+        let mut statuses = status
+            .container_statuses
+            .iter()
+            .chain(&status.init_container_statuses)
+            .flatten();
+        let status = statuses.find(|status| status.name == container.name)?;
+        let states = [status.state.as_ref(), status.last_state.as_ref()];
+        let mut ended = states.into_iter().flatten();
+        let ended = ended.find_map(|state| state.terminated.as_ref())?;
+        Some((ended.started_at.as_ref()?.0, ended.finished_at.as_ref()?.0))
+    }
+
     /// The beginning of every cause: `Deployment shop/web: container nginx`.
     fn subject(&self, symptom: &Symptom) -> String {
         match &symptom.container {
@@ -325,6 +348,7 @@ impl<'a> Examination<'a> {
             evidence: self.recent_events(symptom),
             detail: String::new(),
             dependency: dependency::of(symptom, &self.workload.reference.namespace),
+            caused_by: None,
             changed_before: changes::changed_before(self.workload, self.now),
             fingerprint: Fingerprint::of(fault.name, &container, ""),
             remedy,

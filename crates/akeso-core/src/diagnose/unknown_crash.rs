@@ -99,6 +99,10 @@ pub(super) fn is_no_accident(
     symptom: &Symptom,
     crash: &Crash,
 ) -> bool {
-    let has_given_up = is_seen(examination, symptom, |sign| matches!(sign, Sign::JobFailed));
-    has_given_up || crash.restarts >= ENOUGH
+    has_given_up(examination, symptom) || crash.restarts >= ENOUGH
+}
+
+/// Whether no other try will be made.
+pub(super) fn has_given_up(examination: &Examination<'_>, symptom: &Symptom) -> bool {
+    is_seen(examination, symptom, |sign| matches!(sign, Sign::JobFailed))
 }

@@ -1,19 +1,16 @@
 //! Ingresses that lead to a Service or a port that is not there.
 
-use jiff::SignedDuration;
 use k8s_openapi::api::{
     core::v1::Service,
     networking::v1::{Ingress, IngressServiceBackend, ServiceBackendPort},
 };
 
-use super::{Flaw, Look, Symptom, on_support, written};
+use super::{Flaw, Look, Symptom, TIME_TO_MEET, on_support, written};
 use crate::{
     cluster::{Controller, Key, Support, in_namespace},
     similar::closest,
 };
 
-/// An Ingress may be applied before its Service.
-const TIME_TO_MEET: SignedDuration = SignedDuration::from_secs(60);
 /// With this port the AWS load balancer controller reads an annotation in place of a Service
 /// (<https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/ingress/annotations/#actions>).
 const BY_ANNOTATION: &str = "use-annotation";

@@ -34,6 +34,9 @@ pub const IGNORE: &str = "akeso.dev/ignore";
 /// (<https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy>).
 pub const CRASH_MEMORY: SignedDuration = SignedDuration::from_mins(10);
 
+/// What is applied together comes one after the other, and its pods later still.
+pub(crate) const TIME_TO_MEET: SignedDuration = SignedDuration::from_secs(60);
+
 /// One observable sign on one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Symptom {

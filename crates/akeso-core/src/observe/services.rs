@@ -3,21 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{Container, ContainerPort, Pod, Probe, Service, ServicePort, ServiceSpec},
     apimachinery::pkg::util::intstr::IntOrString,
 };
 
-use super::{Flaw, Look, Symptom, is_left_alone, on_support, written};
+use super::{Flaw, Look, Symptom, TIME_TO_MEET, is_left_alone, on_support, written};
 use crate::{
     cluster::{Controller, Support, Workload, in_namespace, is_ready, selects},
     similar::closest,
     workload::{WorkloadKind, WorkloadRef},
 };
-
-/// What is applied together comes one after the other, and its pods later still.
-const TIME_TO_MEET: SignedDuration = SignedDuration::from_secs(60);
 
 /// The labels that say what a pod is, and not which one of several.
 const IDENTITY: [&str; 5] = [

@@ -9,6 +9,7 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod causes;
 mod changes;
 mod faults_page;
 mod observe;

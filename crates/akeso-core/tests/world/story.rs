@@ -140,6 +140,7 @@ pub fn diagnosis() -> Diagnosis {
         evidence: vec![],
         detail: String::new(),
         dependency: None,
+        caused_by: None,
         changed_before: vec![],
         fingerprint: fingerprint(),
         // the journal does not keep it

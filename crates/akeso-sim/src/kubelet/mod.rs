@@ -7,12 +7,16 @@ mod process;
 mod shown;
 mod status;
 
-use akeso_core::{cluster::Key, evidence::Life};
+use akeso_core::{
+    cluster::{Key, is_ready, selects},
+    evidence::Life,
+};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{Container, Pod};
+use k8s_openapi::api::core::v1::{Container, Pod, Service};
 
 use crate::{
     agenda::Work,
+    behaviour::Needs,
     nodes,
     warnings::say,
     world::{World, later},
@@ -232,9 +236,12 @@ fn run(world: &World, pod: &Pod, life: &mut PodLife) -> Vec<crate::warnings::Say
             (_, Role::Main) => RestartPolicy::Always,
         };
         let image = container.image.as_deref().unwrap_or_default();
+        let mut behaviour = world.behaviours.of(&life.workload, &container.name, image);
+        let is_there = |needs: &Needs| answers(world, namespace, &needs.service);
+        behaviour.needs = behaviour.needs.filter(|needs| !is_there(needs));
         let setting = Setting {
             container,
-            behaviour: world.behaviours.of(&life.workload, &container.name, image),
+            behaviour,
             variables: environment::environment(&world.store, pod, container),
             registry: &world.registry,
             restarts,
@@ -252,6 +259,15 @@ fn run(world: &World, pod: &Pod, life: &mut PodLife) -> Vec<crate::warnings::Say
         }
     }
     sayings
+}
+
+/// Whether a pod of a Service is ready.
+fn answers(world: &World, namespace: &str, service: &str) -> bool {
+    let service = world.store.get::<Service>(&Key::new(namespace, service));
+    service.is_some_and(|service| {
+        let mut pods = world.store.list::<Pod>(namespace);
+        pods.any(|pod| selects(service, pod) && is_ready(pod))
+    })
 }
 
 /// Ends a pod that is being deleted: its processes get their grace period.

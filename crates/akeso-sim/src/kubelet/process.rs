@@ -73,9 +73,10 @@ pub(super) fn start(
         .missing
         .as_ref()
         .filter(|_| behaviour.requires.iter().any(empty));
-    let end = match missing {
-        Some(missing) => Some(End::new(at, missing.exit, &missing.log)),
-        None => by_itself(behaviour, nth, at)
+    let end = match (missing, &behaviour.needs) {
+        (Some(missing), _) => Some(End::new(at, missing.exit, &missing.log)),
+        (None, Some(needs)) => Some(End::new(at, needs.exit, &needs.log)),
+        (None, None) => by_itself(behaviour, nth, at)
             .into_iter()
             .chain(out_of_memory(container, behaviour, at))
             .min_by_key(|end| end.at),

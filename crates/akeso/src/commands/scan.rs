@@ -156,6 +156,7 @@ impl<'a> Finding<'a> {
             "cause": diagnosis.map(|d| &d.cause),
             "confidence": diagnosis.map(|d| d.confidence),
             "evidence": diagnosis.map(|d| &d.evidence),
+            "caused_by": diagnosis.and_then(|d| d.caused_by.as_ref()).map(ToString::to_string),
             "affected": affected,
             "changed_before": diagnosis.map(|d| &d.changed_before),
             "symptoms": incident.symptoms,
@@ -220,6 +221,8 @@ fn note(finding: &Finding<'_>) -> String {
             line!(text, "  for a person: {}", plan.advice.why);
             line!(text, "    {}", plan.advice.command);
         }
+    } else if let Some(culprit) = finding.diagnosis.and_then(|it| it.caused_by.as_ref()) {
+        line!(text, "  nothing here: {culprit} must be mended first");
     } else if let Some(Remedy::Wait { why }) = finding.diagnosis.map(|it| &it.remedy) {
         line!(text, "  nothing yet: {why}");
     }

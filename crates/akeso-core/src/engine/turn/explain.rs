@@ -7,13 +7,30 @@ use crate::{
     engine::{Effect, Incident, State, incident::Attempt},
     evidence::Answer,
     journal::{Fact, Until, Verdict},
+    observe::Sign,
     plan::{Canary, Plan, plan},
     workload::{IncidentId, WorkloadKind},
 };
 use jiff::SignedDuration;
 
+/// What may pass by itself, and shows nothing when it does not, is looked at again after this.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 /// A question that has not been answered by then counts as unanswerable.
 const EVIDENCE_TIME: SignedDuration = SignedDuration::from_secs(15);
+
+/// What is broken because something else is broken, whose incident is to be opened, is looked at
+/// again after this.
+const SOON: SignedDuration = SignedDuration::from_secs(10);
+
+/// What goes before an incident.
+enum Before {
+    /// The incident of what has broken its workload, and why.
+    Open(IncidentId, String),
+    /// The same, which is not open yet.
+    Soon,
+    /// Nothing.
+    Nothing,
+}
 
 impl<'a> Turn<'a> {
     /// Diagnoses what is broken, or asks for the evidence that takes. Nothing if it is not here yet.
@@ -85,8 +102,9 @@ impl<'a> Turn<'a> {
             self.live.forget_evidence();
             return Next::Done;
         }
-        if self.live.retry_at.is_some_and(|at| at > self.now)
-            || self.live.waited_on.as_ref() == Some(&self.live.symptoms)
+        let is_due = self.live.retry_at.map(|at| at <= self.now);
+        if is_due == Some(false)
+            || (is_due.is_none() && self.live.waited_on.as_ref() == Some(&self.live.symptoms))
         {
             return Next::Done;
         }
@@ -97,6 +115,22 @@ impl<'a> Turn<'a> {
             return Next::Done;
         };
         self.live.forget_evidence();
+        match self.goes_before(&diagnoses) {
+            Before::Open(into, why) => {
+                diagnoses.sort_by_key(|diagnosis| diagnosis.caused_by.is_none());
+                self.record(Fact::Diagnosed {
+                    incident: self.id,
+                    diagnoses,
+                });
+                self.join(into, Until::End, why);
+                return Next::Done;
+            }
+            Before::Soon => {
+                self.wait_for_better(diagnoses, SOON);
+                return Next::Done;
+            }
+            Before::Nothing => {}
+        }
         let plans: Vec<_> = diagnoses
             .iter()
             .map(|d| plan(d, self.recorder.ledger.patterns()))
@@ -109,6 +143,12 @@ impl<'a> Turn<'a> {
         let Some((index, mut plan)) =
             chosen.and_then(|index| Some((index, plans.into_iter().nth(index)??)))
         else {
+            // a crash shows anew with the next one; what stands still does not
+            let stands_still = |it: &Diagnosis| matches!(it.symptom.sign, Sign::Probe { .. });
+            if diagnoses.iter().any(stands_still) {
+                self.wait_for_better(diagnoses, LOOK_AGAIN);
+                return Next::Done;
+            }
             self.live.waited_on = Some(self.live.symptoms.clone());
             self.live.suspected = diagnoses;
             return Next::Done;
@@ -129,6 +169,54 @@ impl<'a> Turn<'a> {
             plan,
         });
         Next::Again
+    }
+
+    /// The open incident of what has broken this workload, and why it goes first: unless something
+    /// of its own is broken as well, nothing here can help, and nothing here is wrong.
+    fn goes_before(&self, diagnoses: &[Diagnosis]) -> Before {
+        let caused = diagnoses.iter().find(|it| it.caused_by.is_some());
+        let culprit = caused.and_then(|it| Some((it, it.caused_by.as_ref()?)));
+        let Some((caused, culprit)) = culprit else {
+            return Before::Nothing;
+        };
+        let follows = |it: &Diagnosis| match it.symptom.sign {
+            Sign::Crash(_) | Sign::Probe { .. } => it.symptom.container == caused.symptom.container,
+            Sign::RolloutOverdue | Sign::JobFailed => true,
+            Sign::ImagePull { .. }
+            | Sign::OutOfMemory(_)
+            | Sign::Config
+            | Sign::Start
+            | Sign::Unschedulable
+            | Sign::PodsRefused
+            | Sign::StuckOnOldPod { .. }
+            | Sign::Support { .. } => false,
+        };
+        let all_follow = diagnoses
+            .iter()
+            .all(|it| it.caused_by.is_some() || follows(it));
+        if !all_follow || !self.settings.watches(&culprit.namespace) {
+            return Before::Nothing;
+        }
+        let ledger = &self.recorder.ledger;
+        let Some(into) = ledger.open_incident(culprit) else {
+            return Before::Soon;
+        };
+        // two that need each other would wait for ever
+        let mut last = into;
+        while let Some(State::Joined { into, .. }) = ledger.get(last).map(|it| &it.state) {
+            last = *into;
+            if last == self.id {
+                return Before::Nothing;
+            }
+        }
+        Before::Open(into, format!("{culprit} has broken it ({into})"))
+    }
+
+    /// Waits for what may pass by itself, and looks at it again.
+    fn wait_for_better(&mut self, suspected: Vec<Diagnosis>, again: SignedDuration) {
+        self.live.retry_at = self.now.checked_add(again).ok();
+        self.live.waited_on = Some(self.live.symptoms.clone());
+        self.live.suspected = suspected;
     }
 
     /// The open incident of another workload with the same cause, and what of it is waited for:

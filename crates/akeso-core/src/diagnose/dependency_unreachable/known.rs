@@ -1,0 +1,283 @@
+//! What the cluster knows of a host that a program cannot reach.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec, Service};
+
+use super::{
+    super::Examination,
+    unreachable::{Failure, Unreachable},
+};
+use crate::{
+    cluster::{Cluster, Key, Kind, ObjectRef, in_namespace, is_ready, selects},
+    observe::{Symptom, TIME_TO_MEET, observe},
+    similar::closest,
+    workload::{SupportKind, WorkloadKind, WorkloadRef},
+};
+
+/// What the cluster knows of a host.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// Goes on the sentence of the cause.
+    pub(super) says: String,
+    pub(super) why: String,
+    pub(super) command: Option<String>,
+    pub(super) dependency: Option<String>,
+    /// Whether the workload names what is not there, so that it is the workload that is wrong.
+    pub(super) is_wrong_address: bool,
+    /// What is broken itself, so that nobody answers.
+    pub(super) caused_by: Option<WorkloadRef>,
+    /// Since when somebody answers.
+    pub(super) ready_since: Option<Timestamp>,
+}
+
+pub(super) fn known(examination: &Examination<'_>, found: &Unreachable) -> Known {
+    let cluster = examination.workload.cluster();
+    let own = &examination.workload.reference.namespace;
+    let Some(key) = service_meant(cluster, own, &found.host) else {
+        return Known {
+            why: "the address or what answers there must be mended".to_owned(),
+            is_wrong_address: true,
+            ..Known::default()
+        };
+    };
+    let (namespace, name) = (&key.namespace, &key.name);
+    let dependency = Some(format!("Service {namespace}/{name}"));
+    let Some(service) = cluster.services.get(&key) else {
+        let similar = similar_service(cluster, &key, found.port)
+            .map(|similar| format!("; {similar} exists"))
+            .unwrap_or_default();
+        return Known {
+            says: format!("; no Service {name} is in namespace {namespace}{similar}"),
+            why: "either the Service must be made or the address that the program is given mended"
+                .to_owned(),
+            command: Some(format!("kubectl -n {namespace} get services")),
+            dependency,
+            is_wrong_address: true,
+            ..Known::default()
+        };
+    };
+    let ports = ports_of(service);
+    if let Some(port) = found.port
+        && !ports.is_empty()
+        && !ports.contains(&i32::from(port))
+    {
+        let ports: Vec<_> = ports.iter().map(ToString::to_string).collect();
+        return Known {
+            says: format!(
+                "; the Service {namespace}/{name} has no port {port}, it has {}",
+                ports.join(", ")
+            ),
+            why:
+                "either the Service's ports or the address that the program is given must be mended"
+                    .to_owned(),
+            command: Some(format!("kubectl -n {namespace} describe service {name}")),
+            dependency,
+            is_wrong_address: true,
+            ..Known::default()
+        };
+    }
+    let command = Some(format!(
+        "kubectl -n {namespace} describe service {name} && kubectl -n {namespace} get networkpolicies"
+    ));
+    let mut known = Known {
+        command,
+        dependency,
+        ..Known::default()
+    };
+    match behind(cluster, service) {
+        Behind::Unknown => {
+            "nothing is known of who answers for this Service".clone_into(&mut known.why);
+        }
+        Behind::Nobody { owners } => {
+            "the cause lies there: once its pods are ready, this program can start"
+                .clone_into(&mut known.why);
+            let itself = WorkloadRef {
+                kind: WorkloadKind::Support(SupportKind::Service),
+                namespace: namespace.clone(),
+                name: name.clone(),
+            };
+            let whose = owners.first();
+            let whose = whose.map(|owner| format!(" ({owner})")).unwrap_or_default();
+            let culprit = culprit(examination, &itself, owners);
+            known.says = match &culprit {
+                Some((culprit, symptom)) if *culprit == itself => {
+                    format!("; the {itself} {}", symptom.message)
+                }
+                Some((culprit, symptom)) => {
+                    let container = symptom.container.as_ref();
+                    let container = container.map(|it| format!("{it}: ")).unwrap_or_default();
+                    let shown = format!("{container}{}", symptom.reason);
+                    format!(
+                        "; the {itself} has no ready pod, for {culprit} is broken itself ({shown})"
+                    )
+                }
+                None => format!("; the {itself} has no ready pod{whose}"),
+            };
+            known.caused_by = culprit.map(|(culprit, _)| culprit);
+        }
+        Behind::Ready { since } => {
+            known.says = format!("; the Service {namespace}/{name} has ready pods");
+            known.why = match found.failure {
+                Failure::Refused => {
+                    "its pods do not listen on the Service's targetPort, or came only by now"
+                }
+                Failure::TimedOut => "a NetworkPolicy may stand between them",
+                Failure::NotKnown => {
+                    "the cluster's DNS did not know its name, or the Service came only by now"
+                }
+            }
+            .to_owned();
+            known.ready_since = since;
+        }
+    }
+    known
+}
+
+/// What is broken itself among the Service and those who should answer for it, and by what it shows.
+fn culprit(
+    examination: &Examination<'_>,
+    service: &WorkloadRef,
+    owners: Vec<WorkloadRef>,
+) -> Option<(WorkloadRef, Symptom)> {
+    let cluster = examination.workload.cluster();
+    let own = &examination.workload.reference;
+    let suspects = std::iter::once(service.clone()).chain(owners);
+    suspects
+        .filter(|suspect| suspect != own)
+        .find_map(|suspect| {
+            let workload = cluster.workload(&suspect)?;
+            // a Service shows what is wrong with it only when its pods have had their time to come
+            let soon = examination.now.checked_add(TIME_TO_MEET);
+            let now = soon.ok().filter(|_| suspect == *service);
+            let now = now.unwrap_or(examination.now);
+            let mut symptoms = observe(&workload, now).symptoms.into_iter();
+            let lasting = symptoms.find(Symptom::is_lasting)?;
+            Some((suspect, lasting))
+        })
+}
+
+/// The Service that a host is the name of, whether it exists or not. Of other namespaces only those
+/// are judged of which Services are known: they may lie outside of what is watched.
+fn service_meant(cluster: &Cluster, own: &str, host: &str) -> Option<Key> {
+    let is_its = |service: &Service| {
+        let spec = service.spec.as_ref();
+        spec.and_then(|spec| spec.cluster_ip.as_deref()) == Some(host)
+    };
+    let by_address = || {
+        let mut services = cluster.services.iter();
+        Some(services.find(|(_, service)| is_its(service))?.0.clone())
+    };
+    if host.parse::<std::net::IpAddr>().is_ok() || host == "localhost" {
+        return by_address();
+    }
+    let is_watched = |namespace: &str| {
+        namespace == own || in_namespace(&cluster.services, namespace).next().is_some()
+    };
+    let inner = host.strip_suffix(".cluster.local").unwrap_or(host);
+    let (inner, is_full) = match inner.strip_suffix(".svc") {
+        Some(inner) => (inner, true),
+        None => (inner, false),
+    };
+    let labels: Vec<_> = inner.split('.').collect();
+    match labels.as_slice() {
+        [name] => Some(Key::new(own, name)),
+        [name, namespace] if is_watched(namespace) => Some(Key::new(namespace, name)),
+        // a pod of a headless Service, in the workload's own namespace
+        [_, name] if !is_full && cluster.services.contains_key(&Key::new(own, name)) => {
+            Some(Key::new(own, name))
+        }
+        [_, name, namespace] if is_full && is_watched(namespace) => Some(Key::new(namespace, name)),
+        _ => None,
+    }
+}
+
+/// A Service that may have been meant: of a close name, or the only one with this port.
+fn similar_service(cluster: &Cluster, wanted: &Key, port: Option<u16>) -> Option<String> {
+    let all = || in_namespace(&cluster.services, &wanted.namespace);
+    let has_port =
+        |service: &Service| port.is_some_and(|port| ports_of(service).contains(&i32::from(port)));
+    let only_with_port = || {
+        let mut such = all().filter(|(_, service)| has_port(service));
+        let (key, _) = such.next()?;
+        such.next().is_none().then(|| key.name.clone())
+    };
+    closest(&wanted.name, all().map(|(key, _)| key.name.clone())).or_else(only_with_port)
+}
+
+fn ports_of(service: &Service) -> Vec<i32> {
+    let spec = service.spec.as_ref();
+    let ports = spec.and_then(|spec| spec.ports.as_deref());
+    ports
+        .unwrap_or_default()
+        .iter()
+        .map(|port| port.port)
+        .collect()
+}
+
+enum Behind {
+    Ready {
+        since: Option<Timestamp>,
+    },
+    Nobody {
+        owners: Vec<WorkloadRef>,
+    },
+    /// It selects no pods by itself.
+    Unknown,
+}
+
+fn behind(cluster: &Cluster, service: &Service) -> Behind {
+    let spec = service.spec.as_ref();
+    let selector = spec.and_then(|spec| spec.selector.as_ref());
+    let Some(selector) = selector.filter(|selector| !selector.is_empty()) else {
+        return Behind::Unknown;
+    };
+    let namespace = service.metadata.namespace.as_deref().unwrap_or_default();
+    let pods: Vec<_> = in_namespace(&cluster.pods, namespace)
+        .filter(|(_, pod)| selects(service, pod))
+        .collect();
+    let ready = || pods.iter().map(|(_, pod)| *pod).filter(|pod| is_ready(pod));
+    if ready().next().is_some() {
+        return Behind::Ready {
+            since: ready().filter_map(ready_since).min(),
+        };
+    }
+    let of_pods = pods.iter().filter_map(|(key, _)| {
+        cluster.root_of(&ObjectRef {
+            kind: Kind::Pod,
+            namespace: key.namespace.clone(),
+            name: key.name.clone(),
+        })
+    });
+    let mut owners: Vec<_> = of_pods.collect();
+    owners.dedup();
+    // scaled to zero, or its pods are refused
+    let makes_such = |template: &PodTemplateSpec| {
+        let labels = template.metadata.as_ref().and_then(|it| it.labels.as_ref());
+        labels.is_some_and(|labels| {
+            selector
+                .iter()
+                .all(|(key, value)| labels.get(key) == Some(value))
+        })
+    };
+    if owners.is_empty() {
+        let deployments = in_namespace(&cluster.deployments, namespace)
+            .filter(|(_, it)| makes_such(&it.spec.template))
+            .map(|(key, _)| (WorkloadKind::Deployment, key));
+        let stateful_sets = in_namespace(&cluster.stateful_sets, namespace)
+            .filter(|(_, it)| makes_such(&it.spec.template))
+            .map(|(key, _)| (WorkloadKind::StatefulSet, key));
+        let all = deployments.chain(stateful_sets);
+        owners.extend(all.map(|(kind, key)| WorkloadRef {
+            kind,
+            namespace: key.namespace.clone(),
+            name: key.name.clone(),
+        }));
+    }
+    Behind::Nobody { owners }
+}
+
+fn ready_since(pod: &Pod) -> Option<Timestamp> {
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    let ready = conditions.iter().find(|it| it.type_ == "Ready")?;
+    Some(ready.last_transition_time.as_ref()?.0)
+}
