@@ -1,7 +1,7 @@
 //! `akeso rbac`: what it prints, to the letter, and that nothing else can be made of it.
 //!
 //! The golden files are what a person reads before applying it: when one of them changes, so does
-//! what Akeso may do.
+//! what Akeso may do. `AKESO_WRITE_DOCS=1 cargo test -p akeso --test rbac` writes them anew.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
@@ -83,8 +83,11 @@ fn every_form_is_printed_as_it_has_been_read() {
     ] {
         let path = format!("tests/golden/rbac-{name}.yaml");
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-        let golden = std::fs::read_to_string(&path).unwrap_or_default();
         let text = printed(arguments);
+        if std::env::var_os("AKESO_WRITE_DOCS").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let golden = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(
             text == golden,
             "{} is not what is printed:\n{text}",

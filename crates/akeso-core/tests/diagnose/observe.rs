@@ -1,12 +1,10 @@
 //! What counts as broken now, and what does not.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(dead_code, reason = "each test uses its part of the world")]
-
-mod world;
 
 use akeso_core::observe::{Observation, Probe, Sign, observe};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use crate::world;
 
 const NOW: &str = "2026-01-01T12:00:00Z";
 

@@ -1,6 +1,5 @@
 //! docs/faults.md is made of what the faults say of themselves. `AKESO_WRITE_DOCS=1 cargo test -p
-//! akeso-core --test faults_page` writes it anew.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! akeso-core --test diagnose faults_page` writes it anew.
 #![expect(clippy::disallowed_methods, reason = "a test may read and write files")]
 
 use std::{collections::BTreeSet, fmt::Write, path::Path};
@@ -9,7 +8,7 @@ use akeso_core::diagnose::{FAULTS, Family, Fault};
 
 fn page() -> String {
     let mut page = "# The faults that Akeso knows\n\n\
-        Made from the code by `AKESO_WRITE_DOCS=1 cargo test -p akeso-core --test faults_page`. \
+        Made from the code by `AKESO_WRITE_DOCS=1 cargo test -p akeso-core --test diagnose faults_page`. \
         What is changed passes the gate first, and is taken back if it does not help.\n"
         .to_owned();
     let mut faults: Vec<&Fault> = FAULTS.iter().collect();
@@ -38,7 +37,7 @@ fn the_page_of_faults_says_what_the_faults_say() {
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         found == page(),
-        "docs/faults.md is not current: run AKESO_WRITE_DOCS=1 cargo test -p akeso-core --test faults_page"
+        "docs/faults.md is not current: run AKESO_WRITE_DOCS=1 cargo test -p akeso-core --test diagnose faults_page"
     );
 }
 

@@ -1,13 +1,6 @@
 //! A diagnosis says what was changed shortly before, and by whom.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-#![allow(dead_code, reason = "each test uses its part of the world")]
 
-mod world;
-
+use crate::world::{cluster, deployment, pod, replica_set, web};
 use akeso_core::{
     diagnose::{Findings, diagnose},
     evidence::Evidence,
@@ -16,7 +9,6 @@ use akeso_core::{
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use world::{cluster, deployment, pod, replica_set, web};
 
 /// What is said to have changed before a Deployment's image could not be pulled, at 12:00, where
 /// `manager` wrote to it at `time`.

@@ -1,8 +1,4 @@
 //! What probes, Jobs, refused rights and unreachable dependencies are explained by.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(dead_code, reason = "each test uses its part of the world")]
-
-mod world;
 
 use akeso_core::{
     diagnose::{Diagnosis, Findings, Remedy, diagnose},
@@ -13,6 +9,8 @@ use akeso_core::{
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use crate::world;
 
 const NOW: &str = "2026-01-01T12:00:00Z";
 

@@ -1,12 +1,4 @@
 //! Who refuses the pods, by the API server's own words.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-#[expect(dead_code, reason = "other tests need the rest")]
-mod world;
 
 use akeso_core::{
     diagnose::{Diagnosis, Findings, Remedy, diagnose},
@@ -15,6 +7,8 @@ use akeso_core::{
     policy::Settings,
 };
 use serde_json::json;
+
+use crate::world;
 
 fn refused(message: &str) -> Diagnosis {
     let pod_spec = json!({"containers": [

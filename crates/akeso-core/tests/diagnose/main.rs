@@ -1,0 +1,17 @@
+//! What counts as broken, and what it is explained by.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+#![allow(dead_code, reason = "each test uses its part of the world")]
+
+#[path = "../world/mod.rs"]
+mod world;
+
+mod changes;
+mod faults_page;
+mod observe;
+mod pods_refused;
+mod probes_jobs_network;
+mod program_and_reference;
