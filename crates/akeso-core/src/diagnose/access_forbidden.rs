@@ -112,6 +112,8 @@ impl Refusal {
     }
 }
 
+const WHOSE: &str = "whether the program is meant to have this right is for a person to say";
+
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     match &symptom.sign {
         Sign::Crash(_) | Sign::Probe { .. } => {}
@@ -155,18 +157,16 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             is_chosen: chosen.is_some(),
         },
     )?;
+    let nearly = match near.says.as_str() {
+        "" => String::new(),
+        says => format!("; {says}"),
+    };
     let resource = refusal.as_kubectl_takes_it();
     let says = format!(
         "is refused by the API server: ServiceAccount {}/{} may not {} {resource} {place}{}",
-        refusal.namespace,
-        refusal.account,
-        refusal.verb,
-        near.as_ref()
-            .map(|near| format!("; {}", near.says))
-            .unwrap_or_default()
+        refusal.namespace, refusal.account, refusal.verb, nearly
     );
-    const WHOSE: &str = "whether the program is meant to have this right is for a person to say";
-    let advice = match near.and_then(|near| near.edit) {
+    let advice = match near.edit {
         Some(command) => Advice {
             why: format!("{WHOSE}; something seems to have been meant to give it, and does not"),
             command,

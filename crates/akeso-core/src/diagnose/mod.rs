@@ -32,6 +32,7 @@ mod rollout_overdue;
 mod service_account_missing;
 mod similar_image;
 mod stuck_stateful_set;
+mod token_not_mounted;
 mod undo;
 mod unknown_crash;
 mod unschedulable;
@@ -184,6 +185,7 @@ pub const FAULTS: &[Fault] = &[
     program_not_found::FAULT,
     bad_command::FAULT,
     access_forbidden::FAULT,
+    token_not_mounted::FAULT,
     dependency_unreachable::FAULT,
     probe_wrong_port::FAULT,
     probe_wrong_answer::PATH,

@@ -25,8 +25,8 @@ pub(super) struct Right<'a> {
     pub(super) is_chosen: bool,
 }
 
-/// What nearly gives a right.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What nearly gives a right; by default nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Near {
     /// For instance `Role shop/reader allows "pod", the resource is "pods"`.
     pub(super) says: String,
@@ -34,9 +34,9 @@ pub(super) struct Near {
     pub(super) edit: Option<String>,
 }
 
-/// A Role or a ClusterRole.
+/// What a Role or a `ClusterRole` allows.
 #[derive(Debug, Clone, Copy)]
-struct Rules<'a> {
+struct Holder<'a> {
     kind: &'static str,
     namespace: &'a str,
     name: &'a str,
@@ -45,7 +45,7 @@ struct Rules<'a> {
     is_default: bool,
 }
 
-/// A RoleBinding or a ClusterRoleBinding.
+/// A `RoleBinding` or a `ClusterRoleBinding`.
 #[derive(Debug, Clone, Copy)]
 struct Binding<'a> {
     kind: &'static str,
@@ -55,90 +55,115 @@ struct Binding<'a> {
     subjects: &'a [Subject],
 }
 
-/// What nearly gives a right. Nothing at all if what it takes has not come yet.
-pub(super) fn find(examination: &Examination<'_>, right: &Right<'_>) -> Option<Option<Near>> {
+/// What nearly gives a right. None if what it takes to know that has not come yet.
+pub(super) fn find(examination: &Examination<'_>, right: &Right<'_>) -> Option<Near> {
     let place = right.within.unwrap_or(right.namespace);
     // asked together: each would cost a round of its own
-    let roles = examination.list::<Role>(place);
-    let cluster_roles = examination.list::<ClusterRole>("");
-    let bindings = examination.list::<RoleBinding>(place);
-    let cluster_bindings = examination.list::<ClusterRoleBinding>("");
+    let of_place = examination.list::<Role>(place);
+    let of_cluster = examination.list::<ClusterRole>("");
+    let bound_here = examination.list::<RoleBinding>(place);
+    let bound_everywhere = examination.list::<ClusterRoleBinding>("");
     let accounts = examination.list::<ServiceAccount>(right.namespace);
-    let (roles, cluster_roles) = (roles?, cluster_roles?);
-    let (bindings, cluster_bindings, accounts) = (bindings?, cluster_bindings?, accounts?);
-    let Ok(bindings) = bindings else {
-        return Some(None); // what is bound to nobody cannot be told from what is bound
+    let (of_place, of_cluster, bound_here) = (of_place?, of_cluster?, bound_here?);
+    let (bound_everywhere, accounts) = (bound_everywhere?, accounts?);
+    let Ok(bound_here) = bound_here else {
+        return Some(Near::default()); // what is bound to nobody cannot be told from what is bound
     };
-    let is_whole = roles.is_ok() && cluster_roles.is_ok();
-    let rules: Vec<_> = roles
-        .unwrap_or_default()
-        .iter()
-        .map(of_role)
-        .chain(
-            cluster_roles
-                .unwrap_or_default()
-                .iter()
-                .map(of_cluster_role),
-        )
-        .collect();
-    let bindings: Vec<_> = bindings
-        .iter()
-        .map(of_binding)
-        .chain(
-            cluster_bindings
-                .unwrap_or_default()
-                .iter()
-                .map(of_cluster_binding),
-        )
-        .collect();
-    let own: Vec<_> = bindings
-        .iter()
-        .copied()
-        .filter(|binding| binding.subjects.iter().any(|it| is_meant(it, right)))
-        .collect();
-    let dangling = || {
-        own.iter()
-            .filter(|_| is_whole)
-            .find_map(|it| dangling(*it, &rules))
+    let is_whole = of_place.is_ok() && of_cluster.is_ok();
+    let of_place = of_place.unwrap_or_default().iter().map(of_role);
+    let of_cluster = of_cluster.unwrap_or_default().iter().map(of_cluster_role);
+    let everywhere = bound_everywhere.unwrap_or_default().iter();
+    let bindings = bound_here.iter().map(of_binding);
+    let cluster = Rbac {
+        holders: of_place.chain(of_cluster).collect(),
+        is_whole,
+        bindings: bindings.chain(everywhere.map(of_cluster_binding)).collect(),
+        accounts: accounts.unwrap_or_default(),
     };
-    let nearly = || {
-        let bound = own
-            .iter()
-            .filter_map(|it| Some((*it, role_of(*it, &rules)?)));
-        let bound: Vec<_> = bound.collect();
-        NEARLY.iter().find_map(|nearly| {
-            bound.iter().find_map(|(binding, role)| {
-                let mut rules = role.rules.iter();
-                let says = rules.find_map(|rule| nearly(rule, *binding, right))?;
-                Some(role.near(&format!("{} {says}", role.named())))
-            })
-        })
-    };
-    let elsewhere = || {
-        let accounts = accounts.unwrap_or_default();
-        let mut others = bindings.iter();
-        others.find_map(|it| to_somebody_else(*it, role_of(*it, &rules)?, right, accounts))
-    };
-    let unbound = || {
-        let mut gives = rules
-            .iter()
-            .filter(|it| it.kind == "Role" && it.gives(right));
-        let role = gives.find(|role| !bindings.iter().any(|it| refers_to(*it, role)))?;
-        Some(role.near(&format!(
-            "{} allows it, and no RoleBinding refers to it",
-            role.named()
-        )))
-    };
-    Some(
-        dangling()
-            .or_else(nearly)
-            .or_else(elsewhere)
-            .or_else(unbound),
-    )
+    let near = cluster
+        .dangling(right)
+        .or_else(|| cluster.nearly(right))
+        .or_else(|| cluster.to_somebody_else(right))
+        .or_else(|| cluster.to_nobody(right));
+    Some(near.unwrap_or_default())
 }
 
-fn of_role(role: &Role) -> Rules<'_> {
-    Rules {
+/// Who may do what.
+struct Rbac<'a> {
+    holders: Vec<Holder<'a>>,
+    /// Whether these are all.
+    is_whole: bool,
+    bindings: Vec<Binding<'a>>,
+    accounts: &'a [ServiceAccount],
+}
+
+impl<'a> Rbac<'a> {
+    fn role_of(&self, binding: Binding<'_>) -> Option<Holder<'a>> {
+        let mut holders = self.holders.iter();
+        holders.find(|role| refers_to(binding, role)).copied()
+    }
+
+    /// The bindings that name the account.
+    fn own(&self, right: &Right<'_>) -> impl Iterator<Item = Binding<'a>> {
+        let bindings = self.bindings.iter().copied();
+        bindings.filter(|binding| binding.subjects.iter().any(|it| is_meant(it, right)))
+    }
+
+    /// The account's own binding to a role that is not there.
+    fn dangling(&self, right: &Right<'_>) -> Option<Near> {
+        let mut own = self.own(right);
+        let binding = own.find(|it| self.is_whole && self.role_of(*it).is_none())?;
+        let RoleRef { kind, name, .. } = binding.role;
+        let holders = self.holders.iter();
+        let there = holders.filter(|it| it.kind == kind && !it.is_default);
+        let similar = closest(name, there.map(|it| it.name.to_owned()))
+            .map(|similar| format!("; {kind} {similar} does"))
+            .unwrap_or_default();
+        Some(Near {
+            says: format!(
+                "{} refers to {kind} {name}, which does not exist{similar}",
+                binding.named()
+            ),
+            // a binding's role cannot be changed, so either is made anew
+            edit: None,
+        })
+    }
+
+    /// A rule that is bound to the account and falls short of the right.
+    fn nearly(&self, right: &Right<'_>) -> Option<Near> {
+        NEARLY.iter().find_map(|nearly| {
+            self.own(right).find_map(|binding| {
+                let role = self.role_of(binding)?;
+                let mut rules = role.rules.iter();
+                let says = rules.find_map(|rule| nearly(rule, binding, right))?;
+                Some(role.near(&says))
+            })
+        })
+    }
+
+    /// A binding that gives the right to another who was probably not meant.
+    fn to_somebody_else(&self, right: &Right<'_>) -> Option<Near> {
+        let is_wide = |it: &Binding<'_>| right.within.is_some() || it.namespace.is_empty();
+        let mut bindings = self.bindings.iter().filter(|it| is_wide(it));
+        bindings.find_map(|binding| {
+            let gives = self.role_of(*binding)?.gives(right);
+            let mut subjects = binding.subjects.iter().filter(|_| gives);
+            subjects.find_map(|subject| not_meant(*binding, subject, right, self.accounts))
+        })
+    }
+
+    /// A Role that gives the right and is bound to nobody.
+    fn to_nobody(&self, right: &Right<'_>) -> Option<Near> {
+        let holders = self.holders.iter();
+        let mut gives = holders.filter(|it| !it.namespace.is_empty() && it.gives(right));
+        let role = gives.find(|role| !self.bindings.iter().any(|it| refers_to(*it, role)))?;
+        right.within?;
+        Some(role.near("allows it, and no RoleBinding refers to it"))
+    }
+}
+
+fn of_role(role: &Role) -> Holder<'_> {
+    Holder {
         kind: "Role",
         namespace: role.metadata.namespace.as_deref().unwrap_or_default(),
         name: role.metadata.name.as_deref().unwrap_or_default(),
@@ -147,11 +172,11 @@ fn of_role(role: &Role) -> Rules<'_> {
     }
 }
 
-fn of_cluster_role(role: &ClusterRole) -> Rules<'_> {
+fn of_cluster_role(role: &ClusterRole) -> Holder<'_> {
     /// <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings>
     const DEFAULT: &str = "kubernetes.io/bootstrapping";
     let labels = role.metadata.labels.as_ref();
-    Rules {
+    Holder {
         kind: "ClusterRole",
         namespace: "",
         name: role.metadata.name.as_deref().unwrap_or_default(),
@@ -195,14 +220,14 @@ fn edit(kind: &str, namespace: &str, name: &str) -> String {
     }
 }
 
-impl Rules<'_> {
+impl Holder<'_> {
     fn named(&self) -> String {
         format!("{} {}", self.kind, full_name(self.namespace, self.name))
     }
 
     fn near(&self, says: &str) -> Near {
         Near {
-            says: says.to_owned(),
+            says: format!("{} {says}", self.named()),
             edit: (!self.is_default).then(|| edit(self.kind, self.namespace, self.name)),
         }
     }
@@ -220,13 +245,6 @@ impl Rules<'_> {
 impl Binding<'_> {
     fn named(&self) -> String {
         format!("{} {}", self.kind, full_name(self.namespace, self.name))
-    }
-
-    fn near(&self, says: &str) -> Near {
-        Near {
-            says: says.to_owned(),
-            edit: Some(edit(self.kind, self.namespace, self.name)),
-        }
     }
 }
 
@@ -252,12 +270,8 @@ fn is_meant(subject: &Subject, right: &Right<'_>) -> bool {
     }
 }
 
-fn refers_to(binding: Binding<'_>, role: &Rules<'_>) -> bool {
+fn refers_to(binding: Binding<'_>, role: &Holder<'_>) -> bool {
     binding.role.kind == role.kind && binding.role.name == role.name
-}
-
-fn role_of<'a>(binding: Binding<'_>, rules: &[Rules<'a>]) -> Option<Rules<'a>> {
-    rules.iter().find(|role| refers_to(binding, role)).copied()
 }
 
 fn all_or(list: Option<&[String]>, wanted: &str) -> bool {
@@ -393,7 +407,7 @@ fn of_other_group(rule: &PolicyRule, _: Binding<'_>, right: &Right<'_>) -> Optio
     })
 }
 
-/// A RoleBinding gives rights in its own namespace only.
+/// A `RoleBinding` gives rights in its own namespace only.
 fn in_other_place(rule: &PolicyRule, binding: Binding<'_>, right: &Right<'_>) -> Option<String> {
     let gives = has_group(rule, right)
         && has_resource(rule, right)
@@ -457,77 +471,48 @@ fn without_verb(rule: &PolicyRule, _: Binding<'_>, right: &Right<'_>) -> Option<
     })
 }
 
-/// The account's own binding to a role that is not there.
-fn dangling(binding: Binding<'_>, rules: &[Rules<'_>]) -> Option<Near> {
-    if role_of(binding, rules).is_some() {
-        return None;
-    }
-    let RoleRef { kind, name, .. } = binding.role;
-    let there = rules.iter().filter(|it| it.kind == kind && !it.is_default);
-    let similar = closest(name, there.map(|it| it.name.to_owned()))
-        .map(|similar| format!("; {kind} {similar} does"))
-        .unwrap_or_default();
-    Some(Near {
-        says: format!(
-            "{} refers to {kind} {name}, which does not exist{similar}",
-            binding.named()
-        ),
-        // a binding's role cannot be changed, so either is made anew
-        edit: None,
-    })
-}
-
-/// A binding that gives the right to another who was probably not meant.
-fn to_somebody_else(
+/// Why a subject of a binding that gives the right was probably meant to be the account.
+fn not_meant(
     binding: Binding<'_>,
-    role: Rules<'_>,
+    subject: &Subject,
     right: &Right<'_>,
     accounts: &[ServiceAccount],
 ) -> Option<Near> {
-    if !role.gives(right) || (right.within.is_none() && binding.kind == "RoleBinding") {
-        return None;
-    }
     let is_there = |name: &str| {
         accounts
             .iter()
             .any(|it| it.metadata.name.as_deref() == Some(name))
     };
-    let to = |subject: &Subject| {
-        let namespace = subject.namespace.as_deref().unwrap_or_default();
-        format!(
-            "{} allows it to {} {}",
-            binding.named(),
-            subject.kind,
-            full_name(namespace, &subject.name)
-        )
-    };
-    binding.subjects.iter().find_map(|subject| {
-        let is_of_here = subject.namespace.as_deref() == Some(right.namespace);
-        let own = full_name(right.namespace, right.account);
-        match subject.kind.as_str() {
-            // `default` is a name in every namespace
-            "ServiceAccount" if !is_of_here && right.is_chosen && subject.name == right.account => {
-                Some(binding.near(&format!("{}, not to {own}", to(subject))))
-            }
-            "User" if right.is_chosen && subject.name == right.account => Some(binding.near(
-                &format!("{}, and {own} is a ServiceAccount, no User", to(subject)),
-            )),
-            "ServiceAccount" if is_of_here && !is_there(&subject.name) && !accounts.is_empty() => {
-                let wanted = std::iter::once(right.account.to_owned());
-                let _ = closest(&subject.name, wanted)?;
-                Some(binding.near(&format!("{}, which does not exist", to(subject))))
-            }
-            "ServiceAccount" if is_of_here && !right.is_chosen && binding.kind == "RoleBinding" => {
-                Some(Near {
-                    says: format!(
-                        "{}, and the pod names no serviceAccountName, so it runs as {}",
-                        to(subject),
-                        right.account
-                    ),
-                    edit: None,
-                })
-            }
-            _ => None,
+    let of = subject.namespace.as_deref().unwrap_or_default();
+    let is_of_here = of == right.namespace;
+    let is_of_that_name = subject.name == right.account;
+    let own = full_name(right.namespace, right.account);
+    let (why, is_wrong) = match subject.kind.as_str() {
+        // `default` is a name in every namespace
+        "ServiceAccount" if !is_of_here && right.is_chosen && is_of_that_name => {
+            (format!("not to {own}"), true)
         }
-    })
+        "User" if right.is_chosen && is_of_that_name => {
+            (format!("and {own} is a ServiceAccount, no User"), true)
+        }
+        "ServiceAccount" if is_of_here && !is_there(&subject.name) && !accounts.is_empty() => {
+            let wanted = std::iter::once(right.account.to_owned());
+            closest(&subject.name, wanted)?;
+            ("which does not exist".to_owned(), true)
+        }
+        "ServiceAccount" if is_of_here && !right.is_chosen && !binding.namespace.is_empty() => {
+            let runs_as = right.account;
+            let why = format!("and the pod names no serviceAccountName, so it runs as {runs_as}");
+            (why, false)
+        }
+        _ => return None,
+    };
+    let says = format!(
+        "{} allows it to {} {}, {why}",
+        binding.named(),
+        subject.kind,
+        full_name(of, &subject.name)
+    );
+    let edit = is_wrong.then(|| edit(binding.kind, binding.namespace, binding.name));
+    Some(Near { says, edit })
 }
