@@ -6,6 +6,7 @@
 mod access_forbidden;
 mod bad_command;
 mod changes;
+mod claim_missing;
 mod container_config;
 mod dependency;
 mod dependency_unreachable;
@@ -13,14 +14,21 @@ mod exits_successfully;
 mod image;
 mod image_back_off;
 mod image_unavailable;
+mod ingress_backend;
 mod injected_container;
 mod job_failed;
 mod job_given_up;
 mod limit_range;
 mod missing_reference;
 mod missing_variable;
+<<<<<<< HEAD
 mod near_right;
+=======
+mod node_cordoned;
+mod node_selector_unmatched;
+>>>>>>> main
 mod out_of_memory;
+mod placement;
 mod pod_security;
 mod pods_refused;
 mod probe_failing;
@@ -28,8 +36,11 @@ mod probe_wrong_answer;
 mod probe_wrong_port;
 mod program_not_found;
 mod quota_exceeded;
+mod request_too_large;
 mod rollout_overdue;
 mod service_account_missing;
+mod service_port;
+mod service_selector;
 mod similar_image;
 mod stuck_stateful_set;
 mod token_not_mounted;
@@ -195,6 +206,10 @@ pub const FAULTS: &[Fault] = &[
     exits_successfully::FAULT,
     job_given_up::BACKOFF,
     unknown_crash::FAULT,
+    claim_missing::FAULT,
+    node_selector_unmatched::FAULT,
+    request_too_large::FAULT,
+    node_cordoned::FAULT,
     unschedulable::FAULT,
     quota_exceeded::FAULT,
     pod_security::FAULT,
@@ -205,6 +220,9 @@ pub const FAULTS: &[Fault] = &[
     rollout_overdue::FAULT,
     job_given_up::DEADLINE,
     job_failed::FAULT,
+    service_selector::FAULT,
+    service_port::FAULT,
+    ingress_backend::FAULT,
 ];
 
 /// Explains the symptoms of a workload, or asks for what it takes to do so.
@@ -338,6 +356,23 @@ impl<'a> Examination<'a> {
         }
     }
 
+    /// A diagnosis of what workloads rely on: the symptom says what does not fit together, and a
+    /// person must act.
+    fn for_a_person(
+        &self,
+        fault: &Fault,
+        symptom: &Symptom,
+        confidence: u8,
+        why: &str,
+    ) -> Diagnosis {
+        let advice = Advice {
+            why: why.to_owned(),
+            command: self.describe(symptom),
+        };
+        let remedy = Remedy::Person(advice);
+        self.diagnosis(fault, symptom, &symptom.message, confidence, remedy)
+    }
+
     /// The last Warning events of the pod, or of the workload where there is none.
     fn recent_events(&self, symptom: &Symptom) -> Vec<String> {
         const MOST: usize = 3;
@@ -364,6 +399,10 @@ impl<'a> Examination<'a> {
         let namespace = &self.workload.reference.namespace;
         match &symptom.pod {
             Some(pod) => format!("kubectl -n {namespace} describe pod {pod}"),
+            // a Node and a Namespace lie in no namespace
+            None if namespace.is_empty() => {
+                format!("kubectl describe {}", self.workload.reference.kubectl())
+            }
             None => format!(
                 "kubectl -n {namespace} describe {}",
                 self.workload.reference.kubectl()

@@ -14,6 +14,8 @@ mod changes;
 mod explain;
 mod faults_page;
 mod observe;
+mod placement;
 mod pods_refused;
 mod probes_jobs_network;
 mod program_and_reference;
+mod services;
