@@ -21,12 +21,9 @@ mod job_given_up;
 mod limit_range;
 mod missing_reference;
 mod missing_variable;
-<<<<<<< HEAD
 mod near_right;
-=======
 mod node_cordoned;
 mod node_selector_unmatched;
->>>>>>> main
 mod out_of_memory;
 mod placement;
 mod pod_security;
