@@ -9,8 +9,10 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod access;
 mod causes;
 mod changes;
+mod explain;
 mod faults_page;
 mod observe;
 mod placement;
