@@ -11,6 +11,8 @@ mod world;
 
 mod changes;
 mod faults_page;
+mod images;
+mod mounts;
 mod observe;
 mod pods_refused;
 mod probes_jobs_network;
