@@ -6,6 +6,7 @@
 mod access_forbidden;
 mod bad_command;
 mod changes;
+mod claim_missing;
 mod container_config;
 mod dependency;
 mod dependency_unreachable;
@@ -23,7 +24,10 @@ mod missing_reference;
 mod missing_variable;
 mod missing_volume_source;
 mod mount_failed;
+mod node_cordoned;
+mod node_selector_unmatched;
 mod out_of_memory;
+mod placement;
 mod pod_security;
 mod pods_refused;
 mod probe_failing;
@@ -33,6 +37,7 @@ mod program_not_found;
 mod pull_refused;
 mod quota_exceeded;
 mod registry_unavailable;
+mod request_too_large;
 mod rollout_overdue;
 mod service_account_missing;
 mod similar_image;
@@ -206,6 +211,10 @@ pub const FAULTS: &[Fault] = &[
     exits_successfully::FAULT,
     job_given_up::BACKOFF,
     unknown_crash::FAULT,
+    claim_missing::FAULT,
+    node_selector_unmatched::FAULT,
+    request_too_large::FAULT,
+    node_cordoned::FAULT,
     unschedulable::FAULT,
     quota_exceeded::FAULT,
     pod_security::FAULT,

@@ -14,6 +14,7 @@ mod faults_page;
 mod images;
 mod mounts;
 mod observe;
+mod placement;
 mod pods_refused;
 mod probes_jobs_network;
 mod program_and_reference;
