@@ -102,12 +102,12 @@ impl Registry {
     pub(crate) fn full_name(image: &str) -> String {
         ImageReference::parse(image).map_or_else(
             || image.to_owned(),
-            |reference| match reference.host.as_deref() {
-                Some(PRIVATE) => reference.to_string(),
-                Some(_) | None => {
-                    let (repository, tag) = in_full(&reference);
-                    format!("{repository}:{tag}")
+            |reference| {
+                if reference.host.as_deref() == Some(PRIVATE) {
+                    return reference.to_string();
                 }
+                let (repository, tag) = in_full(&reference);
+                format!("{repository}:{tag}")
             },
         )
     }

@@ -46,14 +46,14 @@ impl<'s> Source<'s> {
         is_map: bool,
         name: &'s str,
         optional: Option<bool>,
-        items: &'s Option<Vec<KeyToPath>>,
+        items: Option<&'s Vec<KeyToPath>>,
         field: String,
     ) -> Self {
         Self {
             is_map,
             name,
             is_optional: optional == Some(true),
-            items: items.as_deref().unwrap_or_default(),
+            items: items.map(Vec::as_slice).unwrap_or_default(),
             field,
         }
     }
@@ -154,7 +154,13 @@ fn sources(place: usize, volume: &Volume) -> Vec<Source<'_>> {
     let mut all = Vec::new();
     if let Some(map) = &volume.config_map {
         let field = format!("{field}.configMap");
-        all.push(Source::of(true, &map.name, map.optional, &map.items, field));
+        all.push(Source::of(
+            true,
+            &map.name,
+            map.optional,
+            map.items.as_ref(),
+            field,
+        ));
     }
     if let Some(secret) = &volume.secret {
         let field = format!("{field}.secret");
@@ -163,7 +169,7 @@ fn sources(place: usize, volume: &Volume) -> Vec<Source<'_>> {
             false,
             name,
             secret.optional,
-            &secret.items,
+            secret.items.as_ref(),
             field,
         ));
     }
@@ -173,7 +179,13 @@ fn sources(place: usize, volume: &Volume) -> Vec<Source<'_>> {
         let field = format!("{field}.projected.sources[{source_place}]");
         if let Some(map) = &source.config_map {
             let field = format!("{field}.configMap");
-            all.push(Source::of(true, &map.name, map.optional, &map.items, field));
+            all.push(Source::of(
+                true,
+                &map.name,
+                map.optional,
+                map.items.as_ref(),
+                field,
+            ));
         }
         if let Some(secret) = &source.secret {
             let field = format!("{field}.secret");
@@ -181,7 +193,7 @@ fn sources(place: usize, volume: &Volume) -> Vec<Source<'_>> {
                 false,
                 &secret.name,
                 secret.optional,
-                &secret.items,
+                secret.items.as_ref(),
                 field,
             ));
         }

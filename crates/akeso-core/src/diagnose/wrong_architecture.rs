@@ -22,37 +22,27 @@ const NO_FORMAT: &str = "exec format error";
 const NO_PLATFORM: &str = "no match for platform";
 
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
-    let says_so = |text: &str, words: &str| text.to_lowercase().contains(words);
-    let lines = match &symptom.sign {
-        Sign::Start if says_so(&symptom.message, NO_FORMAT) => vec![symptom.message.clone()],
-        Sign::ImagePull { .. } if says_so(&symptom.message, NO_PLATFORM) => {
-            vec![symptom.message.clone()]
+    let message = &symptom.message;
+    let is_start = matches!(symptom.sign, Sign::Start) && says_so(message, NO_FORMAT);
+    let is_pull = matches!(symptom.sign, Sign::ImagePull { .. }) && says_so(message, NO_PLATFORM);
+    let lines = if is_start || is_pull {
+        vec![message.clone()]
+    } else if let Sign::Crash(crash) = &symptom.sign
+        && matches!(crash.exit_code, 1 | 126 | 255)
+    {
+        let log = examination.crash_log(symptom)?;
+        // only the last line is about what ended it
+        let last = log.lines().rev().find(|line| !line.trim().is_empty())?;
+        if !says_so(last, NO_FORMAT) {
+            return None;
         }
-        Sign::Crash(crash) if matches!(crash.exit_code, 1 | 126 | 255) => {
-            let log = examination.crash_log(symptom)?;
-            // only the last line is about what ended it
-            let last = log.lines().rev().find(|line| !line.trim().is_empty())?;
-            if !says_so(last, NO_FORMAT) {
-                return None;
-            }
-            last_lines(log, 2)
-        }
-        Sign::Start
-        | Sign::Crash(_)
-        | Sign::ImagePull { .. }
-        | Sign::OutOfMemory(_)
-        | Sign::Config
-        | Sign::Mount { .. }
-        | Sign::Probe { .. }
-        | Sign::Unschedulable
-        | Sign::RolloutOverdue
-        | Sign::PodsRefused
-        | Sign::StuckOnOldPod { .. }
-        | Sign::JobFailed => return None,
+        last_lines(log, 2)
+    } else {
+        return None;
     };
     let image = examination.container(symptom)?.image.as_deref()?;
     let on = node(examination, symptom).unwrap_or_else(|| "its node".to_owned());
-    let says = if matches!(symptom.sign, Sign::ImagePull { .. }) {
+    let says = if is_pull {
         format!("has the image {image}, which is not built for the CPU architecture of {on}")
     } else {
         format!(
@@ -73,6 +63,10 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             .diagnosis(&FAULT, symptom, says, 85, remedy)
             .with_evidence(lines),
     )
+}
+
+fn says_so(text: &str, words: &str) -> bool {
+    text.to_lowercase().contains(words)
 }
 
 /// The pod's node with its architecture, where it is known.

@@ -1,5 +1,5 @@
-//! Volumes that are made of ConfigMaps and Secrets, or are directories of the node, of which there
-//! are none; of others it is taken for granted that they can be mounted.
+//! Volumes that are made of configuration, or are directories of the node, of which there are none;
+//! of others it is taken for granted that they can be mounted.
 
 use k8s_openapi::api::core::v1::{KeyToPath, Pod, Volume};
 
@@ -35,13 +35,13 @@ fn why_not(store: &Store, namespace: &str, volume: &Volume) -> Option<String> {
     let map = volume.config_map.iter();
     let map = map.filter_map(|it| {
         let found = config_map(store, namespace, &it.name).map(|all| all.into_keys().collect());
-        lacks("configmap", &it.name, it.optional, &it.items, found)
+        lacks("configmap", &it.name, it.optional, it.items.as_ref(), found)
     });
     let of_secret = volume.secret.iter();
     let of_secret = of_secret.filter_map(|it| {
         let name = it.secret_name.as_deref().unwrap_or_default();
         let found = secret(store, namespace, name).map(|all| all.into_keys().collect());
-        lacks("secret", name, it.optional, &it.items, found)
+        lacks("secret", name, it.optional, it.items.as_ref(), found)
     });
     if let Some(why) = map.chain(of_secret).next() {
         return Some(why);
@@ -53,11 +53,11 @@ fn why_not(store: &Store, namespace: &str, volume: &Volume) -> Option<String> {
             if let Some(it) = &source.config_map {
                 let found = config_map(store, namespace, &it.name);
                 let found = found.map(|all| all.into_keys().collect());
-                return lacks("configmap", &it.name, it.optional, &it.items, found);
+                return lacks("configmap", &it.name, it.optional, it.items.as_ref(), found);
             }
             let it = source.secret.as_ref()?;
             let found = secret(store, namespace, &it.name).map(|all| all.into_keys().collect());
-            lacks("secret", &it.name, it.optional, &it.items, found)
+            lacks("secret", &it.name, it.optional, it.items.as_ref(), found)
         })
         .collect();
     match whys.as_slice() {
@@ -71,7 +71,7 @@ fn lacks(
     kind: &str,
     name: &str,
     optional: Option<bool>,
-    items: &Option<Vec<KeyToPath>>,
+    items: Option<&Vec<KeyToPath>>,
     found: Option<Vec<String>>,
 ) -> Option<String> {
     if optional == Some(true) {
@@ -80,7 +80,7 @@ fn lacks(
     let Some(keys) = found else {
         return Some(format!("{kind} \"{name}\" not found"));
     };
-    let mut items = items.iter().flatten();
+    let mut items = items.into_iter().flatten();
     let item = items.find(|item| !keys.contains(&item.key))?;
     Some(if kind == "configmap" {
         format!("configmap references non-existent config key: {}", item.key)
