@@ -72,7 +72,11 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         .collect();
     let keys = match examination.ask(Question::Keys)? {
         Answer::Keys(keys) => Some(keys),
-        Answer::Logs(_) | Answer::Image(_) | Answer::Bounds(_) | Answer::Unknown { .. } => None,
+        Answer::Logs(_)
+        | Answer::Image(_)
+        | Answer::Bounds(_)
+        | Answer::Objects(_)
+        | Answer::Unknown { .. } => None,
     };
     let missing = missing(&symptom.message, &sources, keys);
     let (first, _) = missing.first()?;

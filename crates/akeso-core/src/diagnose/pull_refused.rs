@@ -31,7 +31,11 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     }
     let known = match examination.ask(Question::Keys)? {
         Answer::Keys(keys) => Some(keys),
-        Answer::Logs(_) | Answer::Image(_) | Answer::Bounds(_) | Answer::Unknown { .. } => None,
+        Answer::Logs(_)
+        | Answer::Image(_)
+        | Answer::Bounds(_)
+        | Answer::Objects(_)
+        | Answer::Unknown { .. } => None,
     };
     let host = ImageReference::parse(image)
         .and_then(|reference| reference.host)
