@@ -1,25 +1,30 @@
 //! Fault `missing-reference`: a ConfigMap, a Secret or a key of one that the container refers to
-//! is not there. Whether a name that is close was meant is a question for a person: what it holds
-//! decides how the program behaves.
+//! is not there. What an object holds decides how the program behaves, so a reference is corrected
+//! only where nothing else can have been meant (see [`Missing::slip`]).
 
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use k8s_openapi::api::core::v1::Container;
 use regex::{Captures, Regex};
 
 use super::{Diagnosis, Examination, Family, Fault, Remedy, undo};
 use crate::{
+    act::{Action, FixReference, Referred},
     evidence::{Answer, Keys, Question},
     observe::{Sign, Symptom},
-    plan::Advice,
+    plan::{Advice, Origin, Proof, Step},
+    similar::is_misspelt,
 };
 
 pub(super) const FAULT: Fault = Fault {
     name: "missing-reference",
     family: Family::Configuration,
     signs: "a ConfigMap, a Secret or a key that the container refers to does not exist (`CreateContainerConfigError`)",
-    does: "puts the last good revision back, where its pods are ready; else names the field, what is missing, and the one that is there and close to it",
-    never: "makes up a ConfigMap, a Secret or a key, or refers to another one",
+    does: "puts the last good revision back, where its pods are ready; else corrects the reference where exactly one name is close, differs by a slip of the finger, has every key that is needed or is used by nobody else; names the field and what is missing",
+    never: "makes up a ConfigMap, a Secret or a key; takes another letter or number in a name for a slip; a Secret that the workload did not have asks first under `standard`",
     diagnose,
 };
 
@@ -81,7 +86,8 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             None => format!("kubectl -n {namespace} get {kind}s"),
         };
         let why = format!("create {what}, or let the pod template refer to what exists");
-        undo::or_person(examination, Advice { why, command })
+        let slip = || missing.slip(examination, container, keys?);
+        undo::or_step(examination, slip, Advice { why, command })
     };
     let detail = match &missing.key {
         Some(key) => format!("{}/{key}", missing.name),
@@ -157,23 +163,82 @@ impl Missing {
     }
 
     fn is_there_by_now(&self, keys: &Keys) -> bool {
-        let objects = if self.is_map {
-            &keys.config_maps
-        } else {
-            &keys.secrets
-        };
-        objects
+        self.objects(keys)
             .get(&self.name)
             .is_some_and(|has| self.key.as_ref().is_none_or(|key| has.contains(key)))
     }
 
-    /// What is there and may have been meant.
-    fn meant(&self, container: &Container, keys: &Keys) -> Option<String> {
-        let objects = if self.is_map {
+    /// The correction of the reference, where nothing else can have been meant: exactly one name is
+    /// close; it differs by a slip of the finger only; and it has every key that is needed or, where
+    /// none is named, nobody else uses it.
+    fn slip(
+        &self,
+        examination: &Examination<'_>,
+        container: &Container,
+        keys: &Keys,
+    ) -> Option<Step> {
+        let objects = self.objects(keys);
+        let names: Vec<&String> = match &self.key {
+            Some(_) => objects.get(&self.name)?.iter().collect(),
+            None => objects.keys().collect(),
+        };
+        let wanted = self.key.as_ref().unwrap_or(&self.name);
+        let mut close = names.into_iter().filter(|name| is_close(wanted, name));
+        let (to, None) = (close.next()?, close.next()) else {
+            return None;
+        };
+        let fix = FixReference {
+            object: self.kind(),
+            key_of: self.key.as_ref().map(|_| self.name.clone()),
+            from: wanted.clone(),
+            to: to.clone(),
+        };
+        let why = match &self.key {
+            // a key that is in use under its own name is not the one that is missing
+            Some(_) if fix.uses(examination.workload, to) => return None,
+            Some(_) => format!("it is the only key of {} that is close", self.name),
+            None => {
+                let needed = self.variables(container).into_iter();
+                let needed: BTreeSet<_> = needed.map(|(_, key)| key.to_owned()).collect();
+                if needed.is_empty() {
+                    fix.is_unused(examination.workload).then_some(())?;
+                    "it is the only name that is close, and nobody else uses it".to_owned()
+                } else {
+                    needed.is_subset(objects.get(to)?).then_some(())?;
+                    format!(
+                        "it is the only name that is close, and has {}",
+                        listed(&needed)
+                    )
+                }
+            }
+        };
+        is_misspelt(wanted, to).then(|| Step {
+            action: Action::FixReference(fix),
+            reasoning: why,
+            origin: Origin::Playbook,
+            proof: Proof::Bounded,
+        })
+    }
+
+    const fn kind(&self) -> Referred {
+        if self.is_map {
+            Referred::ConfigMap
+        } else {
+            Referred::Secret
+        }
+    }
+
+    const fn objects<'k>(&self, keys: &'k Keys) -> &'k BTreeMap<String, BTreeSet<String>> {
+        if self.is_map {
             &keys.config_maps
         } else {
             &keys.secrets
-        };
+        }
+    }
+
+    /// What is there and may have been meant.
+    fn meant(&self, container: &Container, keys: &Keys) -> Option<String> {
+        let objects = self.objects(keys);
         if let Some(key) = &self.key {
             let has = objects.get(&self.name)?;
             let close: Vec<_> = has.iter().filter(|other| is_close(key, other)).collect();

@@ -13,7 +13,7 @@ mod scheduling;
 use std::{cell::Cell, fmt};
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::api::core::v1::{self, Container, Event, Pod};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -116,6 +116,15 @@ impl Probe {
             Self::Liveness => "livenessProbe",
             Self::Readiness => "readinessProbe",
             Self::Startup => "startupProbe",
+        }
+    }
+
+    /// The probe as the container's template has it.
+    pub const fn of(self, container: &Container) -> Option<&v1::Probe> {
+        match self {
+            Self::Liveness => container.liveness_probe.as_ref(),
+            Self::Readiness => container.readiness_probe.as_ref(),
+            Self::Startup => container.startup_probe.as_ref(),
         }
     }
 }

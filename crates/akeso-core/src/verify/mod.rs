@@ -66,13 +66,10 @@ pub enum Progress {
 /// memory limit was `killed_at`.
 pub fn window(symptom: &Symptom, action: &Action, killed_at: Option<Bytes>) -> SignedDuration {
     // with more memory, filling it takes longer in proportion
-    let (more, less) = match action {
-        Action::IncreaseMemory(action) => (action.to, killed_at.unwrap_or(action.from)),
-        Action::FixImageName(_)
-        | Action::UpdateEnv(_)
-        | Action::RestartPod(_)
-        | Action::RollbackToRevision(_) => (Bytes::new(1), Bytes::new(1)),
-    };
+    let same = Bytes::new(1);
+    let (more, less) = action.as_memory().map_or((same, same), |action| {
+        (action.to, killed_at.unwrap_or(action.from))
+    });
     scaled(took(symptom), more, less)
 }
 
@@ -115,6 +112,21 @@ fn lifetime(crash: &Crash) -> SignedDuration {
     })
 }
 
+/// How long the slowest liveness probe lets a container run that never answers.
+fn time_to_be_killed(workload: &Workload<'_>) -> SignedDuration {
+    let spec = workload.pod_spec();
+    let containers = spec.into_iter().flat_map(|spec| &spec.containers);
+    let probes = containers.filter_map(|container| container.liveness_probe.as_ref());
+    let seconds = probes.map(|probe| {
+        // the defaults of https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/#configure-probes
+        let failures = i64::from(probe.failure_threshold.unwrap_or(3));
+        let period = i64::from(probe.period_seconds.unwrap_or(10));
+        i64::from(probe.initial_delay_seconds.unwrap_or(0)) + failures * period
+    });
+    let longest = SignedDuration::from_secs(seconds.max().unwrap_or_default());
+    longest.clamp(SignedDuration::ZERO, LONGEST_WINDOW)
+}
+
 impl Watch {
     /// Begins to watch a workload that was changed just now.
     pub fn begin(
@@ -123,6 +135,7 @@ impl Watch {
         ready_before: usize,
         now: Timestamp,
     ) -> Self {
+        let window = window.max(time_to_be_killed(workload));
         let deadline = match workload.controller {
             // a rollout that makes no progress is told of by its own condition, and a CronJob is
             // verified by its next run, whenever that is

@@ -283,7 +283,11 @@ const fn way(action: ActionKind) -> Way {
         ActionKind::FixImageName => {
             Way::Patches(&[Deployment, StatefulSet, DaemonSet, CronJob, Pod])
         }
-        ActionKind::UpdateEnv | ActionKind::IncreaseMemory => {
+        ActionKind::UpdateEnv
+        | ActionKind::IncreaseMemory
+        | ActionKind::FixReference
+        | ActionKind::FixProbe
+        | ActionKind::FixNodeSelector => {
             Way::Patches(&[Deployment, StatefulSet, DaemonSet, CronJob])
         }
         // the others have no revisions

@@ -1,0 +1,168 @@
+//! Names, ports and labels that are corrected: every place that is meant, no other, and back.
+
+use akeso_core::{
+    act::{Action, Change, FixNodeSelector, FixProbe, FixReference, NotApplicable, Referred},
+    observe::Probe,
+    workload::AttemptId,
+};
+use serde_json::{Value, json};
+
+use super::{patches::apply, taking_back::app};
+use crate::world;
+
+/// The ConfigMap `settings` in place of `setings`; or, of `settings`, the key `mode` in place of
+/// this one.
+pub fn settings(key: Option<&str>) -> Action {
+    reference(Referred::ConfigMap, key)
+}
+
+fn reference(object: Referred, key: Option<&str>) -> Action {
+    Action::FixReference(match key {
+        None => FixReference {
+            object,
+            key_of: None,
+            from: "setings".into(),
+            to: "settings".into(),
+        },
+        Some(key) => FixReference {
+            object,
+            key_of: Some("settings".into()),
+            from: key.into(),
+            to: "mode".into(),
+        },
+    })
+}
+
+pub fn probe() -> Action {
+    Action::FixProbe(FixProbe {
+        container: app(),
+        probe: Probe::Liveness,
+        from: json!(8081),
+        to: 8080,
+    })
+}
+
+fn selector() -> Action {
+    Action::FixNodeSelector(FixNodeSelector {
+        label: "example.org/disk".into(),
+        from: "sdd".into(),
+        to: "ssd".into(),
+    })
+}
+
+fn change(action: &Action, object: &Value) -> Result<Change, NotApplicable> {
+    let cluster = world::cluster(std::slice::from_ref(object));
+    action.change(&cluster.workload(&world::web()).unwrap(), AttemptId(7))
+}
+
+/// The pod spec after the change, which has been taken back in between.
+fn changed(action: &Action, spec: &Value) -> Value {
+    let original = world::deployment(spec);
+    let Change::Patch { forward, inverse } = change(action, &original).unwrap() else {
+        unreachable!("a patch was expected")
+    };
+    let mut object = original.clone();
+    apply(&mut object, &forward).unwrap();
+    let cluster = world::cluster(std::slice::from_ref(&object));
+    assert!(
+        action
+            .treatment()
+            .holds(&cluster.workload(&world::web()).unwrap())
+    );
+    let after = object["spec"]["template"]["spec"].clone();
+    apply(&mut object, &inverse).unwrap();
+    assert_eq!(object["spec"], original["spec"]);
+    // what was never made is not taken back
+    assert!(apply(&mut original.clone(), &inverse).is_err());
+    after
+}
+
+/// A pod spec that refers to ConfigMap or Secret `name` in every way, and to others.
+fn spec(kind: Referred, name: &str, key: &str) -> Value {
+    let (key_ref, whole, volume, volume_name) = match kind {
+        Referred::ConfigMap => ("configMapKeyRef", "configMapRef", "configMap", "name"),
+        Referred::Secret => ("secretKeyRef", "secretRef", "secret", "secretName"),
+    };
+    json!({
+        "initContainers": [{"name": "init", "env": [
+            {"name": "A", "valueFrom": {key_ref: {"name": name, "key": key}}},
+        ]}],
+        "containers": [
+            {"name": "app", "env": [
+                {"name": "NOTE", "value": "setings"},
+                {"name": "A", "valueFrom": {key_ref: {"name": name, "key": key}}},
+                {"name": "B", "valueFrom": {key_ref: {"name": "others", "key": "mdoe"}}},
+                {"name": "C", "valueFrom": {key_ref: {"name": name, "key": "other"}}},
+                {"name": "D", "valueFrom": {key_ref: {"name": "setings", "key": "mdoe", "optional": true}}},
+            ], "envFrom": [{whole: {"name": name}}, {whole: {"name": "setings", "optional": true}}]},
+        ],
+        "volumes": [
+            {"name": "setings", volume: {volume_name: name, "items": [{"key": key, "path": "x"}]}},
+            {"name": "all", "projected": {"sources": [{volume: {"name": name}}]}},
+        ],
+    })
+}
+
+#[test]
+fn a_reference_is_corrected_wherever_it_must_lead_somewhere_and_nowhere_else() {
+    for kind in [Referred::ConfigMap, Referred::Secret] {
+        assert_eq!(
+            changed(&reference(kind, None), &spec(kind, "setings", "mode")),
+            spec(kind, "settings", "mode")
+        );
+        assert_eq!(
+            changed(
+                &reference(kind, Some("mdoe")),
+                &spec(kind, "settings", "mdoe")
+            ),
+            spec(kind, "settings", "mode")
+        );
+    }
+    // a Secret of that name is another thing
+    let original = world::deployment(&spec(Referred::Secret, "setings", "mode"));
+    assert!(matches!(
+        change(&settings(None), &original),
+        Err(NotApplicable::Changed { .. })
+    ));
+}
+
+#[test]
+fn only_the_port_of_the_probe_is_corrected() {
+    for way in ["httpGet", "tcpSocket"] {
+        let spec = |port: u16| {
+            json!({"containers": [
+                {"name": "other", "livenessProbe": {way: {"port": 8081}}},
+                {"name": "app", "livenessProbe": {way: {"port": port}}, "readinessProbe": {way: {"port": 8081}}},
+            ]})
+        };
+        assert_eq!(changed(&probe(), &spec(8081)), spec(8080));
+        let by_now = change(&probe(), &world::deployment(&spec(9000)));
+        assert!(matches!(by_now, Err(NotApplicable::Changed { .. })));
+    }
+}
+
+#[test]
+fn only_the_label_of_the_node_selector_is_corrected() {
+    let spec = |disk: &str| json!({"nodeSelector": {"example.org/disk": disk, "zone": "sdd"}, "containers": []});
+    assert_eq!(changed(&selector(), &spec("sdd")), spec("ssd"));
+    let by_now = change(&selector(), &world::deployment(&spec("hdd")));
+    assert!(matches!(by_now, Err(NotApplicable::Changed { .. })));
+}
+
+#[test]
+fn what_stands_elsewhere_by_now_is_not_taken_back() {
+    let original = world::deployment(&spec(Referred::ConfigMap, "setings", "mode"));
+    let Change::Patch { forward, inverse } = change(&settings(None), &original).unwrap() else {
+        unreachable!("a patch was expected")
+    };
+    let mut object = original;
+    apply(&mut object, &forward).unwrap();
+    let containers = object
+        .pointer_mut("/spec/template/spec/containers")
+        .unwrap();
+    containers
+        .as_array_mut()
+        .unwrap()
+        .insert(0, json!({"name": "proxy"}));
+    assert!(apply(&mut object, &inverse).is_err());
+}
