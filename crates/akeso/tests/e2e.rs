@@ -408,6 +408,8 @@ scenarios! {
     missing_key: "missing-key",
     mysql_client: "mysql-client",
     mysql_client_asks: "mysql-client-asks",
+    node_selector_matched: "node-selector-matched",
+    node_selector_unmatched: "node-selector-unmatched",
     operator_owned: "operator-owned",
     optional_key: "optional-key",
     orders_in_log: "orders-in-log",

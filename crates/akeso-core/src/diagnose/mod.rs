@@ -6,6 +6,7 @@
 mod access_forbidden;
 mod bad_command;
 mod changes;
+mod claim_missing;
 mod container_config;
 mod dependency;
 mod dependency_unreachable;
@@ -19,7 +20,10 @@ mod job_given_up;
 mod limit_range;
 mod missing_reference;
 mod missing_variable;
+mod node_cordoned;
+mod node_selector_unmatched;
 mod out_of_memory;
+mod placement;
 mod pod_security;
 mod pods_refused;
 mod probe_failing;
@@ -27,6 +31,7 @@ mod probe_wrong_answer;
 mod probe_wrong_port;
 mod program_not_found;
 mod quota_exceeded;
+mod request_too_large;
 mod rollout_overdue;
 mod service_account_missing;
 mod similar_image;
@@ -192,6 +197,10 @@ pub const FAULTS: &[Fault] = &[
     exits_successfully::FAULT,
     job_given_up::BACKOFF,
     unknown_crash::FAULT,
+    claim_missing::FAULT,
+    node_selector_unmatched::FAULT,
+    request_too_large::FAULT,
+    node_cordoned::FAULT,
     unschedulable::FAULT,
     quota_exceeded::FAULT,
     pod_security::FAULT,

@@ -12,6 +12,7 @@ mod world;
 mod changes;
 mod faults_page;
 mod observe;
+mod placement;
 mod pods_refused;
 mod probes_jobs_network;
 mod program_and_reference;
