@@ -2,6 +2,8 @@
 //! or to a key that is not in it, gets the name of the one that was meant. What it holds is not
 //! looked at, and optional references stay as they are.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -60,57 +62,75 @@ impl Referred {
 }
 
 impl FixReference {
-    /// Whether the workload's pods must have what is called `name`.
-    pub(crate) fn uses(&self, workload: &Workload<'_>, name: &str) -> bool {
-        !self.places(workload, name).is_empty()
+    /// Whether the workload's pods must have what is called `to`.
+    pub(crate) fn is_used(&self, workload: &Workload<'_>) -> bool {
+        !self.places(workload, &self.to).is_empty()
     }
 
-    /// Whether no workload of the namespace must have the object that is called `to`.
-    pub(crate) fn is_unused(&self, workload: &Workload<'_>) -> bool {
+    /// Whether a workload of the namespace must have what is called `to`.
+    pub(crate) fn is_used_by_others(&self, workload: &Workload<'_>) -> bool {
         let cluster = workload.cluster();
         let here = &workload.reference.namespace;
         let mut all = cluster.roots().into_iter();
-        !all.any(|other| {
+        all.any(|other| {
             other.namespace == *here
                 && cluster
                     .workload(&other)
-                    .is_some_and(|other| self.uses(&other, &self.to))
+                    .is_some_and(|other| self.is_used(&other))
         })
+    }
+
+    /// The keys that the workload's pods must find in the object that is called `from`.
+    pub(crate) fn keys_needed(&self, workload: &Workload<'_>) -> BTreeSet<String> {
+        let mut needed = BTreeSet::new();
+        self.visit(workload, &mut |object, members, _, _| {
+            if object == self.from {
+                needed.extend(keys(members).map(|(_, key)| key.to_owned()));
+            }
+        });
+        needed
     }
 
     /// The places of the workload's pod spec that have this name, of those that must have it.
     fn places(&self, workload: &Workload<'_>, name: &str) -> Vec<Place> {
-        let root = Place::at(workload.reference.kind.pod_spec_path());
-        let spec = serde_json::to_value(workload.pod_spec()).unwrap_or_default();
         let mut places = Vec::new();
+        self.visit(
+            workload,
+            &mut |object, members, place, named| match &self.key_of {
+                None if object == name => places.push(place.below(named)),
+                Some(of) if object == of => {
+                    let keys = keys(members).filter(|(_, key)| *key == name);
+                    places.extend(keys.map(|(below, _)| {
+                        below
+                            .iter()
+                            .fold(place.clone(), |place, key| place.below(key))
+                    }));
+                }
+                None | Some(_) => {}
+            },
+        );
+        places
+    }
+
+    /// Calls `visit` with each reference that must lead to an object: the object's name, the
+    /// reference, its place, and its member that names the object.
+    fn visit(
+        &self,
+        workload: &Workload<'_>,
+        visit: &mut impl FnMut(&str, &Map<String, Value>, &Place, &'static str),
+    ) {
+        let spec = serde_json::to_value(workload.pod_spec()).unwrap_or_default();
+        let root = Place::at(workload.reference.kind.pod_spec_path());
         root.visit("", &spec, &mut |key, members, place| {
-            let Some(named) = self.object.name_member(key, members) else {
-                return;
-            };
             if members.get("optional") == Some(&Value::Bool(true)) {
                 return;
             }
-            let has = members.get(named).and_then(Value::as_str);
-            let Some(object) = &self.key_of else {
-                if has == Some(name) {
-                    places.push(place.below(named));
-                }
-                return;
-            };
-            if has != Some(object) {
-                return;
-            }
-            if members.get("key").and_then(Value::as_str) == Some(name) {
-                places.push(place.below("key"));
-            }
-            let items = members.get("items").and_then(Value::as_array);
-            for (index, item) in items.into_iter().flatten().enumerate() {
-                if item.get("key").and_then(Value::as_str) == Some(name) {
-                    places.push(place.below("items").below(&index.to_string()).below("key"));
-                }
+            if let Some(named) = self.object.name_member(key, members)
+                && let Some(object) = members.get(named).and_then(Value::as_str)
+            {
+                visit(object, members, place, named);
             }
         });
-        places
     }
 
     /// `ConfigMap`, or `key of ConfigMap settings`.
@@ -120,6 +140,19 @@ impl FixReference {
             Some(object) => format!("key of {} {object}", self.object.as_str()),
         }
     }
+}
+
+/// The keys that a reference names, and where below it.
+fn keys(reference: &Map<String, Value>) -> impl Iterator<Item = (Vec<String>, &str)> {
+    let own = reference.get("key").and_then(Value::as_str);
+    let own = own.map(|key| (vec!["key".to_owned()], key));
+    let items = reference.get("items").and_then(Value::as_array);
+    let items = items.into_iter().flatten().enumerate();
+    let items = items.filter_map(|(index, item)| {
+        let below = ["items".to_owned(), index.to_string(), "key".to_owned()];
+        Some((below.to_vec(), item.get("key")?.as_str()?))
+    });
+    own.into_iter().chain(items)
 }
 
 impl Treatment for FixReference {

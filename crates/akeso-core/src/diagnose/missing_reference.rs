@@ -86,7 +86,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             None => format!("kubectl -n {namespace} get {kind}s"),
         };
         let why = format!("create {what}, or let the pod template refer to what exists");
-        let slip = || missing.slip(examination, container, keys?);
+        let slip = || missing.slip(examination, keys?);
         undo::or_step(examination, slip, Advice { why, command })
     };
     let detail = match &missing.key {
@@ -169,50 +169,45 @@ impl Missing {
     }
 
     /// The correction of the reference, where nothing else can have been meant: exactly one name is
-    /// close; it differs by a slip of the finger only; and it has every key that is needed or, where
-    /// none is named, nobody else uses it.
-    fn slip(
-        &self,
-        examination: &Examination<'_>,
-        container: &Container,
-        keys: &Keys,
-    ) -> Option<Step> {
+    /// close of those that have every key needed; it differs by a slip of the finger only; and where
+    /// no key is named, nobody else uses it.
+    fn slip(&self, examination: &Examination<'_>, keys: &Keys) -> Option<Step> {
         let objects = self.objects(keys);
+        let fix = |to: &str| FixReference {
+            object: self.kind(),
+            key_of: self.key.as_ref().map(|_| self.name.clone()),
+            from: self.key.as_ref().unwrap_or(&self.name).clone(),
+            to: to.to_owned(),
+        };
+        let needed = match &self.key {
+            Some(_) => BTreeSet::new(),
+            None => fix("").keys_needed(examination.workload),
+        };
         let names: Vec<&String> = match &self.key {
             Some(_) => objects.get(&self.name)?.iter().collect(),
-            None => objects.keys().collect(),
+            None => {
+                let whole = objects.iter().filter(|(_, has)| needed.is_subset(has));
+                whole.map(|(name, _)| name).collect()
+            }
         };
         let wanted = self.key.as_ref().unwrap_or(&self.name);
         let mut close = names.into_iter().filter(|name| is_close(wanted, name));
         let (to, None) = (close.next()?, close.next()) else {
             return None;
         };
-        let fix = FixReference {
-            object: self.kind(),
-            key_of: self.key.as_ref().map(|_| self.name.clone()),
-            from: wanted.clone(),
-            to: to.clone(),
-        };
+        let fix = fix(to);
         let why = match &self.key {
             // a key that is in use under its own name is not the one that is missing
-            Some(_) if fix.uses(examination.workload, to) => return None,
+            Some(_) if fix.is_used(examination.workload) => return None,
             Some(_) => format!("it is the only key of {} that is close", self.name),
-            None => {
-                let needed = self.variables(container).into_iter();
-                let needed: BTreeSet<_> = needed.map(|(_, key)| key.to_owned()).collect();
-                if needed.is_empty() {
-                    fix.is_unused(examination.workload).then_some(())?;
-                    "it is the only name that is close, and nobody else uses it".to_owned()
-                } else {
-                    needed.is_subset(objects.get(to)?).then_some(())?;
-                    format!(
-                        "it is the only name that is close, and has {}",
-                        listed(&needed)
-                    )
-                }
-            }
+            None if !needed.is_empty() => format!(
+                "it is the only name that is close and has what is needed: {}",
+                listed(&needed)
+            ),
+            None if fix.is_used_by_others(examination.workload) => return None,
+            None => "it is the only name that is close, and nobody else uses it".to_owned(),
         };
-        is_misspelt(wanted, to).then(|| Step {
+        is_misspelt(wanted, to).then_some(Step {
             action: Action::FixReference(fix),
             reasoning: why,
             origin: Origin::Playbook,
