@@ -13,7 +13,7 @@ pub fn closest(wanted: &str, names: impl IntoIterator<Item = String>) -> Option<
 
 /// Whether `wanted` is so surely a misspelling of `name` that a change may rest on it, when nothing
 /// else is called alike: only separators or case differ, or one word of four letters or more has a
-/// letter too many, too few, doubled or swapped. Another letter in a word, and another number, is
+/// letter too many, too few, swapped or doubled in place of another. Another letter in a word, and another number, is
 /// another name: `card` is not `cart`, `eu-1` not `eu-2`, `db-a` not `db-b`.
 pub fn is_misspelt(wanted: &str, name: &str) -> bool {
     let words = |text: &str| -> Vec<String> {
@@ -37,12 +37,20 @@ fn is_slip(one: &str, other: &str) -> bool {
     let is_word = |text: &str| text.len() >= 4 && text.bytes().all(|b| b.is_ascii_lowercase());
     // one of a thing and many of them are two things
     let is_plural = one.strip_suffix('s') == Some(other) || other.strip_suffix('s') == Some(one);
+    // `htpp` for `http`
+    let singly = |text: &str| {
+        let mut letters: Vec<char> = text.chars().collect();
+        letters.dedup();
+        letters
+    };
+    // of equal length and one edit apart: swapped, or another letter
+    let is_swapped = || one.len() == other.len() && strsim::levenshtein(one, other) == 2;
     is_word(one)
         && is_word(other)
         && !is_plural
-        && strsim::damerau_levenshtein(one, other) == 1
-        // of equal length and one edit apart, but not by the same letters: another letter
-        && (one.len() != other.len() || strsim::levenshtein(one, other) == 2)
+        && (singly(one) == singly(other)
+            || strsim::damerau_levenshtein(one, other) == 1
+                && (one.len() != other.len() || is_swapped()))
 }
 
 #[cfg(test)]
@@ -59,6 +67,7 @@ mod tests {
             ("settigns", "settings"),
             ("cart-databse", "cart-database"),
             ("hhostname", "hostname"),
+            ("htpp", "http"),
         ] {
             assert!(is_misspelt(wanted, name), "{wanted} {name}");
         }
@@ -72,6 +81,8 @@ mod tests {
             ("settings-dev", "settings-prod"),
             ("app-config", "app-config-old"),
             ("users", "user"),
+            ("https", "http"),
+            ("form", "farm"),
             ("settings", "config"),
             ("stetigns", "settings"),
             ("cnfg", "config"),

@@ -7,9 +7,11 @@
 mod correction;
 mod diff;
 mod fix_image_name;
+mod fix_ingress;
 mod fix_node_selector;
 mod fix_probe;
 mod fix_reference;
+mod fix_service;
 mod increase_memory;
 mod mark;
 mod patch;
@@ -20,9 +22,11 @@ mod update_env;
 
 pub use diff::diff;
 pub use fix_image_name::FixImageName;
+pub use fix_ingress::FixIngress;
 pub use fix_node_selector::FixNodeSelector;
 pub use fix_probe::FixProbe;
 pub use fix_reference::{FixReference, Referred};
+pub use fix_service::FixService;
 pub use increase_memory::IncreaseMemory;
 pub use mark::{Mark, StoreId};
 pub use patch::PatchOp;
@@ -229,6 +233,10 @@ actions! {
     FixProbe => "fix_probe",
     /// Corrects the value of a label in the node selector.
     FixNodeSelector => "fix_node_selector",
+    /// Corrects a Service's selector or a target port.
+    FixService => "fix_service",
+    /// Corrects the Service of an Ingress's backend, or its port.
+    FixIngress => "fix_ingress",
 }
 
 impl fmt::Display for ActionKind {

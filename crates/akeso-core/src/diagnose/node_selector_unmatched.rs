@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Diagnosis, Examination, Family, Fault, Remedy,
+    Diagnosis, Examination, Family, Fault,
     placement::{self, Placement, label},
 };
 use crate::{
@@ -48,22 +48,17 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let slips: Vec<_> = lacking_values(&place)
         .filter_map(|(key, value)| slip(&place, key, value))
         .collect();
-    if let ([fix], [_], Remedy::Person(advice)) =
-        (slips.as_slice(), lacking.as_slice(), &diagnosis.remedy)
-    {
+    if let ([fix], [_]) = (slips.as_slice(), lacking.as_slice()) {
         let reasoning = format!(
             "nodes have {}={}, and nothing else is close",
             fix.label, fix.to
         );
-        diagnosis.remedy = Remedy::Steps {
-            steps: vec![Step {
-                action: Action::FixNodeSelector(fix.clone()),
-                reasoning,
-                origin: Origin::Playbook,
-                proof: Proof::Confirmed,
-            }],
-            otherwise: advice.clone(),
-        };
+        diagnosis.remedy = diagnosis.remedy.with_step(Step {
+            action: Action::FixNodeSelector(fix.clone()),
+            reasoning,
+            origin: Origin::Playbook,
+            proof: Proof::Confirmed,
+        });
     }
     Some(diagnosis)
 }

@@ -5,12 +5,12 @@
 //! becoming ready) is no symptom; see "What a real cluster does" in ARCHITECTURE.md.
 
 mod containers;
-mod ingresses;
+pub(crate) mod ingresses;
 mod jobs;
 mod probes;
 mod rollout;
 mod scheduling;
-mod services;
+pub(crate) mod services;
 
 use std::{cell::Cell, fmt};
 
@@ -28,6 +28,9 @@ use crate::{
 
 /// Marks a workload or a namespace that Akeso must not touch, as a label or an annotation.
 pub const IGNORE: &str = "akeso.dev/ignore";
+
+/// What is applied together comes one after the other, and its pods later still.
+pub(crate) const TIME_TO_MEET: SignedDuration = SignedDuration::from_secs(60);
 
 /// A container that ran this long without a crash is well again: the kubelet forgets its restart
 /// back-off after the same time

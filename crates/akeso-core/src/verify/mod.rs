@@ -6,11 +6,12 @@
 pub mod neighbours;
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Service;
 
 use crate::{
     act::Action,
-    cluster::{Controller, Workload, is_ready},
-    observe::{Crash, Sign, Symptom},
+    cluster::{Controller, Support, Workload, in_namespace, is_ready, selects},
+    observe::{Crash, Sign, Symptom, TIME_TO_MEET},
     quantity::Bytes,
 };
 
@@ -92,8 +93,9 @@ fn took(symptom: &Symptom) -> SignedDuration {
         | Sign::RolloutOverdue
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
-        | Sign::JobFailed
-        | Sign::Support { .. } => SignedDuration::ZERO,
+        | Sign::JobFailed => SignedDuration::ZERO,
+        // what was written just now is given time to meet what it is for
+        Sign::Support { .. } => TIME_TO_MEET,
     }
 }
 
@@ -234,6 +236,13 @@ fn is_finished(workload: &Workload<'_>) -> bool {
         .is_some_and(|status| status.completion_time.is_some())
 }
 
+/// Whether a pod gets a Service's traffic.
+fn reaches_any(workload: &Workload<'_>, service: &Service) -> bool {
+    let pods = &workload.cluster().pods;
+    let mut pods = in_namespace(pods, &workload.reference.namespace);
+    pods.any(|(_, pod)| selects(service, pod) && is_ready(pod))
+}
+
 /// What the workload lacks to be well, apart from symptoms.
 fn missing(workload: &Workload<'_>, changed_at: Timestamp) -> Option<String> {
     if !workload.is_settled() {
@@ -273,6 +282,9 @@ fn missing(workload: &Workload<'_>, changed_at: Timestamp) -> Option<String> {
             return (!is_finished(workload)).then(|| "it has not ended yet".to_owned());
         }
         Controller::ReplicaSet(_) | Controller::Pod(_) => (wanted, 0),
+        Controller::Support(Support::Service(service)) => {
+            return (!reaches_any(workload, service)).then(|| "it selects no ready pod".to_owned());
+        }
         Controller::Support(_) => return None,
     };
     let ready =

@@ -1,9 +1,12 @@
 //! Names, ports and labels that are corrected: every place that is meant, no other, and back.
 
 use akeso_core::{
-    act::{Action, Change, FixNodeSelector, FixProbe, FixReference, NotApplicable, Referred},
+    act::{
+        Action, Change, FixIngress, FixNodeSelector, FixProbe, FixReference, FixService,
+        NotApplicable, Referred,
+    },
     observe::Probe,
-    workload::AttemptId,
+    workload::{AttemptId, SupportKind, WorkloadKind, WorkloadRef},
 };
 use serde_json::{Value, json};
 
@@ -165,4 +168,100 @@ fn what_stands_elsewhere_by_now_is_not_taken_back() {
         .unwrap()
         .insert(0, json!({"name": "proxy"}));
     assert!(apply(&mut object, &inverse).is_err());
+}
+
+/// A Service or an Ingress after the change, which has been taken back in between.
+fn changed_support(action: &Action, kind: SupportKind, spec: &Value) -> Value {
+    let version = if kind == SupportKind::Ingress {
+        "networking.k8s.io/v1"
+    } else {
+        "v1"
+    };
+    let reference = WorkloadRef {
+        kind: WorkloadKind::Support(kind),
+        namespace: "shop".into(),
+        name: "cart".into(),
+    };
+    let original = json!({
+        "apiVersion": version, "kind": reference.kind.as_str(),
+        "metadata": {"name": "cart", "namespace": "shop", "uid": "u"}, "spec": spec
+    });
+    let cluster = world::cluster(std::slice::from_ref(&original));
+    let workload = cluster.workload(&reference).unwrap();
+    let treatment = action.treatment();
+    assert!(!treatment.holds(&workload));
+    let Change::Patch { forward, inverse } = action.change(&workload, AttemptId(7)).unwrap() else {
+        unreachable!("a patch was expected")
+    };
+    let mut object = original.clone();
+    apply(&mut object, &forward).unwrap();
+    let cluster = world::cluster(std::slice::from_ref(&object));
+    let after = cluster.workload(&reference).unwrap();
+    assert!(treatment.holds(&after) && treatment.is_seen(&after));
+    assert!(action.change(&after, AttemptId(8)).is_err());
+    let spec_after = object["spec"].clone();
+    apply(&mut object, &inverse).unwrap();
+    assert_eq!(object["spec"], original["spec"]);
+    spec_after
+}
+
+#[test]
+fn a_service_gets_its_selector_or_the_target_of_one_port() {
+    let spec = |app: &str, target: &str| {
+        json!({"selector": {"app": app, "tier": "web"}, "ports": [
+            {"port": 443, "targetPort": "htpp"}, {"port": 80, "targetPort": target}
+        ]})
+    };
+    let labels = |app: &str| json!({"app": app, "tier": "web"});
+    let selector = Action::FixService(FixService {
+        port: None,
+        from: labels("crat"),
+        to: labels("cart"),
+    });
+    assert_eq!(
+        changed_support(&selector, SupportKind::Service, &spec("crat", "x")),
+        spec("cart", "x")
+    );
+    let target = Action::FixService(FixService {
+        port: Some(80),
+        from: json!("htpp"),
+        to: json!("http"),
+    });
+    assert_eq!(
+        changed_support(&target, SupportKind::Service, &spec("cart", "htpp")),
+        spec("cart", "http")
+    );
+}
+
+#[test]
+fn an_ingress_leads_to_another_service_or_port_wherever_it_led_there() {
+    let spec = |service: &str, port: u16| {
+        let backend =
+            |name: &str, port: u16| json!({"service": {"name": name, "port": {"number": port}}});
+        json!({
+            "defaultBackend": backend(service, port),
+            "rules": [{"http": {"paths": [
+                {"path": "/", "pathType": "Prefix", "backend": backend(service, port)},
+                {"path": "/other", "pathType": "Prefix", "backend": backend("other", 8080)},
+            ]}}]
+        })
+    };
+    let service = Action::FixIngress(FixIngress {
+        port_of: None,
+        from: json!("crat"),
+        to: json!("cart"),
+    });
+    assert_eq!(
+        changed_support(&service, SupportKind::Ingress, &spec("crat", 80)),
+        spec("cart", 80)
+    );
+    let port = Action::FixIngress(FixIngress {
+        port_of: Some("cart".into()),
+        from: json!({"number": 8080}),
+        to: json!({"number": 80}),
+    });
+    assert_eq!(
+        changed_support(&port, SupportKind::Ingress, &spec("cart", 8080)),
+        spec("cart", 80)
+    );
 }

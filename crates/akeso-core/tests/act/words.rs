@@ -1,8 +1,8 @@
 //! What an action says of itself, and the command that does the same by hand.
 
 use akeso_core::act::{
-    Action, ActionKind, Change, EnvValue, FixImageName, FixNodeSelector, Found, RestartPod,
-    RollbackToRevision, diff,
+    Action, ActionKind, Change, EnvValue, FixImageName, FixIngress, FixNodeSelector, FixService,
+    Found, RestartPod, RollbackToRevision, diff,
 };
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use super::corrections::{probe, settings};
 use super::taking_back::{app, env, memory, variable};
 use crate::world;
 
-fn each() -> [Action; 8] {
+fn each() -> [Action; 10] {
     [
         Action::FixImageName(FixImageName {
             container: app(),
@@ -64,6 +64,16 @@ fn each() -> [Action; 8] {
             from: "sdd".into(),
             to: "ssd".into(),
         }),
+        Action::FixService(FixService {
+            port: None,
+            from: json!({"app": "crat"}),
+            to: json!({"app": "cart"}),
+        }),
+        Action::FixIngress(FixIngress {
+            port_of: Some("cart".into()),
+            from: json!({"number": 8080}),
+            to: json!({"number": 80}),
+        }),
     ]
 }
 
@@ -103,6 +113,14 @@ fn each_action_says_what_it_does_and_how_a_person_would_do_it() {
         (
             "have the node selector ask for disk=ssd in place of sdd",
             "kubectl -n shop edit deployment/web  # nodeSelector: disk: ssd in place of sdd",
+        ),
+        (
+            "set the selector from {\"app\":\"crat\"} to {\"app\":\"cart\"}",
+            "kubectl -n shop patch deployment/web --type=merge -p '{\"spec\":{\"selector\":{\"app\":\"cart\"}}}'",
+        ),
+        (
+            "set the port of backend cart from 8080 to 80",
+            "kubectl -n shop edit deployment/web  # the port of backend cart: 80 in place of 8080",
         ),
     ];
     for (action, (summary, command)) in each().iter().zip(expected) {
@@ -148,11 +166,14 @@ fn each_action_has_one_name_everywhere() {
 }
 
 #[test]
-fn a_pod_or_a_revision_means_nothing_for_another_workload() {
+fn what_is_a_workloads_own_means_nothing_for_another_workload() {
     for action in each() {
         let is_own = matches!(
-            action,
-            Action::RestartPod(_) | Action::RollbackToRevision(_)
+            action.kind(),
+            ActionKind::RestartPod
+                | ActionKind::RollbackToRevision
+                | ActionKind::FixService
+                | ActionKind::FixIngress
         );
         assert_eq!(action.treatment().is_transferable(), !is_own, "{action:?}");
     }

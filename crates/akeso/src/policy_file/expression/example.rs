@@ -2,8 +2,9 @@
 
 use akeso_core::{
     act::{
-        Action, ActionKind, EnvValue, FixImageName, FixNodeSelector, FixProbe, FixReference, Found,
-        IncreaseMemory, Referred, RestartPod, RollbackToRevision, UpdateEnv, Variable,
+        Action, ActionKind, EnvValue, FixImageName, FixIngress, FixNodeSelector, FixProbe,
+        FixReference, FixService, Found, IncreaseMemory, Referred, RestartPod, RollbackToRevision,
+        UpdateEnv, Variable,
     },
     observe::Probe,
     quantity::Bytes,
@@ -83,6 +84,16 @@ fn example_action(kind: ActionKind) -> Action {
             label: "disk".to_owned(),
             from: "sdd".to_owned(),
             to: "ssd".to_owned(),
+        }),
+        ActionKind::FixService => Action::FixService(FixService {
+            port: Some(80),
+            from: json!("htpp"),
+            to: json!("http"),
+        }),
+        ActionKind::FixIngress => Action::FixIngress(FixIngress {
+            port_of: None,
+            from: json!("crat"),
+            to: json!("cart"),
         }),
     }
 }
