@@ -373,7 +373,11 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    access_bound_elsewhere: "access-bound-elsewhere",
+    access_comes_late: "access-comes-late",
     access_forbidden: "access-forbidden",
+    access_role_group: "access-role-group",
+    access_role_misspelt: "access-role-misspelt",
     alpine_app: "alpine-app",
     argo_managed: "argo-managed",
     bad_fix: "bad-fix",
@@ -436,6 +440,8 @@ scenarios! {
     service_selector_typo: "service-selector-typo",
     service_without_pods: "service-without-pods",
     statefulset_image: "statefulset-image",
+    token_not_mounted: "token-not-mounted",
+    token_not_wanted: "token-not-wanted",
     unknown_crash: "unknown-crash",
     unschedulable: "unschedulable",
     web_server: "web-server",
