@@ -51,11 +51,10 @@ impl Referred {
     /// The member that names the object, of a part of the pod spec that has this key.
     fn name_member(self, key: &str, members: &Map<String, Value>) -> Option<&'static str> {
         match (self, key) {
-            (Self::ConfigMap, "configMapKeyRef" | "configMapRef" | "configMap")
-            | (Self::Secret, "secretKeyRef" | "secretRef") => Some("name"),
             (Self::Secret, "secret") if members.contains_key("secretName") => Some("secretName"),
-            // of a projected volume
-            (Self::Secret, "secret") => Some("name"),
+            // `secret` as well, of a projected volume
+            (Self::ConfigMap, "configMapKeyRef" | "configMapRef" | "configMap")
+            | (Self::Secret, "secretKeyRef" | "secretRef" | "secret") => Some("name"),
             (Self::ConfigMap | Self::Secret, _) => None,
         }
     }

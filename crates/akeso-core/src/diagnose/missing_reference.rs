@@ -183,16 +183,16 @@ impl Missing {
             from: self.key.as_ref().unwrap_or(&self.name).clone(),
             to: to.to_owned(),
         };
-        let needed = match &self.key {
-            Some(_) => BTreeSet::new(),
-            None => fix("").keys_needed(examination.workload),
+        let needed = if self.key.is_some() {
+            BTreeSet::new()
+        } else {
+            fix("").keys_needed(examination.workload)
         };
-        let names: Vec<&String> = match &self.key {
-            Some(_) => objects.get(&self.name)?.iter().collect(),
-            None => {
-                let whole = objects.iter().filter(|(_, has)| needed.is_subset(has));
-                whole.map(|(name, _)| name).collect()
-            }
+        let names: Vec<&String> = if self.key.is_some() {
+            objects.get(&self.name)?.iter().collect()
+        } else {
+            let whole = objects.iter().filter(|(_, has)| needed.is_subset(has));
+            whole.map(|(name, _)| name).collect()
         };
         let wanted = self.key.as_ref().unwrap_or(&self.name);
         let mut close = names.into_iter().filter(|name| is_close(wanted, name));
