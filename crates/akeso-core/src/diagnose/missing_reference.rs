@@ -189,21 +189,11 @@ impl Missing {
     }
 
     pub(super) fn is_there_by_now(&self, keys: &Keys) -> bool {
-        let objects = if self.is_map {
-            &keys.config_maps
-        } else {
-            &keys.secrets
-        };
-        objects
-    fn is_there_by_now(&self, keys: &Keys) -> bool {
         self.objects(keys)
             .get(&self.name)
             .is_some_and(|has| self.key.as_ref().is_none_or(|key| has.contains(key)))
     }
 
-    /// What is there and may have been meant; it must have the keys that are needed.
-    pub(super) fn meant(&self, needed: &BTreeSet<String>, keys: &Keys) -> Option<String> {
-        let objects = if self.is_map {
     /// The correction of the reference, where nothing else can have been meant: exactly one name is
     /// close of those that have every key needed; it differs by a slip of the finger only; and where
     /// no key is named, nobody else uses it.
@@ -267,8 +257,8 @@ impl Missing {
         }
     }
 
-    /// What is there and may have been meant.
-    fn meant(&self, container: &Container, keys: &Keys) -> Option<String> {
+    /// What is there and may have been meant; it must have the keys that are needed.
+    pub(super) fn meant(&self, needed: &BTreeSet<String>, keys: &Keys) -> Option<String> {
         let objects = self.objects(keys);
         if let Some(key) = &self.key {
             let has = objects.get(&self.name)?;
