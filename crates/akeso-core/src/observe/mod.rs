@@ -5,18 +5,19 @@
 //! becoming ready) is no symptom; see "What a real cluster does" in ARCHITECTURE.md.
 
 mod containers;
-mod ingresses;
+pub(crate) mod ingresses;
 mod jobs;
+mod mounts;
 mod probes;
 mod rollout;
 mod scheduling;
-mod services;
+pub(crate) mod services;
 
 use std::{cell::Cell, fmt};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
-    api::core::v1::{Event, Pod},
+    api::core::v1::{self, Container, Event, Pod},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,11 @@ pub enum Sign {
     OutOfMemory(Crash),
     /// The container cannot be configured: a ConfigMap, Secret or key is missing.
     Config,
+    /// The kubelet cannot mount a volume of the pod.
+    Mount {
+        /// The volume's name in the pod's spec.
+        volume: String,
+    },
     /// The container's program cannot be started.
     Start,
     /// A probe fails.
@@ -143,6 +149,15 @@ impl Probe {
             Self::Startup => "startupProbe",
         }
     }
+
+    /// The probe as the container's template has it.
+    pub const fn of(self, container: &Container) -> Option<&v1::Probe> {
+        match self {
+            Self::Liveness => container.liveness_probe.as_ref(),
+            Self::Readiness => container.readiness_probe.as_ref(),
+            Self::Startup => container.startup_probe.as_ref(),
+        }
+    }
 }
 
 impl Symptom {
@@ -164,6 +179,7 @@ impl Symptom {
             Sign::ImagePull { .. }
             | Sign::OutOfMemory(_)
             | Sign::Config
+            | Sign::Mount { .. }
             | Sign::Start
             | Sign::Probe { .. }
             | Sign::Unschedulable
@@ -229,6 +245,7 @@ type Family = fn(&Look<'_>) -> Vec<Symptom>;
 /// The families of symptoms. To add one, add its file and a line here.
 const FAMILIES: &[Family] = &[
     containers::symptoms,
+    mounts::symptoms,
     probes::symptoms,
     scheduling::symptoms,
     rollout::symptoms,

@@ -14,6 +14,8 @@ mod causes;
 mod changes;
 mod explain;
 mod faults_page;
+mod images;
+mod mounts;
 mod observe;
 mod placement;
 mod pods_refused;

@@ -185,6 +185,7 @@ impl<'a> Turn<'a> {
             Sign::ImagePull { .. }
             | Sign::OutOfMemory(_)
             | Sign::Config
+            | Sign::Mount { .. }
             | Sign::Start
             | Sign::Unschedulable
             | Sign::PodsRefused
