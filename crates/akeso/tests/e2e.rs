@@ -14,6 +14,8 @@ mod safety;
 
 use std::{
     fs::File,
+    io::Write,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -26,7 +28,7 @@ use akeso_core::{
     policy::Autonomy,
     workload::WorkloadRef,
 };
-use akeso_sim::scenario::{Expected, Expects, Scenario, check, facts, unhealthy};
+use akeso_sim::scenario::{Expected, Expects, Scenario, Score, check, facts, unhealthy};
 use serde_json::Value;
 
 /// The real cluster's images are pulled, and its pods started, by two cores that other tests use
@@ -333,14 +335,20 @@ fn run(name: &str) {
     // what must happen may happen sooner; what must not has the whole time in which not to
     let must_happen = |expected: &Expected| expected.outcome != Expects::LeaveAlone;
     let start = Instant::now();
-    wait_for(name, within * SLOWNESS, || {
-        let journal = monitor.journal();
-        let mut wrong = failures(&journal, &must_happen);
-        if !wrong.is_empty() {
-            wrong.push(facts(&journal));
-        }
-        wrong
-    });
+    let waited = catch_unwind(AssertUnwindSafe(|| {
+        wait_for(name, within * SLOWNESS, || {
+            let journal = monitor.journal();
+            let mut wrong = failures(&journal, &must_happen);
+            if !wrong.is_empty() {
+                wrong.push(facts(&journal));
+            }
+            wrong
+        });
+    }));
+    if let Err(failure) = waited {
+        record(&workloads, &monitor.journal());
+        resume_unwind(failure);
+    }
     if workloads
         .iter()
         .any(|(_, expected)| expected.outcome == Expects::LeaveAlone)
@@ -348,6 +356,7 @@ fn run(name: &str) {
         sleep(within.saturating_sub(start.elapsed()));
     }
     let journal = monitor.journal();
+    record(&workloads, &journal);
     let wrong = failures(&journal, &|_| true);
     assert!(
         wrong.is_empty(),
@@ -357,6 +366,21 @@ fn run(name: &str) {
     );
     monitor.stop();
     monitor.a_restart_changes_nothing();
+}
+
+/// Adds the score of a scenario to the file that `bench/scorecard --on-cluster` reads.
+fn record(workloads: &[(WorkloadRef, &Expected)], journal: &[Entry]) {
+    let Some(path) = std::env::var_os("AKESO_SCORES") else {
+        return;
+    };
+    let line = serde_json::to_string(&Score::of(workloads, journal)).unwrap() + "\n";
+    let mut file = File::options()
+        .append(true)
+        .create(true)
+        .open(path)
+        .unwrap();
+    // in one write, since other tests write as well
+    file.write_all(line.as_bytes()).unwrap();
 }
 
 macro_rules! scenarios {
