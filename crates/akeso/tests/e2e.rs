@@ -588,6 +588,53 @@ fn without_a_permission_its_action_is_off_and_the_others_heal() {
 
 #[test]
 #[ignore = "needs a cluster: devcluster/devcluster up"]
+fn a_scan_tells_everything_with_a_role_that_may_only_read() {
+    let namespace = Namespace::new("e2e-scan");
+    let account = Account::new(&namespace.0, &["--autonomy", "observe"]);
+    namespace.apply(&scenarios().join("web-server").join("manifest.yaml"));
+    let mut found = Value::Null;
+    wait_for("the finding", Duration::from_mins(2), || {
+        let output = akeso()
+            .args(["scan", "-n", &namespace.0, "-o", "json", "--kubeconfig"])
+            .arg(&account.kubeconfig)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let first = text
+            .lines()
+            .next()
+            .and_then(|line| serde_json::from_str(line).ok());
+        found = first.unwrap_or_default();
+        if found["fault"] == "image-typo" || found["plan"].is_object() {
+            Vec::new()
+        } else {
+            vec![text, String::from_utf8_lossy(&output.stderr).into_owned()]
+        }
+    });
+    for field in [
+        "id",
+        "severity",
+        "namespace",
+        "kind",
+        "name",
+        "container",
+        "fault",
+        "cause",
+        "evidence",
+        "affected",
+        "changed_before",
+        "plan",
+        "gate",
+    ] {
+        assert!(!found[field].is_null(), "{field} of {found}");
+    }
+    let generation = ["-n", &namespace.0, "get", "deployment", "web-server", "-o"];
+    let generation = kubectl(&[&generation[..], &["jsonpath={.metadata.generation}"]].concat());
+    assert_eq!(generation, "1");
+}
+
+#[test]
+#[ignore = "needs a cluster: devcluster/devcluster up"]
 fn the_demo_on_a_cluster_heals_and_cleans_up_and_refuses_a_namespace_in_use() {
     kubectl(&[
         "delete",
