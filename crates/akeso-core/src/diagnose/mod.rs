@@ -11,6 +11,7 @@ mod container_config;
 mod dependency;
 mod dependency_unreachable;
 mod exits_successfully;
+mod host_port_taken;
 mod image;
 mod image_back_off;
 mod image_unavailable;
@@ -20,10 +21,15 @@ mod job_given_up;
 mod limit_range;
 mod missing_reference;
 mod missing_variable;
+mod no_room;
+mod node_affinity_unmatched;
 mod node_cordoned;
+mod node_missing;
 mod node_selector_unmatched;
 mod out_of_memory;
 mod placement;
+mod pod_affinity_unmatched;
+mod pod_anti_affinity;
 mod pod_security;
 mod pods_refused;
 mod probe_failing;
@@ -32,10 +38,13 @@ mod probe_wrong_port;
 mod program_not_found;
 mod quota_exceeded;
 mod request_too_large;
+mod requests;
 mod rollout_overdue;
 mod service_account_missing;
 mod similar_image;
 mod stuck_stateful_set;
+mod taint_untolerated;
+mod topology_spread;
 mod undo;
 mod unknown_crash;
 mod unschedulable;
@@ -198,9 +207,17 @@ pub const FAULTS: &[Fault] = &[
     job_given_up::BACKOFF,
     unknown_crash::FAULT,
     claim_missing::FAULT,
+    node_missing::FAULT,
     node_selector_unmatched::FAULT,
+    node_affinity_unmatched::FAULT,
+    taint_untolerated::FAULT,
     request_too_large::FAULT,
     node_cordoned::FAULT,
+    host_port_taken::FAULT,
+    pod_anti_affinity::FAULT,
+    pod_affinity_unmatched::FAULT,
+    topology_spread::FAULT,
+    no_room::FAULT,
     unschedulable::FAULT,
     quota_exceeded::FAULT,
     pod_security::FAULT,

@@ -1,12 +1,10 @@
 //! Fault `node-selector-unmatched`: the pod wants a node with a label that no node has.
 
-use std::collections::BTreeSet;
-
 use super::{
     Diagnosis, Examination, Family, Fault,
-    placement::{self, Placement, label},
+    placement::{self, Placement, label, only_close},
 };
-use crate::{observe::Symptom, similar::closest};
+use crate::observe::Symptom;
 
 pub(super) const FAULT: Fault = Fault {
     name: "node-selector-unmatched",
@@ -60,10 +58,4 @@ fn meant(place: &Placement<'_>, key: &str, value: &str) -> Option<String> {
     let keys = labels().filter(|(_, known)| *known == value);
     let close = only_close(key, keys.map(|(key, _)| key.clone()).collect())?;
     Some(format!("{close}={value}"))
-}
-
-fn only_close(wanted: &str, mut names: BTreeSet<String>) -> Option<String> {
-    let close = closest(wanted, names.clone())?;
-    names.remove(&close);
-    closest(wanted, names).is_none().then_some(close)
 }

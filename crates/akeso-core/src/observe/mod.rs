@@ -10,6 +10,8 @@ mod probes;
 mod rollout;
 mod scheduling;
 
+pub(crate) use scheduling::{NODE_MISSING, PENDING_LONG};
+
 use std::{cell::Cell, fmt};
 
 use jiff::{SignedDuration, Timestamp};

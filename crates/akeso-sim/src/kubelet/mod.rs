@@ -154,6 +154,10 @@ pub(crate) fn sync(world: &mut World, key: &Key) {
     {
         return;
     }
+    if nodes::is_unknown(world, &pod) {
+        nodes::clear_away(world, key, &pod);
+        return;
+    }
     if nodes::is_lost(world, &pod) {
         return; // it is looked at again when its node is back
     }

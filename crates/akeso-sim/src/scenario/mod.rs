@@ -86,6 +86,10 @@ pub struct Expectation {
     pub autonomy: Option<Autonomy>,
     /// By when.
     pub within: SignedDuration,
+    /// Why a real cluster of one node that others use as well cannot show it; it is run on the
+    /// simulated one only. Absent: it is run on both.
+    #[serde(default)]
+    pub simulated_only: Option<String>,
     /// `KIND/NAME` of each workload that matters.
     pub workloads: BTreeMap<String, Expected>,
 }
