@@ -106,7 +106,8 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::RolloutOverdue
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
-        | Sign::JobFailed => return None,
+        | Sign::JobFailed
+        | Sign::Support { .. } => return None,
     }
     let log = examination.crash_log(symptom)?;
     // a refusal far up in the log may have been lived with
@@ -151,7 +152,8 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::RolloutOverdue
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
-        | Sign::JobFailed => Remedy::Person(advice),
+        | Sign::JobFailed
+        | Sign::Support { .. } => Remedy::Person(advice),
     };
     Some(
         examination

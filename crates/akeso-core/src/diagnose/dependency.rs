@@ -46,7 +46,8 @@ pub(super) fn of(symptom: &Symptom, namespace: &str) -> Option<String> {
         | Sign::Unschedulable
         | Sign::RolloutOverdue
         | Sign::StuckOnOldPod { .. }
-        | Sign::JobFailed => None,
+        | Sign::JobFailed
+        | Sign::Support { .. } => None,
     }
 }
 

@@ -46,7 +46,8 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::RolloutOverdue
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
-        | Sign::JobFailed => return None,
+        | Sign::JobFailed
+        | Sign::Support { .. } => return None,
     }
     let log = examination.crash_log(symptom)?;
     let found = unreachable::last_in(log)?;
@@ -83,7 +84,8 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::RolloutOverdue
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
-        | Sign::JobFailed => Remedy::Person(advice),
+        | Sign::JobFailed
+        | Sign::Support { .. } => Remedy::Person(advice),
     };
     let mut diagnosis = examination
         .diagnosis(&FAULT, symptom, says, 75, remedy)

@@ -76,7 +76,8 @@ fn backoff(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis
         | Sign::Unschedulable
         | Sign::RolloutOverdue
         | Sign::PodsRefused
-        | Sign::StuckOnOldPod { .. } => return None,
+        | Sign::StuckOnOldPod { .. }
+        | Sign::Support { .. } => return None,
     };
     let spec = examination.workload.job?.spec.as_ref()?;
     // <https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-backoff-failure-policy>

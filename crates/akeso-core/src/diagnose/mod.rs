@@ -15,6 +15,7 @@ mod host_port_taken;
 mod image;
 mod image_back_off;
 mod image_unavailable;
+mod ingress_backend;
 mod injected_container;
 mod job_failed;
 mod job_given_up;
@@ -41,6 +42,8 @@ mod request_too_large;
 mod requests;
 mod rollout_overdue;
 mod service_account_missing;
+mod service_port;
+mod service_selector;
 mod similar_image;
 mod stuck_stateful_set;
 mod taint_untolerated;
@@ -228,6 +231,9 @@ pub const FAULTS: &[Fault] = &[
     rollout_overdue::FAULT,
     job_given_up::DEADLINE,
     job_failed::FAULT,
+    service_selector::FAULT,
+    service_port::FAULT,
+    ingress_backend::FAULT,
 ];
 
 /// Explains the symptoms of a workload, or asks for what it takes to do so.
@@ -342,6 +348,23 @@ impl<'a> Examination<'a> {
         }
     }
 
+    /// A diagnosis of what workloads rely on: the symptom says what does not fit together, and a
+    /// person must act.
+    fn for_a_person(
+        &self,
+        fault: &Fault,
+        symptom: &Symptom,
+        confidence: u8,
+        why: &str,
+    ) -> Diagnosis {
+        let advice = Advice {
+            why: why.to_owned(),
+            command: self.describe(symptom),
+        };
+        let remedy = Remedy::Person(advice);
+        self.diagnosis(fault, symptom, &symptom.message, confidence, remedy)
+    }
+
     /// The last Warning events of the pod, or of the workload where there is none.
     fn recent_events(&self, symptom: &Symptom) -> Vec<String> {
         const MOST: usize = 3;
@@ -368,6 +391,10 @@ impl<'a> Examination<'a> {
         let namespace = &self.workload.reference.namespace;
         match &symptom.pod {
             Some(pod) => format!("kubectl -n {namespace} describe pod {pod}"),
+            // a Node and a Namespace lie in no namespace
+            None if namespace.is_empty() => {
+                format!("kubectl describe {}", self.workload.reference.kubectl())
+            }
             None => format!(
                 "kubectl -n {namespace} describe {}",
                 self.workload.reference.kubectl()

@@ -64,7 +64,8 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::RolloutOverdue
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
-        | Sign::JobFailed => return None,
+        | Sign::JobFailed
+        | Sign::Support { .. } => return None,
     };
     let field = field_of(container, &program);
     let image = container.image.as_deref().unwrap_or_default();

@@ -5,17 +5,22 @@
 //! becoming ready) is no symptom; see "What a real cluster does" in ARCHITECTURE.md.
 
 mod containers;
+mod ingresses;
 mod jobs;
 mod probes;
 mod rollout;
 mod scheduling;
+mod services;
 
 pub(crate) use scheduling::{NODE_MISSING, PENDING_LONG};
 
 use std::{cell::Cell, fmt};
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::{
+    api::core::v1::{Event, Pod},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -46,7 +51,7 @@ pub struct Symptom {
     pub status: String,
     /// The reason as Kubernetes gives it, for instance `ImagePullBackOff`.
     pub reason: String,
-    /// Kubernetes' own words.
+    /// Kubernetes' own words; where it says nothing, what does not fit together.
     pub message: String,
 }
 
@@ -86,6 +91,23 @@ pub enum Sign {
     },
     /// The Job has given up.
     JobFailed,
+    /// What workloads rely on does not fit together.
+    Support {
+        /// What does not fit.
+        flaw: Flaw,
+    },
+}
+
+/// What is wrong with what workloads rely on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flaw {
+    /// A Service selects no pod.
+    SelectsNothing,
+    /// A Service sends to a port that its pods do not declare.
+    PortUnmatched,
+    /// An Ingress leads to a Service or a port that is not there.
+    BackendMissing,
 }
 
 /// How a container ended.
@@ -125,8 +147,13 @@ impl Probe {
 impl Symptom {
     /// Whether the same thing is wrong in the same place, whatever its details.
     pub fn is_like(&self, other: &Self) -> bool {
-        self.container == other.container
-            && std::mem::discriminant(&self.sign) == std::mem::discriminant(&other.sign)
+        match (&self.sign, &other.sign) {
+            (Sign::Support { flaw }, Sign::Support { flaw: other }) => flaw == other,
+            (one, another) => {
+                self.container == other.container
+                    && std::mem::discriminant(one) == std::mem::discriminant(another)
+            }
+        }
     }
 
     /// Whether it will not go away by itself within seconds.
@@ -142,7 +169,8 @@ impl Symptom {
             | Sign::RolloutOverdue
             | Sign::PodsRefused
             | Sign::StuckOnOldPod { .. }
-            | Sign::JobFailed => true,
+            | Sign::JobFailed
+            | Sign::Support { .. } => true,
         }
     }
 }
@@ -179,6 +207,11 @@ impl Look<'_> {
         }
         moment <= self.now
     }
+
+    /// Whether what began at `since` has been so for as long as it may take to pass by itself.
+    fn has_lasted(&self, since: Timestamp, time: SignedDuration) -> bool {
+        self.has_come(since.checked_add(time).unwrap_or(Timestamp::MAX))
+    }
 }
 
 /// The symptoms of a workload, and when it must be looked at again though nothing changes.
@@ -199,6 +232,8 @@ const FAMILIES: &[Family] = &[
     scheduling::symptoms,
     rollout::symptoms,
     jobs::symptoms,
+    services::symptoms,
+    ingresses::symptoms,
 ];
 
 /// What is broken about a workload now.
@@ -267,6 +302,27 @@ pub(crate) fn last_seen(event: &Event) -> Option<Timestamp> {
                 .as_ref()
                 .map(|time| time.0)
         })
+}
+
+/// When an object was made, or was last written to by somebody who does not only keep its status.
+fn written(metadata: &ObjectMeta) -> Timestamp {
+    let made = metadata.creation_timestamp.as_ref();
+    let writers = metadata.managed_fields.iter().flatten();
+    let changed = writers.filter_map(|writer| writer.time.as_ref());
+    let times = made.into_iter().chain(changed).map(|time| time.0);
+    times.max().unwrap_or(Timestamp::MIN)
+}
+
+/// A sign on what workloads rely on, which has neither pods nor containers.
+fn on_support(flaw: Flaw, reason: &str, message: String) -> Symptom {
+    Symptom {
+        sign: Sign::Support { flaw },
+        pod: None,
+        container: None,
+        status: "Broken".to_owned(),
+        reason: reason.to_owned(),
+        message,
+    }
 }
 
 /// Warning events about a pod with a reason, not older than `age`.

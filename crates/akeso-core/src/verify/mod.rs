@@ -95,7 +95,8 @@ fn took(symptom: &Symptom) -> SignedDuration {
         | Sign::RolloutOverdue
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
-        | Sign::JobFailed => SignedDuration::ZERO,
+        | Sign::JobFailed
+        | Sign::Support { .. } => SignedDuration::ZERO,
     }
 }
 

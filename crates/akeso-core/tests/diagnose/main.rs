@@ -16,3 +16,4 @@ mod placement;
 mod pods_refused;
 mod probes_jobs_network;
 mod program_and_reference;
+mod services;

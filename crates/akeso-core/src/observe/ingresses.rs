@@ -1,0 +1,115 @@
+//! Ingresses that lead to a Service or a port that is not there.
+
+use jiff::SignedDuration;
+use k8s_openapi::api::{
+    core::v1::Service,
+    networking::v1::{Ingress, IngressServiceBackend, ServiceBackendPort},
+};
+
+use super::{Flaw, Look, Symptom, on_support, written};
+use crate::{
+    cluster::{Controller, Key, Support, in_namespace},
+    similar::closest,
+};
+
+/// An Ingress may be applied before its Service.
+const TIME_TO_MEET: SignedDuration = SignedDuration::from_secs(60);
+/// With this port the AWS load balancer controller reads an annotation in place of a Service
+/// (<https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/ingress/annotations/#actions>).
+const BY_ANNOTATION: &str = "use-annotation";
+
+pub(super) fn symptoms(look: &Look<'_>) -> Vec<Symptom> {
+    let Controller::Support(Support::Ingress(ingress)) = look.workload.controller else {
+        return Vec::new();
+    };
+    // where no Service can be seen, that one is missing says nothing
+    if look.workload.cluster().services.is_empty() {
+        return Vec::new();
+    }
+    let mut wrong = backends(ingress).into_iter().filter_map(|(path, backend)| {
+        let why = missing(look, backend)?;
+        Some(format!("leads {path} nowhere: {why}"))
+    });
+    let Some(message) = wrong.next() else {
+        return Vec::new();
+    };
+    if !look.has_lasted(written(&ingress.metadata), TIME_TO_MEET) {
+        return Vec::new();
+    }
+    vec![on_support(Flaw::BackendMissing, "BackendMissing", message)]
+}
+
+/// Every Service that the Ingress leads to, by the host and path.
+fn backends(ingress: &Ingress) -> Vec<(String, &IngressServiceBackend)> {
+    let Some(spec) = &ingress.spec else {
+        return Vec::new();
+    };
+    let default = spec
+        .default_backend
+        .iter()
+        .map(|backend| ("what no rule matches".to_owned(), backend));
+    let rules = spec.rules.iter().flatten().flat_map(|rule| {
+        let host = rule.host.as_deref().unwrap_or("*");
+        let paths = rule.http.iter().flat_map(|http| &http.paths);
+        paths.map(move |path| {
+            let place = format!("{host}{}", path.path.as_deref().unwrap_or("/"));
+            (place, &path.backend)
+        })
+    });
+    default
+        .chain(rules)
+        .filter_map(|(path, backend)| Some((path, backend.service.as_ref()?)))
+        .collect()
+}
+
+fn missing(look: &Look<'_>, backend: &IngressServiceBackend) -> Option<String> {
+    let cluster = look.workload.cluster();
+    let namespace = &look.workload.reference.namespace;
+    let port = backend.port.as_ref();
+    if port.and_then(|port| port.name.as_deref()) == Some(BY_ANNOTATION) {
+        return None;
+    }
+    let Some(service) = cluster.services.get(&Key::new(namespace, &backend.name)) else {
+        let names = in_namespace(&cluster.services, namespace).map(|(key, _)| key.name.clone());
+        let close = closest(&backend.name, names)
+            .map(|name| format!("; there is a Service {name}"))
+            .unwrap_or_default();
+        return Some(format!(
+            "its backend is Service {}, which does not exist{close}",
+            backend.name
+        ));
+    };
+    port_missing(service, &backend.name, port?)
+}
+
+fn port_missing(service: &Service, name: &str, wanted: &ServiceBackendPort) -> Option<String> {
+    let spec = service.spec.as_ref()?;
+    if spec.type_.as_deref() == Some("ExternalName") {
+        return None; // its ports are somebody else's
+    }
+    let ports = spec.ports.as_deref().unwrap_or_default();
+    let (said, is_there) = match (&wanted.name, wanted.number) {
+        (Some(name), _) => (
+            name.clone(),
+            ports.iter().any(|port| port.name.as_ref() == Some(name)),
+        ),
+        (None, Some(number)) => (
+            number.to_string(),
+            ports.iter().any(|port| port.port == number),
+        ),
+        (None, None) => return None,
+    };
+    let has: Vec<_> = ports
+        .iter()
+        .map(|port| match &port.name {
+            Some(name) => format!("{} ({name})", port.port),
+            None => port.port.to_string(),
+        })
+        .collect();
+    (!is_there).then(|| {
+        format!(
+            "its backend is port {said} of Service {name}, which has only {}",
+            has.join(", ")
+        )
+    })
+}

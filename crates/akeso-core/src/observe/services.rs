@@ -1,0 +1,298 @@
+//! Services that reach none of the pods they are meant for. A Service whose pods are not ready is
+//! no sign of its own: its workload shows why.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::{
+    api::core::v1::{Container, ContainerPort, Pod, Probe, Service, ServicePort, ServiceSpec},
+    apimachinery::pkg::util::intstr::IntOrString,
+};
+
+use super::{Flaw, Look, Symptom, is_left_alone, on_support, written};
+use crate::{
+    cluster::{Controller, Support, Workload, in_namespace, is_ready, selects},
+    similar::closest,
+    workload::{WorkloadKind, WorkloadRef},
+};
+
+/// What is applied together comes one after the other, and its pods later still.
+const TIME_TO_MEET: SignedDuration = SignedDuration::from_secs(60);
+
+/// The labels that say what a pod is, and not which one of several.
+const IDENTITY: [&str; 5] = [
+    "app",
+    "app.kubernetes.io/name",
+    "app.kubernetes.io/instance",
+    "k8s-app",
+    "name",
+];
+
+type Labels = BTreeMap<String, String>;
+
+pub(super) fn symptoms(look: &Look<'_>) -> Vec<Symptom> {
+    let Controller::Support(Support::Service(service)) = look.workload.controller else {
+        return Vec::new();
+    };
+    let Some(spec) = &service.spec else {
+        return Vec::new();
+    };
+    // an operator that owns a Service also labels the pods that it is for, when it is time
+    if spec.type_.as_deref() == Some("ExternalName") || look.workload.foreign_owner().is_some() {
+        return Vec::new();
+    }
+    selects_nothing(look, service, spec)
+        .into_iter()
+        .chain(port_unmatched(look, service, spec))
+        .collect()
+}
+
+fn selects_nothing(look: &Look<'_>, service: &Service, spec: &ServiceSpec) -> Option<Symptom> {
+    let selector = spec.selector.as_ref().filter(|it| !it.is_empty())?;
+    let cluster = look.workload.cluster();
+    let namespace = &look.workload.reference.namespace;
+    if in_namespace(&cluster.pods, namespace).any(|(_, pod)| selects(service, pod)) {
+        return None;
+    }
+    // what it is meant for may come later, and tells nothing of itself to a Service that misses it
+    look.has_lasted(look.now, TIME_TO_MEET);
+    let mut resembling = Vec::new();
+    for workload in workloads(look) {
+        let Some(labels) = template_labels(&workload) else {
+            continue;
+        };
+        if matches(selector, labels) {
+            return None; // its pods are on their way, or it is scaled to zero
+        }
+        let has_its_name = workload.reference.name == look.workload.reference.name;
+        if let Some(slip) = slip(selector, labels, has_its_name) {
+            resembling.push((workload, labels, slip));
+        }
+    }
+    let [(meant, labels, slip)] = resembling.as_slice() else {
+        return None;
+    };
+    // what another Service reaches may not be what this one is for
+    let is_reached = in_namespace(&cluster.services, namespace).any(|(_, other)| {
+        let selector = other.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+        selector.is_some_and(|selector| !selector.is_empty() && matches(selector, labels))
+    });
+    if is_reached || is_left_alone(meant) || !meant.is_settled() || meant.pods.is_empty() {
+        return None;
+    }
+    let since = youngest(meant.pods.iter().copied())
+        .max(written(&service.metadata))
+        .max(written(meant.metadata()));
+    look.has_lasted(since, TIME_TO_MEET).then(|| {
+        let message = format!(
+            "selects no pod: its spec.selector has `{}`, and the pods of {} are labelled `{}`",
+            slip.selector, meant.reference, slip.label
+        );
+        on_support(Flaw::SelectsNothing, "NoPodSelected", message)
+    })
+}
+
+/// What can be meant by a Service: Jobs and bare pods come and go.
+fn workloads<'a>(look: &Look<'a>) -> Vec<Workload<'a>> {
+    let cluster = look.workload.cluster();
+    let namespace = &look.workload.reference.namespace;
+    let named = |kind, name: &String| WorkloadRef {
+        kind,
+        namespace: namespace.clone(),
+        name: name.clone(),
+    };
+    let deployments = in_namespace(&cluster.deployments, namespace)
+        .map(|(key, _)| named(WorkloadKind::Deployment, &key.name));
+    let stateful_sets = in_namespace(&cluster.stateful_sets, namespace)
+        .map(|(key, _)| named(WorkloadKind::StatefulSet, &key.name));
+    let daemon_sets = in_namespace(&cluster.daemon_sets, namespace)
+        .map(|(key, _)| named(WorkloadKind::DaemonSet, &key.name));
+    deployments
+        .chain(stateful_sets)
+        .chain(daemon_sets)
+        .filter_map(|reference| cluster.workload(&reference))
+        .collect()
+}
+
+fn template_labels<'a>(workload: &Workload<'a>) -> Option<&'a Labels> {
+    workload.template()?.metadata.as_ref()?.labels.as_ref()
+}
+
+fn matches(selector: &Labels, labels: &Labels) -> bool {
+    selector
+        .iter()
+        .all(|(key, value)| labels.get(key) == Some(value))
+}
+
+/// The one pair in which a selector and the labels that it is meant for differ.
+struct Slip {
+    selector: String,
+    label: String,
+}
+
+fn slip(selector: &Labels, labels: &Labels, has_its_name: bool) -> Option<Slip> {
+    let mut differing = selector
+        .iter()
+        .filter(|(key, value)| labels.get(*key) != Some(*value));
+    let (key, value) = differing.next()?;
+    if differing.next().is_some() {
+        return None;
+    }
+    let (other_key, other) = match labels.get(key) {
+        Some(other) => {
+            // another value is another thing, unless it is misspelt or the same by its name
+            let is_renamed = has_its_name && IDENTITY.contains(&key.as_str());
+            (is_renamed || is_misspelt(value, other)).then_some((key, other))?
+        }
+        // a label that pods get while they run (`role: primary`) is in no template either
+        None => labels.iter().find(|(other, its)| {
+            *its == value && !selector.contains_key(*other) && is_misspelt(key, other)
+        })?,
+    };
+    Some(Slip {
+        selector: format!("{key}: {value}"),
+        label: format!("{other_key}: {other}"),
+    })
+}
+
+/// Whether one is the other with two letters swapped, or one left out. Another letter or another
+/// number makes another name: `cache-a`, `cache-b`; `v1`, `v12`.
+fn is_misspelt(one: &str, other: &str) -> bool {
+    let letters = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
+    let swapped = || {
+        let sorted = |text: &str| {
+            let mut letters: Vec<char> = text.chars().collect();
+            letters.sort_unstable();
+            letters
+        };
+        sorted(one) == sorted(other)
+    };
+    one.len().min(other.len()) >= 3
+        && strsim::damerau_levenshtein(one, other) == 1
+        && letters(one) != letters(other)
+        && (one.len() != other.len() || swapped())
+}
+
+fn youngest<'a>(pods: impl Iterator<Item = &'a Pod>) -> Timestamp {
+    pods.filter_map(|pod| pod.metadata.creation_timestamp.as_ref())
+        .map(|made| made.0)
+        .max()
+        .unwrap_or(Timestamp::MIN)
+}
+
+fn port_unmatched(look: &Look<'_>, service: &Service, spec: &ServiceSpec) -> Option<Symptom> {
+    // who asks a headless Service gets addresses, and chooses the port himself
+    if spec.cluster_ip.as_deref() == Some("None") {
+        return None;
+    }
+    let cluster = look.workload.cluster();
+    let has_ended = |pod: &Pod| {
+        let phase = pod.status.as_ref().and_then(|it| it.phase.as_deref());
+        matches!(phase, Some("Failed" | "Succeeded"))
+    };
+    let pods: Vec<&Pod> = in_namespace(&cluster.pods, &look.workload.reference.namespace)
+        .map(|(_, pod)| pod)
+        .filter(|pod| selects(service, pod) && !has_ended(pod))
+        .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+        .collect();
+    let ports = spec.ports.as_deref().unwrap_or_default();
+    let message = ports.iter().find_map(|port| match &port.target_port {
+        Some(IntOrString::String(name)) => name_unmatched(port, name, &pods),
+        Some(IntOrString::Int(number)) => number_unmatched(port, *number, ports, &pods),
+        None => number_unmatched(port, port.port, ports, &pods),
+    })?;
+    let is_asleep = |pod: &&Pod| {
+        let reference = crate::cluster::ObjectRef {
+            kind: crate::cluster::Kind::Pod,
+            namespace: look.workload.reference.namespace.clone(),
+            name: pod.metadata.name.clone().unwrap_or_default(),
+        };
+        let root = cluster.root_of(&reference);
+        root.and_then(|root| cluster.workload(&root))
+            .is_none_or(|workload| is_left_alone(&workload))
+    };
+    if pods.iter().any(is_asleep) {
+        return None;
+    }
+    let since = youngest(pods.iter().copied()).max(written(&service.metadata));
+    look.has_lasted(since, TIME_TO_MEET)
+        .then(|| on_support(Flaw::PortUnmatched, "PortUnmatched", message))
+}
+
+fn containers(pod: &Pod) -> impl Iterator<Item = &Container> {
+    let spec = pod.spec.iter();
+    // a sidecar is an init container that stays (KEP-753)
+    spec.flat_map(|spec| {
+        spec.containers
+            .iter()
+            .chain(spec.init_containers.iter().flatten())
+    })
+}
+
+fn declared(pod: &Pod) -> impl Iterator<Item = &ContainerPort> {
+    containers(pod).flat_map(|container| container.ports.iter().flatten())
+}
+
+fn name_unmatched(port: &ServicePort, name: &str, pods: &[&Pod]) -> Option<String> {
+    let all = || pods.iter().flat_map(|pod| declared(pod));
+    if pods.is_empty() || all().any(|declared| declared.name.as_deref() == Some(name)) {
+        return None;
+    }
+    let mut names: Vec<String> = all().filter_map(|declared| declared.name.clone()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let meant = closest(name, names.clone()).map(|it| format!("; `{it}` is close"));
+    let names = if names.is_empty() {
+        "they name no port".to_owned()
+    } else {
+        format!("they name {}", names.join(", "))
+    };
+    Some(format!(
+        "sends its port {} nowhere: no container of its pods declares a port of the name in \
+         targetPort `{name}` ({names}{})",
+        port.port,
+        meant.unwrap_or_default()
+    ))
+}
+
+/// What a pod declares says little of where it listens; that it declares one port alone, and
+/// answers its readiness probe there, says more.
+fn number_unmatched(
+    port: &ServicePort,
+    target: i32,
+    ports: &[ServicePort],
+    pods: &[&Pod],
+) -> Option<String> {
+    if ports.len() != 1 {
+        return None;
+    }
+    let mut found = None;
+    for pod in pods {
+        let mut all = containers(pod);
+        let container = all.next()?;
+        let [only] = container.ports.as_deref()? else {
+            return None;
+        };
+        let probed = container.readiness_probe.as_ref().and_then(probed_port)?;
+        let is_probed = match probed {
+            IntOrString::Int(number) => *number == only.container_port,
+            IntOrString::String(name) => only.name.as_ref() == Some(name),
+        };
+        let is_another = found.is_some_and(|before| before != only.container_port);
+        let is_same = only.container_port == target;
+        if all.next().is_some() || is_same || is_another || !is_probed || !is_ready(pod) {
+            return None;
+        }
+        found = Some(only.container_port);
+    }
+    Some(format!(
+        "likely sends its port {} to the wrong one: targetPort is {target}, and its pods declare \
+         port {} alone and are ready there",
+        port.port, found?
+    ))
+}
+
+fn probed_port(probe: &Probe) -> Option<&IntOrString> {
+    let http = probe.http_get.as_ref().map(|it| &it.port);
+    http.or_else(|| probe.tcp_socket.as_ref().map(|it| &it.port))
+}

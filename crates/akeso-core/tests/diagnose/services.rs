@@ -1,0 +1,230 @@
+//! What is broken between Services, Ingresses and pods, and what only looks like it.
+
+use akeso_core::{
+    diagnose::{Findings, Remedy, diagnose},
+    evidence::Evidence,
+    observe::observe,
+    policy::Settings,
+    workload::{SupportKind, WorkloadKind, WorkloadRef},
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::world;
+
+const NOW: &str = "2026-01-01T12:00:00Z";
+const LONG_AGO: &str = "2026-01-01T11:00:00Z";
+
+/// What is found on the object of this name: fault, cause and command.
+fn found(kind: SupportKind, objects: &[Value]) -> Option<(String, String, String)> {
+    let cluster = world::cluster(objects);
+    let reference = WorkloadRef {
+        kind: WorkloadKind::Support(kind),
+        namespace: "shop".into(),
+        name: "web".into(),
+    };
+    let now: Timestamp = NOW.parse().unwrap();
+    let workload = cluster.workload(&reference).unwrap();
+    let symptoms = observe(&workload, now).symptoms;
+    let evidence = Evidence::default();
+    let findings = diagnose(&workload, &symptoms, &evidence, &Settings::default(), now);
+    let Findings::Diagnosed(all) = findings else {
+        unreachable!("it asks");
+    };
+    assert_eq!(all.len(), symptoms.len());
+    let diagnosis = all.into_iter().next()?;
+    let Remedy::Person(advice) = diagnosis.remedy else {
+        unreachable!("nothing is changed");
+    };
+    Some((diagnosis.fault, diagnosis.cause, advice.command))
+}
+
+fn service(selector: &Value, ports: &Value) -> Value {
+    json!({
+        "kind": "Service",
+        "metadata": {"name": "web", "namespace": "shop", "creationTimestamp": LONG_AGO},
+        "spec": {"type": "ClusterIP", "clusterIP": "10.0.0.1", "selector": selector, "ports": ports}
+    })
+}
+
+/// `Deployment shop/web`, its ReplicaSet and its ready pod, labelled `app: web`.
+fn web() -> [Value; 3] {
+    let container = json!({
+        "name": "app", "image": "nginx:1.27",
+        "ports": [{"name": "http", "containerPort": 8080}],
+        "readinessProbe": {"httpGet": {"path": "/", "port": 8080}}
+    });
+    let mut pod = world::pod(&json!([]));
+    pod["metadata"]["labels"] = json!({"app": "web"});
+    pod["spec"]["containers"] = json!([container]);
+    pod["status"]["conditions"] = json!([{"type": "Ready", "status": "True"}]);
+    let deployment = world::deployment(&json!({"containers": [container]}));
+    [deployment, world::replica_set(), pod]
+}
+
+fn of_service(service: Value, others: &[Value]) -> Option<(String, String, String)> {
+    let mut objects = others.to_vec();
+    objects.push(service);
+    found(SupportKind::Service, &objects)
+}
+
+#[test]
+fn a_selector_with_a_typo_names_the_workload_that_is_meant() {
+    let ports = json!([{"port": 80, "targetPort": 8080}]);
+    for selector in [
+        json!({"app": "wbe"}),
+        json!({"app": "frontend"}),
+        json!({"appp": "web"}),
+    ] {
+        // the second shares the name of the workload alone, the third has a typo in its key
+        let (fault, cause, command) = of_service(service(&selector, &ports), &web()).unwrap();
+        assert_eq!(fault, "service-selector-matches-nothing");
+        assert!(
+            cause.starts_with("Service shop/web selects no pod"),
+            "{cause}"
+        );
+        assert!(
+            cause.contains("Deployment shop/web are labelled `app: web`"),
+            "{cause}"
+        );
+        assert_eq!(command, "kubectl -n shop describe service/web");
+    }
+}
+
+#[test]
+fn a_service_whose_pods_may_come_is_left_alone() {
+    let ports = json!([{"port": 80, "targetPort": 8080}]);
+    let typo = || service(&json!({"app": "wbe"}), &ports);
+    assert!(of_service(typo(), &web()).is_some());
+    let left_alone: [(&str, Value); 7] = [
+        ("/metadata/creationTimestamp", json!("2026-01-01T11:59:30Z")),
+        ("/metadata/labels", json!({"akeso.dev/ignore": "true"})),
+        ("/spec/selector", json!({})),
+        ("/spec/selector", json!({"app": "web", "role": "primary"})),
+        ("/spec/selector", json!({"app": "cache"})),
+        ("/spec/type", json!("ExternalName")),
+        (
+            "/metadata/ownerReferences",
+            json!([{"apiVersion": "x.io/v1", "kind": "Pool", "name": "p", "uid": "1", "controller": true}]),
+        ),
+    ];
+    for (path, value) in left_alone {
+        let mut changed = typo();
+        let patch = json!([{"op": "add", "path": path, "value": value}]);
+        json_patch::patch(
+            &mut changed,
+            &serde_json::from_value::<json_patch::Patch>(patch).unwrap(),
+        )
+        .unwrap();
+        let mut others = web();
+        if value == json!({"app": "cache"}) {
+            // the same labels on a workload of another name
+            others[0]["metadata"]["name"] = json!("shop");
+            others[1]["metadata"]["ownerReferences"][0]["name"] = json!("shop");
+        }
+        assert_eq!(of_service(changed, &others), None, "{path} {value}");
+    }
+    for (path, value) in [("replicas", json!(0)), ("paused", json!(true))] {
+        let mut others = web();
+        others[0]["spec"][path] = value;
+        assert_eq!(of_service(typo(), &others), None, "{path}");
+    }
+    // another Service reaches the workload
+    let mut other = service(&json!({"app": "web"}), &ports);
+    other["metadata"]["name"] = json!("other");
+    let mut others = web().to_vec();
+    others.push(other);
+    assert_eq!(of_service(typo(), &others), None);
+}
+
+#[test]
+fn a_port_that_the_pods_do_not_declare_is_named() {
+    let selector = json!({"app": "web"});
+    let of = |ports: Value, others: &[Value]| of_service(service(&selector, &ports), others);
+    let (fault, cause, _) = of(json!([{"port": 80, "targetPort": "htpp"}]), &web()).unwrap();
+    assert_eq!(fault, "service-port-unmatched");
+    assert!(
+        cause.contains("targetPort `htpp`") && cause.contains("`http` is close"),
+        "{cause}"
+    );
+    let (_, cause, _) = of(json!([{"port": 80}]), &web()).unwrap();
+    assert!(
+        cause.contains("targetPort is 80") && cause.contains("port 8080 alone"),
+        "{cause}"
+    );
+
+    assert_eq!(
+        of(json!([{"port": 80, "targetPort": "http"}]), &web()),
+        None
+    );
+    assert_eq!(of(json!([{"port": 80, "targetPort": 8080}]), &web()), None);
+    // what is not declared may well listen
+    assert_eq!(
+        of(
+            json!([{"port": 80}, {"port": 81, "targetPort": 8080}]),
+            &web()
+        ),
+        None
+    );
+    let mut unready = web();
+    unready[2]["status"]["conditions"][0]["status"] = json!("False");
+    assert_eq!(of(json!([{"port": 80}]), &unready), None);
+    let mut unprobed = web();
+    unprobed[2]["spec"]["containers"][0]["readinessProbe"] = Value::Null;
+    assert_eq!(of(json!([{"port": 80}]), &unprobed), None);
+    // its pods being not ready is their workload's incident
+    assert_eq!(
+        of(json!([{"port": 80, "targetPort": "http"}]), &unready),
+        None
+    );
+}
+
+fn ingress(service: &str, port: &Value, made: &str) -> Value {
+    json!({
+        "kind": "Ingress",
+        "metadata": {"name": "web", "namespace": "shop", "creationTimestamp": made},
+        "spec": {"rules": [{"host": "shop.example", "http": {"paths": [{
+            "path": "/cart", "pathType": "Prefix",
+            "backend": {"service": {"name": service, "port": port}}
+        }]}}]}
+    })
+}
+
+#[test]
+fn an_ingress_to_nowhere_names_path_service_and_port() {
+    let there = service(
+        &json!({"app": "web"}),
+        &json!([{"name": "http", "port": 80}]),
+    );
+    let of = |name, port: Value, made| {
+        found(
+            SupportKind::Ingress,
+            &[ingress(name, &port, made), there.clone()],
+        )
+    };
+    let (fault, cause, _) = of("wbe", json!({"number": 80}), LONG_AGO).unwrap();
+    assert_eq!(fault, "ingress-backend-missing");
+    for part in [
+        "Ingress shop/web",
+        "shop.example/cart",
+        "Service wbe",
+        "there is a Service web",
+    ] {
+        assert!(cause.contains(part), "{cause}");
+    }
+    for port in [json!({"number": 8080}), json!({"name": "https"})] {
+        let (_, cause, _) = of("web", port, LONG_AGO).unwrap();
+        assert!(cause.contains("has only 80 (http)"), "{cause}");
+    }
+    for port in [json!({"number": 80}), json!({"name": "http"})] {
+        assert_eq!(of("web", port, LONG_AGO), None);
+    }
+    assert_eq!(
+        of("wbe", json!({"number": 80}), "2026-01-01T11:59:30Z"),
+        None
+    );
+    assert_eq!(
+        of("redirect", json!({"name": "use-annotation"}), LONG_AGO),
+        None
+    );
+}
