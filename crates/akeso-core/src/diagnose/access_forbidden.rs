@@ -107,6 +107,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
+        | Sign::Evicted
         | Sign::Support { .. } => return None,
     }
     let log = examination.crash_log(symptom)?;
@@ -153,6 +154,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
+        | Sign::Evicted
         | Sign::Support { .. } => Remedy::Person(advice),
     };
     Some(

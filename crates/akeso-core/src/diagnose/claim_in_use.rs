@@ -19,7 +19,9 @@ pub(super) const FAULT: Fault = Fault {
 };
 
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
-    let is_said = symptom.message.contains("ReadWriteOncePod access mode already in-use");
+    let is_said = symptom
+        .message
+        .contains("ReadWriteOncePod access mode already in-use");
     if !matches!(symptom.sign, Sign::Unschedulable) || !is_said {
         return None;
     }
@@ -40,7 +42,9 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         other.metadata.uid != pod.metadata.uid && spec.is_some_and(|it| it.node_name.is_some())
     });
     let holders: Vec<_> = holders.collect();
-    let names = holders.iter().filter_map(|pod| pod.metadata.name.as_deref());
+    let names = holders
+        .iter()
+        .filter_map(|pod| pod.metadata.name.as_deref());
     let by = if holders.is_empty() {
         "another pod".to_owned()
     } else {

@@ -28,7 +28,9 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         diagnosis.dependency = Some(reference.to_string());
         return Some(diagnosis);
     }
-    let is_said = symptom.message.contains("unbound immediate PersistentVolumeClaims");
+    let is_said = symptom
+        .message
+        .contains("unbound immediate PersistentVolumeClaims");
     if !matches!(symptom.sign, Sign::Unschedulable) || !is_said {
         return None;
     }

@@ -89,7 +89,9 @@ fn pressure(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let found = LOW.as_ref()?.captures(message)?;
     let pods = &examination.workload.pods;
     let mut pods = pods.iter().filter(|pod| pod.metadata.name == symptom.pod);
-    let node = pods.next().and_then(|pod| pod.spec.as_ref()?.node_name.as_deref());
+    let node = pods
+        .next()
+        .and_then(|pod| pod.spec.as_ref()?.node_name.as_deref());
     let node = node.unwrap_or_default();
     let says = format!(
         "is evicted again and again: node {node} is low on {}",

@@ -52,8 +52,10 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         }
     };
     let what = path.map_or_else(|| "a file".to_owned(), str::to_owned);
-    let says = format!("cannot write to {what} (`{line}`): no space, or no inodes, are left on {full}");
-    let why = "the volume must be larger, or something must be cleared away by who knows what it holds";
+    let says =
+        format!("cannot write to {what} (`{line}`): no space, or no inodes, are left on {full}");
+    let why =
+        "the volume must be larger, or something must be cleared away by who knows what it holds";
     let remedy = unknown_crash::remedy(examination, symptom, crash, why.to_owned());
     Some(
         examination

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use k8s_openapi::api::core::v1::{Container, PodSpec, Volume, VolumeMount};
 use regex::Regex;
 
-static PATH: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"/[^\s:'"`,;()\[\]{}]*"#).ok());
+static PATH: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"/[^\s:'"`,;()\[\]{}]*"#).ok());
 
 /// Only the last words of a log are about what ended the program.
 const LAST: usize = 5;
@@ -56,10 +57,22 @@ mod tests {
         let phrases = ["read-only file system"];
         for (line, path) in [
             ("sh: 1: cannot create /x: Read-only file system", "/x"),
-            ("/start.sh: line 3: /data/out: Read-only file system", "/data/out"),
-            ("touch: cannot touch '/data/a b': Read-only file system", "/data/a"),
-            ("OSError: [Errno 30] Read-only file system: '/data/x.db'", "/data/x.db"),
-            ("open /var/log/a.log: read-only file system", "/var/log/a.log"),
+            (
+                "/start.sh: line 3: /data/out: Read-only file system",
+                "/data/out",
+            ),
+            (
+                "touch: cannot touch '/data/a b': Read-only file system",
+                "/data/a",
+            ),
+            (
+                "OSError: [Errno 30] Read-only file system: '/data/x.db'",
+                "/data/x.db",
+            ),
+            (
+                "open /var/log/a.log: read-only file system",
+                "/var/log/a.log",
+            ),
         ] {
             assert_eq!(complaint(line, &phrases).unwrap().1, Some(path), "{line}");
         }

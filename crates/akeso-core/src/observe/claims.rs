@@ -7,12 +7,14 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, PersistentVolumeClaimSpec, Pod};
 use regex::Regex;
 
-use super::{CRASH_MEMORY, Flaw, Look, Symptom, TIME_TO_MEET, last_seen, on_support};
+use super::{CRASH_MEMORY, Flaw, Look, Symptom, last_seen, on_support};
 use crate::{
     cluster::{Cluster, Controller, Support, in_namespace},
     similar::closest,
 };
 
+/// Its class may be applied after it.
+const TIME_TO_BIND: SignedDuration = SignedDuration::from_secs(60);
 /// A provisioner may fail a few times and then succeed.
 const TIME_TO_PROVISION: SignedDuration = SignedDuration::from_mins(2);
 
@@ -27,7 +29,7 @@ pub(super) fn symptoms(look: &Look<'_>) -> Vec<Symptom> {
     };
     let made = claim.metadata.creation_timestamp.as_ref();
     let cluster = look.workload.cluster();
-    let is_time = || made.is_none_or(|made| look.has_lasted(made.0, TIME_TO_MEET));
+    let is_time = || made.is_none_or(|made| look.has_lasted(made.0, TIME_TO_BIND));
     let symptom = unbound(cluster, claim, look.now)
         .filter(|_| is_time())
         .map(|why| on_support(Flaw::ClaimUnbound, "Unbound", why));
@@ -146,7 +148,10 @@ pub(crate) fn pods_with<'a>(
 
 /// The claims that a pod mounts, by name.
 pub(crate) fn claims_of(pod: &Pod) -> impl Iterator<Item = &str> {
-    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+    let volumes = pod
+        .spec
+        .iter()
+        .flat_map(|spec| spec.volumes.iter().flatten());
     volumes.filter_map(|volume| {
         let claim = volume.persistent_volume_claim.as_ref()?;
         Some(claim.claim_name.as_str())

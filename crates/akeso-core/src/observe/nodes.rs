@@ -18,10 +18,17 @@ pub(super) fn symptoms(look: &Look<'_>) -> Vec<Symptom> {
         return Vec::new();
     };
     // somebody has taken it out of service
-    if node.spec.as_ref().is_some_and(|it| it.unschedulable == Some(true)) {
+    if node
+        .spec
+        .as_ref()
+        .is_some_and(|it| it.unschedulable == Some(true))
+    {
         return Vec::new();
     }
-    let conditions = node.status.iter().flat_map(|it| it.conditions.iter().flatten());
+    let conditions = node
+        .status
+        .iter()
+        .flat_map(|it| it.conditions.iter().flatten());
     conditions
         .filter_map(|condition| unwell(look, node, condition))
         .collect()
@@ -37,8 +44,8 @@ fn unwell(look: &Look<'_>, node: &Node, condition: &NodeCondition) -> Option<Sym
     };
     let since = condition.last_transition_time.as_ref()?.0;
     let made = node.metadata.creation_timestamp.as_ref();
-    let has_joined = flaw != Flaw::NodeNotReady
-        || made.is_none_or(|made| look.has_lasted(made.0, TIME_TO_JOIN));
+    let has_joined =
+        flaw != Flaw::NodeNotReady || made.is_none_or(|made| look.has_lasted(made.0, TIME_TO_JOIN));
     if !has_joined || !look.has_lasted(since, time) {
         return None;
     }

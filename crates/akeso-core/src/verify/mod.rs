@@ -96,6 +96,7 @@ fn took(symptom: &Symptom) -> SignedDuration {
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
+        | Sign::Evicted
         | Sign::Support { .. } => SignedDuration::ZERO,
     }
 }

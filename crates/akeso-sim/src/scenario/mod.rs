@@ -13,7 +13,7 @@ use std::{
 use akeso_core::{
     engine::Engine,
     policy::{Autonomy, Policy, Settings},
-    workload::{WorkloadKind, WorkloadRef},
+    workload::{SupportKind, WorkloadKind, WorkloadRef},
 };
 use jiff::SignedDuration;
 use serde::Deserialize;
@@ -296,6 +296,12 @@ fn workload(namespace: &str, key: &str) -> Result<WorkloadRef, ScenarioError> {
     let kind = kinds
         .find(|known| known.as_str() == kind)
         .ok_or_else(wrong)?;
+    let lies_in_none = [SupportKind::Node, SupportKind::Namespace].map(WorkloadKind::Support);
+    let namespace = if lies_in_none.contains(&kind) {
+        ""
+    } else {
+        namespace
+    };
     Ok(WorkloadRef {
         kind,
         namespace: namespace.to_owned(),
