@@ -1,12 +1,15 @@
 //! What is gathered to explain an incident, on demand: a diagnosis asks, the rim answers.
 
+mod listed;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use listed::{Listed, ListedKind, Objects};
 use serde::{Deserialize, Serialize};
 
 use crate::quantity::Bytes;
 
-/// One thing that a diagnosis wants to know. All of it is about the incident's namespace.
+/// One thing that a diagnosis wants to know, about the incident's namespace unless it names one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "question", rename_all = "kebab-case")]
 pub enum Question {
@@ -30,6 +33,13 @@ pub enum Question {
     Keys,
     /// What bounds memory: LimitRanges and ResourceQuotas.
     Bounds,
+    /// All objects of a kind that is not watched.
+    Objects {
+        /// The kind.
+        kind: ListedKind,
+        /// Where; empty for what lies in no namespace.
+        namespace: String,
+    },
 }
 
 /// Which life of a container a log is from.
@@ -43,7 +53,7 @@ pub enum Life {
 }
 
 /// What the rim answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     /// Log lines, oldest first.
     Logs(String),
@@ -53,6 +63,8 @@ pub enum Answer {
     Keys(Keys),
     /// Bounds of memory.
     Bounds(Bounds),
+    /// Objects of a kind that is not watched.
+    Objects(Objects),
     /// It could not be asked. This is no answer: nothing may be concluded from it.
     Unknown {
         /// Why, for people.

@@ -1,19 +1,26 @@
-//! Evidence: logs, keys, bounds.
+//! Evidence: logs, keys, bounds, objects that are not watched.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use akeso_core::{
-    evidence::{Answer, Bounds, Keys, Life, Question},
+    evidence::{Answer, Bounds, Keys, Life, ListedKind, Objects, Question},
+    for_each_listed_kind,
     quantity::Bytes,
 };
 use futures::AsyncReadExt;
 use k8s_openapi::{
-    api::core::v1::{ConfigMap, LimitRange, Pod, ResourceQuota},
+    api::{
+        core::v1::{ConfigMap, LimitRange, Pod, ResourceQuota, ServiceAccount},
+        networking::v1::{IngressClass, NetworkPolicy},
+        rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
+        storage::v1::StorageClass,
+    },
     apimachinery::pkg::api::resource::Quantity,
 };
 use kube::{
     Api, Client,
     api::{ListParams, LogParams},
+    core::ApiResource,
 };
 
 use crate::{registry::Registry, secrets};
@@ -46,6 +53,7 @@ pub(crate) async fn answer(
                 .await),
             Question::Keys => keys(client, namespace).await,
             Question::Bounds => bounds(client, namespace).await,
+            Question::Objects { kind, namespace } => objects(client, *kind, namespace).await,
         }
     };
     match tokio::time::timeout(PATIENCE, answer).await {
@@ -156,3 +164,34 @@ async fn bounds(client: &Client, namespace: &str) -> kube::Result<Answer> {
             .min(),
     }))
 }
+
+macro_rules! api {
+    (namespaced, $client:ident, $namespace:ident) => {
+        Api::namespaced($client.clone(), $namespace)
+    };
+    (cluster, $client:ident, $namespace:ident) => {
+        Api::all($client.clone())
+    };
+}
+
+macro_rules! per_kind {
+    ($($kind:ident => $scope:ident,)*) => {
+        /// The API resource of a kind that is listed when it is asked for.
+        pub(crate) fn listed_resource(kind: ListedKind) -> ApiResource {
+            match kind {
+                $(ListedKind::$kind => ApiResource::erase::<$kind>(&()),)*
+            }
+        }
+
+        async fn objects(client: &Client, kind: ListedKind, namespace: &str) -> kube::Result<Answer> {
+            let all = ListParams::default();
+            Ok(Answer::Objects(match kind {
+                $(ListedKind::$kind => {
+                    let api: Api<$kind> = api!($scope, client, namespace);
+                    Objects::$kind(api.list(&all).await?.items)
+                })*
+            }))
+        }
+    };
+}
+for_each_listed_kind!(per_kind);

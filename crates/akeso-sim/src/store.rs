@@ -11,10 +11,12 @@ use k8s_openapi::{
         batch::v1::{CronJob, Job},
         core::v1::{
             ConfigMap, Event, LimitRange, Namespace, Node, PersistentVolumeClaim, Pod,
-            ResourceQuota, Secret, Service,
+            ResourceQuota, Secret, Service, ServiceAccount,
         },
-        networking::v1::Ingress,
+        networking::v1::{Ingress, IngressClass, NetworkPolicy},
         policy::v1::PodDisruptionBudget,
+        rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
+        storage::v1::StorageClass,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -155,6 +157,14 @@ store! {
     Secret => secrets, watched: no, generation: none;
     ResourceQuota => resource_quotas, watched: no, generation: none;
     LimitRange => limit_ranges, watched: no, generation: none;
+    ServiceAccount => service_accounts, watched: no, generation: none;
+    Role => roles, watched: no, generation: none;
+    RoleBinding => role_bindings, watched: no, generation: none;
+    ClusterRole => cluster_roles, watched: no, generation: none;
+    ClusterRoleBinding => cluster_role_bindings, watched: no, generation: none;
+    NetworkPolicy => network_policies, watched: no, generation: none;
+    StorageClass => storage_classes, watched: no, generation: none;
+    IngressClass => ingress_classes, watched: no, generation: none;
 }
 
 impl Store {

@@ -373,7 +373,11 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    access_bound_elsewhere: "access-bound-elsewhere",
+    access_comes_late: "access-comes-late",
     access_forbidden: "access-forbidden",
+    access_role_group: "access-role-group",
+    access_role_misspelt: "access-role-misspelt",
     alpine_app: "alpine-app",
     anti_affinity_preferred: "anti-affinity-preferred",
     anti_affinity_refused: "anti-affinity-refused",
@@ -467,6 +471,8 @@ scenarios! {
     spread_label_missing: "spread-label-missing",
     spread_too_few_domains: "spread-too-few-domains",
     statefulset_image: "statefulset-image",
+    token_not_mounted: "token-not-mounted",
+    token_not_wanted: "token-not-wanted",
     unknown_crash: "unknown-crash",
     unschedulable: "unschedulable",
     web_server: "web-server",

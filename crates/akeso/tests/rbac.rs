@@ -132,7 +132,15 @@ fn for_namespaces_there_is_a_role_in_each_and_the_cluster_is_only_read() {
             assert!(matches!(verb.as_str().unwrap(), "get" | "list" | "watch"));
         }
         for resource in rule["resources"].as_array().unwrap() {
-            assert!(matches!(resource.as_str().unwrap(), "namespaces" | "nodes"));
+            assert!(matches!(
+                resource.as_str().unwrap(),
+                "namespaces"
+                    | "nodes"
+                    | "clusterroles"
+                    | "clusterrolebindings"
+                    | "storageclasses"
+                    | "ingressclasses"
+            ));
         }
     }
 }

@@ -6,7 +6,11 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Diagnosis, Examination, Family, Fault, Remedy, last_lines, undo, unknown_crash};
+use super::{
+    Diagnosis, Examination, Family, Fault, Remedy, last_lines,
+    near_right::{self, Right},
+    undo, unknown_crash,
+};
 use crate::{
     observe::{Sign, Symptom},
     plan::Advice,
@@ -16,7 +20,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "access-forbidden",
     family: Family::Access,
     signs: "the program ends or is never ready, and its log or events tell what the API server refuses its ServiceAccount (`forbidden: User \"system:serviceaccount:…\" cannot …`)",
-    does: "names verb, resource and ServiceAccount, and the commands that would grant just that; after a rollout, puts the last good revision back, where its pods are ready",
+    does: "names verb, resource and ServiceAccount, the rule or binding that nearly gives the right (a wrong plural, API group, verb, subject), or else the commands that would grant just that; after a rollout, puts the last good revision back, where its pods are ready",
     never: "grants a right, or proposes more than what was refused",
     diagnose,
 };
@@ -36,8 +40,10 @@ struct Refusal {
     namespace: String,
     account: String,
     verb: String,
-    /// As kubectl takes it: `deployments.apps/scale`.
+    /// With its part, as in a rule: `deployments/scale`.
     resource: String,
+    /// Empty for the core group.
+    group: String,
     object: Option<String>,
     /// Nothing where it was asked of the whole cluster.
     within: Option<String>,
@@ -50,20 +56,31 @@ impl Refusal {
         let text = text.replace("\\\"", "\"");
         let found = REFUSAL.as_ref()?.captures_iter(&text).last()?;
         let part = |name: &str| found.name(name).map(|it| it.as_str().to_owned());
-        let group = part("group").filter(|group| !group.is_empty());
-        let resource = [
-            part("resource")?,
-            group.map(|group| format!(".{group}")).unwrap_or_default(),
-            part("part").map(|it| format!("/{it}")).unwrap_or_default(),
-        ];
+        let resource = match part("part") {
+            Some(of) => format!("{}/{of}", part("resource")?),
+            None => part("resource")?,
+        };
         Some(Self {
             namespace: part("namespace")?,
             account: part("account")?,
             verb: part("verb")?,
-            resource: resource.concat(),
+            resource,
+            group: part("group")?,
             object: part("object"),
             within: part("in"),
         })
+    }
+
+    /// As kubectl takes it: `deployments.apps/scale`.
+    fn as_kubectl_takes_it(&self) -> String {
+        let (resource, part) = match self.resource.split_once('/') {
+            Some((resource, part)) => (resource, format!("/{part}")),
+            None => (self.resource.as_str(), String::new()),
+        };
+        match self.group.as_str() {
+            "" => format!("{resource}{part}"),
+            group => format!("{resource}.{group}{part}"),
+        }
     }
 
     /// What would grant this and nothing more.
@@ -73,7 +90,7 @@ impl Refusal {
             "{}-{}-{}",
             self.account,
             self.verb,
-            self.resource.replace(['.', '/'], "-")
+            self.as_kubectl_takes_it().replace(['.', '/'], "-")
         );
         // the other verbs name no object when they are judged, so that a name would grant nothing
         let by_name = matches!(self.verb.as_str(), "get" | "update" | "patch" | "delete");
@@ -83,7 +100,7 @@ impl Refusal {
             .filter(|_| by_name)
             .map(|object| format!(" --resource-name={object}"))
             .unwrap_or_default();
-        let (verb, resource) = (&self.verb, &self.resource);
+        let (verb, resource) = (&self.verb, self.as_kubectl_takes_it());
         match &self.within {
             Some(within) => format!(
                 "kubectl -n {within} create role {name} --verb={verb} --resource={resource}{object} && kubectl -n {within} create rolebinding {name} --role={name} --serviceaccount={account}"
@@ -94,6 +111,8 @@ impl Refusal {
         }
     }
 }
+
+const WHOSE: &str = "whether the program is meant to have this right is for a person to say";
 
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     match &symptom.sign {
@@ -117,9 +136,8 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let refusal = Refusal::last_in(&end).or_else(|| Refusal::last_in(&events))?;
     let workload = examination.workload;
     let spec = workload.template().and_then(|it| it.spec.as_ref());
-    let own = spec
-        .and_then(|spec| spec.service_account_name.as_deref())
-        .unwrap_or("default");
+    let chosen = spec.and_then(|spec| spec.service_account_name.as_deref());
+    let own = chosen.unwrap_or("default");
     // a log may tell of anybody: rights are proposed for the workload's own ServiceAccount only
     if refusal.account != own || refusal.namespace != workload.reference.namespace {
         return None;
@@ -128,13 +146,37 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         || "in the whole cluster".to_owned(),
         |within| format!("in namespace {within}"),
     );
+    let near = near_right::find(
+        examination,
+        &Right {
+            namespace: &refusal.namespace,
+            account: &refusal.account,
+            verb: &refusal.verb,
+            group: &refusal.group,
+            resource: &refusal.resource,
+            object: refusal.object.as_deref(),
+            within: refusal.within.as_deref(),
+            is_chosen: chosen.is_some(),
+        },
+    )?;
+    let nearly = match near.says.as_str() {
+        "" => String::new(),
+        says => format!("; {says}"),
+    };
+    let resource = refusal.as_kubectl_takes_it();
     let says = format!(
-        "is refused by the API server: ServiceAccount {}/{} may not {} {} {place}",
-        refusal.namespace, refusal.account, refusal.verb, refusal.resource
+        "is refused by the API server: ServiceAccount {}/{} may not {} {resource} {place}{}",
+        refusal.namespace, refusal.account, refusal.verb, nearly
     );
-    let advice = Advice {
-        why: "whether the program is meant to have this right is for a person to say; the command grants it and nothing more".to_owned(),
-        command: refusal.grant(),
+    let advice = match near.edit {
+        Some(command) => Advice {
+            why: format!("{WHOSE}; something seems to have been meant to give it, and does not"),
+            command,
+        },
+        None => Advice {
+            why: format!("{WHOSE}; the command grants it and nothing more"),
+            command: refusal.grant(),
+        },
     };
     let remedy = match &symptom.sign {
         Sign::Crash(crash) if !unknown_crash::is_no_accident(examination, symptom, crash) => {
@@ -160,7 +202,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     Some(
         examination
             .diagnosis(&FAULT, symptom, says, 85, remedy)
-            .with_detail(&format!("{} {}", refusal.verb, refusal.resource))
+            .with_detail(&format!("{} {resource}", refusal.verb))
             .with_evidence(last_lines(log, 4)),
     )
 }

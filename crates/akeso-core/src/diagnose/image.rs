@@ -71,7 +71,8 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         Answer::Image(ImageAnswer::Exists)
         | Answer::Logs(_)
         | Answer::Keys(_)
-        | Answer::Bounds(_) => return None,
+        | Answer::Bounds(_)
+        | Answer::Objects(_) => return None,
     };
     Some(corrected(
         examination,
@@ -207,7 +208,8 @@ fn confirmed_repository<'a>(
             | Answer::Unknown { .. }
             | Answer::Logs(_)
             | Answer::Keys(_)
-            | Answer::Bounds(_) => None,
+            | Answer::Bounds(_)
+            | Answer::Objects(_) => None,
         })
         .collect();
     let [fixed] = confirmed.as_slice() else {

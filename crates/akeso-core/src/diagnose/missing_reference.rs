@@ -48,7 +48,11 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     // among them proves nothing, that one is among them does
     let keys = match examination.ask(Question::Keys)? {
         Answer::Keys(keys) => Some(keys),
-        Answer::Logs(_) | Answer::Image(_) | Answer::Bounds(_) | Answer::Unknown { .. } => None,
+        Answer::Logs(_)
+        | Answer::Image(_)
+        | Answer::Bounds(_)
+        | Answer::Objects(_)
+        | Answer::Unknown { .. } => None,
     };
     let fields = missing.fields(container);
     let by = if fields.is_empty() {

@@ -58,7 +58,11 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let unread = Keys::default();
     let keys = match examination.ask(Question::Keys)? {
         Answer::Keys(keys) => Some(keys),
-        Answer::Logs(_) | Answer::Image(_) | Answer::Bounds(_) | Answer::Unknown { .. } => None,
+        Answer::Logs(_)
+        | Answer::Image(_)
+        | Answer::Bounds(_)
+        | Answer::Objects(_)
+        | Answer::Unknown { .. } => None,
     };
     let is_read = keys.is_some();
     let keys = keys.unwrap_or(&unread);

@@ -25,6 +25,7 @@ mod job_given_up;
 mod limit_range;
 mod missing_reference;
 mod missing_variable;
+mod near_right;
 mod no_room;
 mod no_space_left;
 mod node_affinity_unmatched;
@@ -54,6 +55,7 @@ mod similar_image;
 mod stuck_deleting;
 mod stuck_stateful_set;
 mod taint_untolerated;
+mod token_not_mounted;
 mod topology_spread;
 mod undo;
 mod unknown_crash;
@@ -71,7 +73,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cluster::Workload,
-    evidence::{Answer, Evidence, Life, Question},
+    evidence::{Answer, Evidence, Life, Listed, Question},
     learn::Fingerprint,
     observe::Symptom,
     plan::{Advice, Step},
@@ -209,6 +211,7 @@ pub const FAULTS: &[Fault] = &[
     program_not_found::FAULT,
     bad_command::FAULT,
     access_forbidden::FAULT,
+    token_not_mounted::FAULT,
     dependency_unreachable::FAULT,
     probe_wrong_port::FAULT,
     probe_wrong_answer::PATH,
@@ -302,6 +305,25 @@ impl<'a> Examination<'a> {
             self.wanted.borrow_mut().insert(question);
         }
         answer
+    }
+
+    /// All objects of a kind that is not watched, in a namespace or, if they lie in none, in the
+    /// cluster; an error where nobody can tell, from which nothing may be concluded. Nothing if
+    /// the answer has not come yet.
+    fn list<T: Listed + 'a>(&self, namespace: &str) -> Option<Result<&'a [T], &'a str>> {
+        let namespace = if T::KIND.is_cluster_wide() {
+            String::new()
+        } else {
+            namespace.to_owned()
+        };
+        let kind = T::KIND;
+        Some(match self.ask(Question::Objects { kind, namespace })? {
+            Answer::Objects(objects) => T::of(objects).ok_or("another kind was told of"),
+            Answer::Unknown { why } => Err(why),
+            Answer::Logs(_) | Answer::Image(_) | Answer::Keys(_) | Answer::Bounds(_) => {
+                Err("something else was told")
+            }
+        })
     }
 
     /// The container of the workload's template that shows a symptom.

@@ -10,7 +10,7 @@ use super::{
     placement::{self, Placement, label, listed, name, node_of, selector_text},
 };
 use crate::{
-    cluster::{Kind, ObjectRef, label_selector_matches},
+    cluster::{Kind, ObjectRef, Workload, label_selector_matches},
     observe::Symptom,
     workload::WorkloadRef,
 };
@@ -92,11 +92,11 @@ fn own_rule(
     });
     let holders: Vec<_> = holders.collect();
     let workload = examination.workload;
-    let is_old = |pod: &&Pod| {
+    let is_old = |pod: &Pod| {
         let mut old = workload.old_pods.iter();
         old.any(|old| old.metadata.uid == pod.metadata.uid)
     };
-    let waits_for_old = held.values().flatten().any(|pod| is_old(&pod));
+    let waits_for_old = held.values().flatten().any(|pod| is_old(pod));
     let roll = if waits_for_old {
         "; a rolling update starts a new pod before it ends an old one unless maxUnavailable is 1 or more"
     } else {
@@ -128,7 +128,7 @@ fn refusing(examination: &Examination<'_>, place: &Placement<'_>) -> BTreeSet<Wo
         .collect();
     let keeps_away = |root: &WorkloadRef| {
         let workload = cluster.workload(root);
-        let spec = workload.as_ref().and_then(|it| it.pod_spec());
+        let spec = workload.as_ref().and_then(Workload::pod_spec);
         let mut terms = spec.and_then(anti_affinity).into_iter().flatten();
         terms.any(|term| {
             let is_for = match &term.namespaces {

@@ -76,9 +76,7 @@ fn unmet(place: &Placement<'_>, constraint: &TopologySpreadConstraint) -> Option
         counts.values().min().copied().unwrap_or(0)
     };
     let skew = usize::try_from(constraint.max_skew).unwrap_or(1);
-    let free = counts
-        .iter()
-        .filter(|(_, count)| **count + 1 <= least + skew);
+    let free = counts.iter().filter(|(_, count)| **count < least + skew);
     let free: Vec<&str> = free.map(|(domain, _)| *domain).collect();
     let have = counts
         .iter()

@@ -31,8 +31,8 @@ pub(super) fn symptoms(look: &Look<'_>) -> Vec<Symptom> {
         | Controller::Support(_) => 2,
     };
     let is_repeated = evicted.len() >= least;
-    let last = evicted.pop().filter(|_| is_repeated);
-    let symptom = last.map(|(_, pod)| Symptom {
+    let newest = evicted.pop().filter(|_| is_repeated);
+    let symptom = newest.map(|(_, pod)| Symptom {
         sign: Sign::Evicted,
         pod: pod.metadata.name.clone(),
         container: None,

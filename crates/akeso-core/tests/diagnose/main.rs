@@ -9,7 +9,9 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod access;
 mod changes;
+mod explain;
 mod faults_page;
 mod observe;
 mod placement;

@@ -117,7 +117,7 @@ fn a_claim_that_may_only_wait_its_turn_is_left_alone() {
     let none = claim("data", &json!({}), "Pending");
     // a class that waits for the first pod; a volume that nobody wants yet
     for claim in [&classed, &by_hand, &none] {
-        assert_eq!(explained(&[claim.clone()], &data, ""), None);
+        assert_eq!(explained(std::slice::from_ref(claim), &data, ""), None);
     }
     let hiccup = failing("data", "2026-01-01T11:59:00Z", "rpc error: try again");
     assert_eq!(explained(&[classed.clone(), hiccup], &data, ""), None);

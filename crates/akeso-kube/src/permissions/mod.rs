@@ -11,13 +11,13 @@ mod role;
 
 use std::fmt;
 
-use akeso_core::{act::ActionKind, cluster::Kind, workload::WorkloadKind};
+use akeso_core::{act::ActionKind, cluster::Kind, evidence::ListedKind, workload::WorkloadKind};
 
 pub use names::{InvalidName, NamespaceName, ServiceAccountName};
 pub use review::Review;
 pub use role::{Document, Install, Object, documents};
 
-use crate::{apply::watched, watch::api_resource};
+use crate::{apply::watched, gather::listed_resource, watch::api_resource};
 
 /// What may be done to a resource, as RBAC names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,6 +120,8 @@ pub enum Purpose {
     PullSecrets,
     /// To stay within LimitRanges and ResourceQuotas.
     Bounds,
+    /// To explain what lies in kinds that are not watched.
+    Explain(ListedKind),
     /// To tell on the workload what was done.
     Announce,
     /// An action.
@@ -160,7 +162,8 @@ impl Purpose {
             Self::PullSecrets,
             Self::Bounds,
         ];
-        watches.chain(rest).collect()
+        let explains = ListedKind::ALL.iter().copied().map(Self::Explain);
+        watches.chain(rest).chain(explains).collect()
     }
 
     /// What changes something, for these actions: also what goes with them.
@@ -188,6 +191,7 @@ impl Purpose {
             Self::Secrets => "references to Secrets, of which only names and keys are kept",
             Self::PullSecrets => "private registries",
             Self::Bounds => "bounds of memory",
+            Self::Explain(_) => "explanations",
             Self::Announce => "Kubernetes Events",
             Self::Action(action) => action.as_str(),
             Self::Trial => "trial pods",
@@ -205,6 +209,7 @@ impl Purpose {
             }
             Self::PullSecrets => "misspelt images of private registries are left to a person",
             Self::Bounds => "memory kills are left to a person",
+            Self::Explain(kind) => without_listed(kind),
             Self::Announce => "kubectl describe does not tell what Akeso did",
             Self::Action(_) => "the action is off",
             Self::Trial => "changes are made without being tried on a pod of their own first",
@@ -213,10 +218,19 @@ impl Purpose {
 
     /// Whether its permissions lie in no namespace.
     pub const fn is_cluster_wide(self) -> bool {
-        matches!(
-            self,
-            Self::Watch(Kind::Namespace | Kind::Node) | Self::FindNamespace
-        )
+        match self {
+            Self::Watch(Kind::Namespace | Kind::Node) | Self::FindNamespace => true,
+            Self::Explain(kind) => kind.is_cluster_wide(),
+            Self::Watch(_)
+            | Self::Logs
+            | Self::ConfigMaps
+            | Self::Secrets
+            | Self::PullSecrets
+            | Self::Bounds
+            | Self::Announce
+            | Self::Action(_)
+            | Self::Trial => false,
+        }
     }
 
     /// What it needs.
@@ -243,6 +257,13 @@ impl Purpose {
                 Permission::core("limitranges", None, Verb::List),
                 Permission::core("resourcequotas", None, Verb::List),
             ]),
+            Self::Explain(kind) => {
+                let resource = listed_resource(kind);
+                all(vec![Permission {
+                    group: resource.group,
+                    ..Permission::core(&resource.plural, None, Verb::List)
+                }])
+            }
             // kube's Recorder patches the Event that it made when the same is told again
             Self::Announce => all([Verb::Create, Verb::Patch]
                 .map(|verb| Permission {
@@ -328,6 +349,23 @@ const fn without_kind(kind: Kind) -> &'static str {
         Kind::Event => "refused and unschedulable pods are explained less well, or not seen",
         Kind::Namespace => "akeso.dev/ignore and akeso.dev/autonomy are not seen on namespaces",
         Kind::Node => "memory is raised without regard to what a node has",
+    }
+}
+
+const fn without_listed(kind: ListedKind) -> &'static str {
+    match kind {
+        ListedKind::Role
+        | ListedKind::RoleBinding
+        | ListedKind::ClusterRole
+        | ListedKind::ClusterRoleBinding => {
+            "a refused right is told without the rule that nearly gives it"
+        }
+        ListedKind::ServiceAccount => {
+            "ServiceAccounts are not looked at to explain what is refused"
+        }
+        ListedKind::NetworkPolicy => "a connection that a NetworkPolicy denies is told without it",
+        ListedKind::StorageClass => "claims that wait for a volume are explained less well",
+        ListedKind::IngressClass => "Ingresses that no controller takes are explained less well",
     }
 }
 

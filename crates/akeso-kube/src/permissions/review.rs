@@ -170,6 +170,7 @@ fn weigh(needs: &[Need], said: &BTreeMap<Permission, Said>, scope: &Scope) -> Re
                 | Purpose::Secrets
                 | Purpose::PullSecrets
                 | Purpose::Bounds
+                | Purpose::Explain(_)
                 | Purpose::Announce,
                 Loss::All,
             ) => review.reduced.push(format!(

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use akeso_core::{
-    evidence::{Answer, Bounds, Keys, Life, Question},
+    evidence::{Answer, Bounds, Keys, Life, ListedKind, Objects, Question},
     quantity::Bytes,
 };
 use axum::body::Body;
@@ -229,6 +229,7 @@ async fn a_question_that_is_never_answered_is_unknown_in_the_end() {
         logs(Life::Current),
         Question::Keys,
         Question::Bounds,
+        objects(ListedKind::Role, "shop"),
         Question::Image {
             reference: "127.0.0.1:1/team/app:1".to_owned(),
             pull_secrets: vec!["pull".to_owned()],
@@ -240,6 +241,7 @@ async fn a_question_that_is_never_answered_is_unknown_in_the_end() {
             "/secrets",
             "/configmaps",
             "/limitranges",
+            "/roles",
             "/secrets/pull",
         ]
         .iter()
@@ -333,5 +335,50 @@ async fn bounds_that_may_not_be_read_are_unknown_not_absent() {
     });
     let mut session = Session::with(&server).await;
     let answer = session.ask(Question::Bounds).await;
+    assert!(matches!(answer, Answer::Unknown { .. }), "{answer:?}");
+}
+
+fn objects(kind: ListedKind, namespace: &str) -> Question {
+    let namespace = namespace.to_owned();
+    Question::Objects { kind, namespace }
+}
+
+#[tokio::test(start_paused = true)]
+async fn objects_that_are_not_watched_are_listed_where_they_lie() {
+    const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
+    let server = ApiServer::new(|call| {
+        let role = |name: &str| json!({ "metadata": { "name": name }, "rules": [] });
+        let named = match call.path.strip_prefix(RBAC)? {
+            "/namespaces/billing/roles" => "of-billing",
+            "/clusterroles" => "of-all",
+            _ => return None,
+        };
+        Some(Reply::json(&list("1", &[role(named)])))
+    });
+    let mut session = Session::with(&server).await;
+    let Answer::Objects(Objects::Role(roles)) =
+        session.ask(objects(ListedKind::Role, "billing")).await
+    else {
+        panic!("Roles were asked for");
+    };
+    assert_eq!(roles[0].metadata.name.as_deref(), Some("of-billing"));
+    let Answer::Objects(Objects::ClusterRole(roles)) =
+        session.ask(objects(ListedKind::ClusterRole, "")).await
+    else {
+        panic!("ClusterRoles were asked for");
+    };
+    assert_eq!(roles[0].metadata.name.as_deref(), Some("of-all"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn objects_that_may_not_be_read_are_unknown_not_absent() {
+    let server = ApiServer::new(|call| {
+        let is_asked = call.path.ends_with("/networkpolicies");
+        is_asked.then(|| Reply::error(403, "Forbidden", "networkpolicies is forbidden"))
+    });
+    let mut session = Session::with(&server).await;
+    let answer = session
+        .ask(objects(ListedKind::NetworkPolicy, "shop"))
+        .await;
     assert!(matches!(answer, Answer::Unknown { .. }), "{answer:?}");
 }

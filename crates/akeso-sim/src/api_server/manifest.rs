@@ -12,7 +12,14 @@ use crate::{
 };
 
 /// Kinds that lie in no namespace.
-const CLUSTER_SCOPED: [&str; 2] = ["Namespace", "Node"];
+const CLUSTER_SCOPED: [&str; 6] = [
+    "Namespace",
+    "Node",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "StorageClass",
+    "IngressClass",
+];
 
 /// Creates or updates everything that a manifest of one or more documents describes.
 pub(crate) fn apply(world: &mut World, namespace: &str, manifest: &str) -> Result<(), SimError> {

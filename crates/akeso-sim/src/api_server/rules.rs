@@ -8,10 +8,12 @@ use k8s_openapi::{
         batch::v1::{CronJob, Job},
         core::v1::{
             ConfigMap, Event, LimitRange, Namespace, Node, PersistentVolumeClaim, Pod, PodSpec,
-            ResourceQuota, Secret, Service,
+            ResourceQuota, Secret, Service, ServiceAccount,
         },
-        networking::v1::Ingress,
+        networking::v1::{Ingress, IngressClass, NetworkPolicy},
         policy::v1::PodDisruptionBudget,
+        rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
+        storage::v1::StorageClass,
     },
     apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, Time},
 };
@@ -78,6 +80,14 @@ impl Rules for LimitRange {}
 impl Rules for HorizontalPodAutoscaler {}
 impl Rules for Ingress {}
 impl Rules for PodDisruptionBudget {}
+impl Rules for ServiceAccount {}
+impl Rules for Role {}
+impl Rules for RoleBinding {}
+impl Rules for ClusterRole {}
+impl Rules for ClusterRoleBinding {}
+impl Rules for NetworkPolicy {}
+impl Rules for StorageClass {}
+impl Rules for IngressClass {}
 
 impl Rules for Deployment {
     fn prepare(&mut self, before: Option<&Self>) -> Result<(), String> {

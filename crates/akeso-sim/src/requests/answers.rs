@@ -3,10 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use akeso_core::{
-    evidence::{Answer, Bounds, Keys, Question},
+    evidence::{Answer, Bounds, Keys, ListedKind, Objects, Question},
+    for_each_listed_kind,
     quantity::{Bytes, MilliCpu},
 };
-use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Pod, ResourceQuota, Secret};
+use k8s_openapi::api::{
+    core::v1::{ConfigMap, LimitRange, Pod, ResourceQuota, Secret, ServiceAccount},
+    networking::v1::{IngressClass, NetworkPolicy},
+    rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
+    storage::v1::StorageClass,
+};
 
 use crate::{api_server::usage, kubelet, world::World};
 
@@ -28,8 +34,22 @@ pub(super) fn answer(world: &World, namespace: &str, question: &Question) -> Ans
         ),
         Question::Keys => Answer::Keys(keys(world, namespace)),
         Question::Bounds => Answer::Bounds(bounds(world, namespace)),
+        Question::Objects { kind, namespace } => Answer::Objects(objects(world, *kind, namespace)),
     }
 }
+
+macro_rules! per_kind {
+    ($($kind:ident => $scope:ident,)*) => {
+        fn objects(world: &World, kind: ListedKind, namespace: &str) -> Objects {
+            match kind {
+                $(ListedKind::$kind => {
+                    Objects::$kind(world.store.list::<$kind>(namespace).cloned().collect())
+                })*
+            }
+        }
+    };
+}
+for_each_listed_kind!(per_kind);
 
 fn keys(world: &World, namespace: &str) -> Keys {
     let mut keys = Keys::default();

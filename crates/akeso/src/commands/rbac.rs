@@ -52,6 +52,7 @@ fn purposes(arguments: &Rbac) -> Vec<Purpose> {
         | Purpose::Logs
         | Purpose::ConfigMaps
         | Purpose::Bounds
+        | Purpose::Explain(_)
         | Purpose::Announce
         | Purpose::Action(_) => false,
     };
