@@ -41,6 +41,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::ImagePull { .. }
         | Sign::OutOfMemory(_)
         | Sign::Config
+        | Sign::Mount { .. }
         | Sign::Start
         | Sign::Unschedulable
         | Sign::RolloutOverdue
@@ -80,6 +81,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::ImagePull { .. }
         | Sign::OutOfMemory(_)
         | Sign::Config
+        | Sign::Mount { .. }
         | Sign::Start
         | Sign::Unschedulable
         | Sign::RolloutOverdue

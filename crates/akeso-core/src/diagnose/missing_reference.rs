@@ -1,30 +1,35 @@
 //! Fault `missing-reference`: a ConfigMap, a Secret or a key of one that the container refers to
-//! is not there. Whether a name that is close was meant is a question for a person: what it holds
-//! decides how the program behaves.
+//! is not there. What an object holds decides how the program behaves, so a reference is corrected
+//! only where nothing else can have been meant (see [`Missing::slip`]).
 
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use k8s_openapi::api::core::v1::Container;
 use regex::{Captures, Regex};
 
 use super::{Diagnosis, Examination, Family, Fault, Remedy, undo};
 use crate::{
+    act::{Action, FixReference, Referred},
     evidence::{Answer, Keys, Question},
     observe::{Sign, Symptom},
-    plan::Advice,
+    plan::{Advice, Origin, Proof, Step},
+    similar::is_misspelt,
 };
 
 pub(super) const FAULT: Fault = Fault {
     name: "missing-reference",
     family: Family::Configuration,
     signs: "a ConfigMap, a Secret or a key that the container refers to does not exist (`CreateContainerConfigError`)",
-    does: "puts the last good revision back, where its pods are ready; else names the field, what is missing, and the one that is there and close to it",
-    never: "makes up a ConfigMap, a Secret or a key, or refers to another one",
+    does: "puts the last good revision back, where its pods are ready; else corrects the reference where exactly one name is close, differs by a slip of the finger, has every key that is needed or is used by nobody else; names the field and what is missing",
+    never: "makes up a ConfigMap, a Secret or a key; takes another letter or number in a name for a slip; a Secret that the workload did not have asks first under `standard`",
     diagnose,
 };
 
 /// The kubelet's words for an object: `configmap "settings" not found`.
-static NO_OBJECT: LazyLock<Option<Regex>> =
+pub(super) static NO_OBJECT: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"(?i)\b(configmap|secret) "([^"]+)" not found"#).ok());
 /// ... and for a key: `couldn't find key HOST in ConfigMap shop/settings`.
 static NO_KEY: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -32,7 +37,7 @@ static NO_KEY: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// What is missing, in the kubelet's words.
-struct Missing {
+pub(super) struct Missing {
     is_map: bool,
     name: String,
     key: Option<String>,
@@ -61,7 +66,9 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         format!(", which {} refers to", fields.join(" and "))
     };
     let namespace = &examination.workload.reference.namespace;
-    let hint = keys.and_then(|keys| missing.meant(container, keys));
+    let needed = missing.variables(container).into_iter();
+    let needed = needed.map(|(_, key)| key.to_owned()).collect();
+    let hint = keys.and_then(|keys| missing.meant(&needed, keys));
     let what = missing.to_text();
     let says = format!(
         "cannot be configured: {what} does not exist in namespace {namespace}{by}{}",
@@ -74,32 +81,35 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             why: format!("{what} is there by now; the kubelet tries again"),
         }
     } else {
-        let kind = if missing.is_map {
-            "configmap"
-        } else {
-            "secret"
-        };
-        let command = match &missing.key {
-            // describing a Secret shows its keys and no values
-            Some(_) => format!("kubectl -n {namespace} describe {kind} {}", missing.name),
-            None => format!("kubectl -n {namespace} get {kind}s"),
-        };
+        let command = missing.command(namespace);
         let why = format!("create {what}, or let the pod template refer to what exists");
-        undo::or_person(examination, Advice { why, command })
-    };
-    let detail = match &missing.key {
-        Some(key) => format!("{}/{key}", missing.name),
-        None => missing.name.clone(),
+        let slip = || missing.slip(examination, keys?);
+        undo::or_step(examination, slip, Advice { why, command })
     };
     Some(
         examination
             .diagnosis(&FAULT, symptom, says, 95, remedy)
-            .with_detail(&detail)
+            .with_detail(&missing.detail())
             .with_evidence([symptom.message.clone()]),
     )
 }
 
 impl Missing {
+    pub(super) fn object(is_map: bool, name: &str) -> Self {
+        Self {
+            is_map,
+            name: name.to_owned(),
+            key: None,
+        }
+    }
+
+    pub(super) fn key(is_map: bool, name: &str, key: &str) -> Self {
+        Self {
+            key: Some(key.to_owned()),
+            ..Self::object(is_map, name)
+        }
+    }
+
     fn of(message: &str) -> Option<Self> {
         let read = |found: &Captures<'_>, kind: usize| Self {
             is_map: found[kind].eq_ignore_ascii_case("configmap"),
@@ -113,7 +123,25 @@ impl Missing {
             .or_else(|| key().map(|found| read(&found, 2)))
     }
 
-    fn to_text(&self) -> String {
+    /// What tells it from another that is missing.
+    pub(super) fn detail(&self) -> String {
+        match &self.key {
+            Some(key) => format!("{}/{key}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    /// How to see what there is instead.
+    pub(super) fn command(&self, namespace: &str) -> String {
+        let kind = if self.is_map { "configmap" } else { "secret" };
+        match &self.key {
+            // describing a Secret shows its keys and no values
+            Some(_) => format!("kubectl -n {namespace} describe {kind} {}", self.name),
+            None => format!("kubectl -n {namespace} get {kind}s"),
+        }
+    }
+
+    pub(super) fn to_text(&self) -> String {
         let kind = if self.is_map { "ConfigMap" } else { "Secret" };
         match &self.key {
             Some(key) => format!("the key {key} of {kind} {}", self.name),
@@ -160,24 +188,78 @@ impl Missing {
         sources.chain(variables).collect()
     }
 
-    fn is_there_by_now(&self, keys: &Keys) -> bool {
-        let objects = if self.is_map {
-            &keys.config_maps
-        } else {
-            &keys.secrets
-        };
-        objects
+    pub(super) fn is_there_by_now(&self, keys: &Keys) -> bool {
+        self.objects(keys)
             .get(&self.name)
             .is_some_and(|has| self.key.as_ref().is_none_or(|key| has.contains(key)))
     }
 
-    /// What is there and may have been meant.
-    fn meant(&self, container: &Container, keys: &Keys) -> Option<String> {
-        let objects = if self.is_map {
+    /// The correction of the reference, where nothing else can have been meant: exactly one name is
+    /// close of those that have every key needed; it differs by a slip of the finger only; and where
+    /// no key is named, nobody else uses it.
+    fn slip(&self, examination: &Examination<'_>, keys: &Keys) -> Option<Step> {
+        let objects = self.objects(keys);
+        let fix = |to: &str| FixReference {
+            object: self.kind(),
+            key_of: self.key.as_ref().map(|_| self.name.clone()),
+            from: self.key.as_ref().unwrap_or(&self.name).clone(),
+            to: to.to_owned(),
+        };
+        let needed = if self.key.is_some() {
+            BTreeSet::new()
+        } else {
+            fix("").keys_needed(examination.workload)
+        };
+        let names: Vec<&String> = if self.key.is_some() {
+            objects.get(&self.name)?.iter().collect()
+        } else {
+            let whole = objects.iter().filter(|(_, has)| needed.is_subset(has));
+            whole.map(|(name, _)| name).collect()
+        };
+        let wanted = self.key.as_ref().unwrap_or(&self.name);
+        let mut close = names.into_iter().filter(|name| is_close(wanted, name));
+        let (to, None) = (close.next()?, close.next()) else {
+            return None;
+        };
+        let fix = fix(to);
+        let why = match &self.key {
+            // a key that is in use under its own name is not the one that is missing
+            Some(_) if fix.is_used(examination.workload) => return None,
+            Some(_) => format!("it is the only key of {} that is close", self.name),
+            None if !needed.is_empty() => format!(
+                "it is the only name that is close and has what is needed: {}",
+                listed(&needed)
+            ),
+            None if fix.is_used_by_others(examination.workload) => return None,
+            None => "it is the only name that is close, and nobody else uses it".to_owned(),
+        };
+        is_misspelt(wanted, to).then_some(Step {
+            action: Action::FixReference(fix),
+            reasoning: why,
+            origin: Origin::Playbook,
+            proof: Proof::Bounded,
+        })
+    }
+
+    const fn kind(&self) -> Referred {
+        if self.is_map {
+            Referred::ConfigMap
+        } else {
+            Referred::Secret
+        }
+    }
+
+    const fn objects<'k>(&self, keys: &'k Keys) -> &'k BTreeMap<String, BTreeSet<String>> {
+        if self.is_map {
             &keys.config_maps
         } else {
             &keys.secrets
-        };
+        }
+    }
+
+    /// What is there and may have been meant; it must have the keys that are needed.
+    pub(super) fn meant(&self, needed: &BTreeSet<String>, keys: &Keys) -> Option<String> {
+        let objects = self.objects(keys);
         if let Some(key) = &self.key {
             let has = objects.get(&self.name)?;
             let close: Vec<_> = has.iter().filter(|other| is_close(key, other)).collect();
@@ -187,11 +269,6 @@ impl Missing {
                 _ => format!("it has {}", listed(has)),
             });
         }
-        let needed: BTreeSet<_> = self
-            .variables(container)
-            .into_iter()
-            .map(|(_, key)| key.to_owned())
-            .collect();
         let close = objects
             .iter()
             .filter(|(name, _)| is_close(&self.name, name));

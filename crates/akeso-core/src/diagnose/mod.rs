@@ -17,6 +17,8 @@ mod exits_successfully;
 mod host_port_taken;
 mod image;
 mod image_back_off;
+mod image_malformed;
+mod image_never_pulled;
 mod image_unavailable;
 mod ingress_backend;
 mod injected_container;
@@ -25,6 +27,8 @@ mod job_given_up;
 mod limit_range;
 mod missing_reference;
 mod missing_variable;
+mod missing_volume_source;
+mod mount_failed;
 mod near_right;
 mod no_room;
 mod no_space_left;
@@ -43,8 +47,10 @@ mod probe_failing;
 mod probe_wrong_answer;
 mod probe_wrong_port;
 mod program_not_found;
+mod pull_refused;
 mod quota_exceeded;
 mod read_only_file_system;
+mod registry_unavailable;
 mod request_too_large;
 mod requests;
 mod rollout_overdue;
@@ -64,6 +70,7 @@ mod variable_names;
 mod volume_elsewhere;
 mod webhook_unavailable;
 mod written_path;
+mod wrong_architecture;
 
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -130,6 +137,17 @@ pub enum Remedy {
 }
 
 impl Remedy {
+    /// The same with this step tried first, where there was none.
+    fn with_step(self, step: Step) -> Self {
+        match self {
+            Self::Person(otherwise) => Self::Steps {
+                steps: vec![step],
+                otherwise,
+            },
+            Self::Steps { .. } | Self::Wait { .. } => self,
+        }
+    }
+
     /// The journal holds the plan that was made of a remedy, not the remedy.
     fn unknown() -> Self {
         Self::Wait { why: String::new() }
@@ -203,10 +221,17 @@ pub const FAULTS: &[Fault] = &[
     stuck_stateful_set::FAULT,
     image::FAULT,
     image_back_off::FAULT,
+    image_malformed::FAULT,
+    image_never_pulled::FAULT,
+    registry_unavailable::FAULT,
+    pull_refused::FAULT,
+    wrong_architecture::FAULT,
     image_unavailable::FAULT,
     out_of_memory::FAULT,
     missing_variable::FAULT,
     missing_reference::FAULT,
+    missing_volume_source::FAULT,
+    mount_failed::FAULT,
     container_config::FAULT,
     program_not_found::FAULT,
     bad_command::FAULT,

@@ -8,13 +8,14 @@ mod claims;
 mod containers;
 mod deletions;
 mod evictions;
-mod ingresses;
+pub(crate) mod ingresses;
 mod jobs;
+mod mounts;
 mod nodes;
 mod probes;
 mod rollout;
 mod scheduling;
-mod services;
+pub(crate) mod services;
 
 pub(crate) use claims::{claims_of, pods_with, unbound};
 pub(crate) use scheduling::{NODE_MISSING, PENDING_LONG};
@@ -23,7 +24,7 @@ use std::{cell::Cell, fmt};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
-    api::core::v1::{Event, Pod},
+    api::core::v1::{self, Container, Event, Pod},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,9 @@ use crate::{
 
 /// Marks a workload or a namespace that Akeso must not touch, as a label or an annotation.
 pub const IGNORE: &str = "akeso.dev/ignore";
+
+/// What is applied together comes one after the other, and its pods later still.
+pub(crate) const TIME_TO_MEET: SignedDuration = SignedDuration::from_secs(60);
 
 /// A container that ran this long without a crash is well again: the kubelet forgets its restart
 /// back-off after the same time
@@ -75,6 +79,11 @@ pub enum Sign {
     OutOfMemory(Crash),
     /// The container cannot be configured: a ConfigMap, Secret or key is missing.
     Config,
+    /// The kubelet cannot mount a volume of the pod.
+    Mount {
+        /// The volume's name in the pod's spec.
+        volume: String,
+    },
     /// The container's program cannot be started.
     Start,
     /// A probe fails.
@@ -157,6 +166,15 @@ impl Probe {
             Self::Startup => "startupProbe",
         }
     }
+
+    /// The probe as the container's template has it.
+    pub const fn of(self, container: &Container) -> Option<&v1::Probe> {
+        match self {
+            Self::Liveness => container.liveness_probe.as_ref(),
+            Self::Readiness => container.readiness_probe.as_ref(),
+            Self::Startup => container.startup_probe.as_ref(),
+        }
+    }
 }
 
 impl Symptom {
@@ -178,6 +196,7 @@ impl Symptom {
             Sign::ImagePull { .. }
             | Sign::OutOfMemory(_)
             | Sign::Config
+            | Sign::Mount { .. }
             | Sign::Start
             | Sign::Probe { .. }
             | Sign::Unschedulable
@@ -244,6 +263,7 @@ type Family = fn(&Look<'_>) -> Vec<Symptom>;
 /// The families of symptoms. To add one, add its file and a line here.
 const FAMILIES: &[Family] = &[
     containers::symptoms,
+    mounts::symptoms,
     probes::symptoms,
     scheduling::symptoms,
     rollout::symptoms,

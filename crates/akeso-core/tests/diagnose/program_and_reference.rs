@@ -1,9 +1,11 @@
 //! What is said of a program that is not there or ends well, and of a reference that leads nowhere.
 
 use akeso_core::{
+    act::Action,
     diagnose::{Diagnosis, Findings, Remedy, diagnose},
     evidence::{Answer, Evidence, Keys, Life, Question},
     observe::observe,
+    plan::Step,
     policy::Settings,
 };
 use jiff::Timestamp;
@@ -15,7 +17,12 @@ const NOW: &str = "2026-01-01T12:00:00Z";
 
 /// The diagnoses of `shop/web` with this container and status, when its log and the keys of the
 /// namespace are these.
-fn diagnoses(container: &Value, status: &Value, log: &str, keys: &Keys) -> Vec<Diagnosis> {
+pub(crate) fn diagnoses(
+    container: &Value,
+    status: &Value,
+    log: &str,
+    keys: &Keys,
+) -> Vec<Diagnosis> {
     let cluster = world::cluster(&[
         world::deployment(&json!({"containers": [container]})),
         world::replica_set(),
@@ -40,19 +47,19 @@ fn diagnoses(container: &Value, status: &Value, log: &str, keys: &Keys) -> Vec<D
     }
 }
 
-fn only(mut diagnoses: Vec<Diagnosis>) -> Diagnosis {
+pub(crate) fn only(mut diagnoses: Vec<Diagnosis>) -> Diagnosis {
     assert_eq!(diagnoses.len(), 1, "{diagnoses:?}");
     diagnoses.remove(0)
 }
 
-fn status(reason: &str, message: &str, last: &Value) -> Value {
+pub(crate) fn status(reason: &str, message: &str, last: &Value) -> Value {
     json!({
         "name": "app", "image": "", "imageID": "", "ready": false, "restartCount": 4,
         "state": {"waiting": {"reason": reason, "message": message}}, "lastState": last
     })
 }
 
-fn crashed(code: i32) -> Value {
+pub(crate) fn crashed(code: i32) -> Value {
     let reason = if code == 0 { "Completed" } else { "Error" };
     let last = json!({"terminated": {
         "reason": reason, "exitCode": code,
@@ -61,7 +68,7 @@ fn crashed(code: i32) -> Value {
     status("CrashLoopBackOff", "back-off 40s", &last)
 }
 
-fn keys(config_maps: &[(&str, &[&str])]) -> Keys {
+pub(crate) fn keys(config_maps: &[(&str, &[&str])]) -> Keys {
     let keys_of = |keys: &[&str]| keys.iter().map(|&key| key.to_owned()).collect();
     Keys {
         config_maps: config_maps
@@ -92,7 +99,61 @@ fn a_missing_config_map_is_named_with_its_field_and_the_one_that_has_the_keys() 
          exist in namespace shop, which env DB_HOST (valueFrom) refers to; did you mean \
          app-config, which has all the keys needed? (app-conf lacks HOST)"
     );
-    assert!(matches!(told.remedy, Remedy::Person(_)));
+    assert_eq!(
+        corrected(&told),
+        Some(("app-confg".into(), "app-config".into()))
+    );
+}
+
+/// The correction of the reference that is proposed: from, to.
+fn corrected(told: &Diagnosis) -> Option<(String, String)> {
+    let Remedy::Steps { steps, .. } = &told.remedy else {
+        return None;
+    };
+    let [
+        Step {
+            action: Action::FixReference(fix),
+            ..
+        },
+    ] = steps.as_slice()
+    else {
+        return None;
+    };
+    Some((fix.from.clone(), fix.to.clone()))
+}
+
+#[test]
+fn a_reference_is_corrected_only_where_nothing_else_can_have_been_meant() {
+    let message = "configmap \"app-confg\" not found";
+    for (known, is_corrected) in [
+        (keys(&[("app-config", &["HOST"])]), true),
+        (
+            keys(&[("app-config", &["HOST", "PORT"]), ("db-config", &["HOST"])]),
+            true,
+        ),
+        (keys(&[("app-config", &["PORT"])]), false),
+        (
+            keys(&[("app-config", &["HOST"]), ("app-confgs", &["HOST"])]),
+            false,
+        ),
+        (keys(&[("app-config-2", &["HOST"])]), false),
+        (keys(&[("app-confx", &["HOST"])]), false),
+        (keys(&[]), false),
+    ] {
+        let told = of_reference(message, &known);
+        assert_eq!(corrected(&told).is_some(), is_corrected, "{known:?}");
+    }
+    let message = "couldn't find key HOST in ConfigMap shop/app-confg";
+    for (keys_of_it, is_corrected) in [
+        (&["HSOT"][..], true),
+        (&["HOST2"][..], false),
+        (&["HOSTS"][..], false),
+        (&["HSOT", "HOSTT"][..], false),
+        (&["PORT"][..], false),
+    ] {
+        let told = of_reference(message, &keys(&[("app-confg", keys_of_it)]));
+        assert_eq!(corrected(&told).is_some(), is_corrected, "{keys_of_it:?}");
+    }
 }
 
 #[test]
