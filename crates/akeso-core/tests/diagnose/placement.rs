@@ -65,7 +65,7 @@ const UNMATCHED: &str =
 #[test]
 fn a_label_that_no_node_has_is_named_with_the_one_that_is_close() {
     let nodes = [node("one", "fast", false), node("two", "archive", false)];
-    let diagnosis = found(&selecting("fsat"), UNMATCHED, &nodes);
+    let diagnosis = examined(&selecting("fsat"), UNMATCHED, &nodes);
     assert_eq!(diagnosis.fault, "node-selector-unmatched");
     assert!(
         diagnosis
@@ -83,7 +83,7 @@ fn a_label_that_no_node_has_is_named_with_the_one_that_is_close() {
     );
 
     let two = [node("one", "fast", false), node("two", "fest", false)];
-    let diagnosis = found(&selecting("fist"), UNMATCHED, &two);
+    let diagnosis = examined(&selecting("fist"), UNMATCHED, &two);
     assert!(
         diagnosis.cause.ends_with("disk=fist"),
         "{}",
@@ -91,7 +91,7 @@ fn a_label_that_no_node_has_is_named_with_the_one_that_is_close() {
     );
     // another letter is another name, however few there are
     for wanted in [selecting("fist"), selecting("last")] {
-        let diagnosis = found(&wanted, UNMATCHED, &nodes);
+        let diagnosis = examined(&wanted, UNMATCHED, &nodes);
         assert!(matches!(diagnosis.remedy, Remedy::Person(_)));
     }
 }
