@@ -30,6 +30,8 @@ pub(crate) struct Behaviour {
     pub(crate) needs: Option<Needs>,
     /// How its memory grows.
     pub(crate) memory: Option<Memory>,
+    /// How much it writes to its own file system, at once.
+    pub(crate) disk: Option<Bytes>,
     /// How it ends by itself.
     pub(crate) exits: Option<Exits>,
     /// When its readiness probe passes, after each start.

@@ -14,6 +14,8 @@ mod safety;
 
 use std::{
     fs::File,
+    io::Write,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -26,7 +28,7 @@ use akeso_core::{
     policy::Autonomy,
     workload::WorkloadRef,
 };
-use akeso_sim::scenario::{Expected, Expects, Scenario, check, facts, unhealthy};
+use akeso_sim::scenario::{Expected, Expects, Scenario, Score, check, facts, unhealthy};
 use serde_json::Value;
 
 /// The real cluster's images are pulled, and its pods started, by two cores that other tests use
@@ -333,14 +335,20 @@ fn run(name: &str) {
     // what must happen may happen sooner; what must not has the whole time in which not to
     let must_happen = |expected: &Expected| expected.outcome != Expects::LeaveAlone;
     let start = Instant::now();
-    wait_for(name, within * SLOWNESS, || {
-        let journal = monitor.journal();
-        let mut wrong = failures(&journal, &must_happen);
-        if !wrong.is_empty() {
-            wrong.push(facts(&journal));
-        }
-        wrong
-    });
+    let waited = catch_unwind(AssertUnwindSafe(|| {
+        wait_for(name, within * SLOWNESS, || {
+            let journal = monitor.journal();
+            let mut wrong = failures(&journal, &must_happen);
+            if !wrong.is_empty() {
+                wrong.push(facts(&journal));
+            }
+            wrong
+        });
+    }));
+    if let Err(failure) = waited {
+        record(&workloads, &monitor.journal());
+        resume_unwind(failure);
+    }
     if workloads
         .iter()
         .any(|(_, expected)| expected.outcome == Expects::LeaveAlone)
@@ -348,6 +356,7 @@ fn run(name: &str) {
         sleep(within.saturating_sub(start.elapsed()));
     }
     let journal = monitor.journal();
+    record(&workloads, &journal);
     let wrong = failures(&journal, &|_| true);
     assert!(
         wrong.is_empty(),
@@ -357,6 +366,21 @@ fn run(name: &str) {
     );
     monitor.stop();
     monitor.a_restart_changes_nothing();
+}
+
+/// Adds the score of a scenario to the file that `bench/scorecard --on-cluster` reads.
+fn record(workloads: &[(WorkloadRef, &Expected)], journal: &[Entry]) {
+    let Some(path) = std::env::var_os("AKESO_SCORES") else {
+        return;
+    };
+    let line = serde_json::to_string(&Score::of(workloads, journal)).unwrap() + "\n";
+    let mut file = File::options()
+        .append(true)
+        .create(true)
+        .open(path)
+        .unwrap();
+    // in one write, since other tests write as well
+    file.write_all(line.as_bytes()).unwrap();
 }
 
 macro_rules! scenarios {
@@ -379,6 +403,10 @@ scenarios! {
     access_role_group: "access-role-group",
     access_role_misspelt: "access-role-misspelt",
     alpine_app: "alpine-app",
+    anti_affinity_preferred: "anti-affinity-preferred",
+    anti_affinity_refused: "anti-affinity-refused",
+    anti_affinity_rollout: "anti-affinity-rollout",
+    anti_affinity_too_few_nodes: "anti-affinity-too-few-nodes",
     argo_managed: "argo-managed",
     bad_fix: "bad-fix",
     bad_rollout: "bad-rollout",
@@ -392,6 +420,16 @@ scenarios! {
     cause_selector: "cause-selector",
     cause_switched_off: "cause-switched-off",
     cause_unrelated: "cause-unrelated",
+    claim_bound: "claim-bound",
+    claim_class_missing: "claim-class-missing",
+    claim_class_missing_unused: "claim-class-missing-unused",
+    claim_for_one: "claim-for-one",
+    claim_in_use: "claim-in-use",
+    claim_missing: "claim-missing",
+    claim_no_volume: "claim-no-volume",
+    claim_no_volume_unused: "claim-no-volume-unused",
+    claim_typo: "claim-typo",
+    claim_volume_name: "claim-volume-name",
     completed_job: "completed-job",
     config_decoy: "config-decoy",
     config_in_use: "config-in-use",
@@ -407,11 +445,16 @@ scenarios! {
     env_from_secret: "env-from-secret",
     env_from_service: "env-from-service",
     env_removed: "env-removed",
+    ephemeral_storage_kept: "ephemeral-storage-kept",
+    evicted_for_storage: "evicted-for-storage",
     exits_successfully: "exits-successfully",
     failed_job: "failed-job",
     freeze_window: "freeze-window",
     healthy: "healthy",
     healthy_sidecar: "healthy-sidecar",
+    host_port_free: "host-port-free",
+    host_port_replicas: "host-port-replicas",
+    host_port_taken: "host-port-taken",
     hpa_by_memory: "hpa-by-memory",
     ignored: "ignored",
     image_never_existed: "image-never-existed",
@@ -430,6 +473,15 @@ scenarios! {
     missing_key: "missing-key",
     mysql_client: "mysql-client",
     mysql_client_asks: "mysql-client-asks",
+    no_room: "no-room",
+    no_room_for_a_moment: "no-room-for-a-moment",
+    no_space_left: "no-space-left",
+    node_affinity_preferred: "node-affinity-preferred",
+    node_affinity_typo: "node-affinity-typo",
+    node_affinity_unmatched: "node-affinity-unmatched",
+    node_name_missing: "node-name-missing",
+    node_name_missing_pod: "node-name-missing-pod",
+    node_name_present: "node-name-present",
     node_selector_matched: "node-selector-matched",
     node_selector_other: "node-selector-other",
     node_selector_unmatched: "node-selector-unmatched",
@@ -438,6 +490,8 @@ scenarios! {
     orders_in_log: "orders-in-log",
     other_editor: "other-editor",
     paused: "paused",
+    pod_affinity_met: "pod-affinity-met",
+    pod_affinity_typo: "pod-affinity-typo",
     program_not_found: "program-not-found",
     pull_secret_misnamed: "pull-secret-misnamed",
     pull_secret_right: "pull-secret-right",
@@ -446,7 +500,13 @@ scenarios! {
     pull_wrong_secret: "pull-wrong-secret",
     quota_blocks: "quota-blocks",
     quota_too_small: "quota-too-small",
+    read_only_config: "read-only-config",
+    read_only_mount: "read-only-mount",
+    read_only_root: "read-only-root",
+    read_only_survived: "read-only-survived",
     registry_closed: "registry-closed",
+    requests_add_up: "requests-add-up",
+    resource_not_offered: "resource-not-offered",
     rollout_in_progress: "rollout-in-progress",
     same_failure_different_fix: "same-failure-different-fix",
     scaled_to_zero: "scaled-to-zero",
@@ -456,6 +516,9 @@ scenarios! {
     service_port_undeclared: "service-port-undeclared",
     service_selector_typo: "service-selector-typo",
     service_without_pods: "service-without-pods",
+    spread_anyway: "spread-anyway",
+    spread_label_missing: "spread-label-missing",
+    spread_too_few_domains: "spread-too-few-domains",
     statefulset_image: "statefulset-image",
     token_not_mounted: "token-not-mounted",
     token_not_wanted: "token-not-wanted",
@@ -476,7 +539,12 @@ scenarios! {
 #[test]
 fn every_scenario_is_run_on_a_real_cluster() {
     let all = Scenario::load_all(&scenarios()).unwrap();
-    let names: Vec<_> = all.iter().map(|scenario| scenario.name.as_str()).collect();
+    let is_for_both = |it: &&Scenario| it.expect.simulated_only.is_none();
+    let names: Vec<_> = all
+        .iter()
+        .filter(is_for_both)
+        .map(|scenario| scenario.name.as_str())
+        .collect();
     assert_eq!(names, LISTED, "list the scenario above");
 }
 
@@ -586,6 +654,53 @@ fn without_a_permission_its_action_is_off_and_the_others_heal() {
         ]
     );
     monitor.stop();
+}
+
+#[test]
+#[ignore = "needs a cluster: devcluster/devcluster up"]
+fn a_scan_tells_everything_with_a_role_that_may_only_read() {
+    let namespace = Namespace::new("e2e-scan");
+    let account = Account::new(&namespace.0, &["--autonomy", "observe"]);
+    namespace.apply(&scenarios().join("web-server").join("manifest.yaml"));
+    let mut found = Value::Null;
+    wait_for("the finding", Duration::from_mins(2), || {
+        let output = akeso()
+            .args(["scan", "-n", &namespace.0, "-o", "json", "--kubeconfig"])
+            .arg(&account.kubeconfig)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let first = text
+            .lines()
+            .next()
+            .and_then(|line| serde_json::from_str(line).ok());
+        found = first.unwrap_or_default();
+        if found["fault"] == "image-typo" || found["plan"].is_object() {
+            Vec::new()
+        } else {
+            vec![text, String::from_utf8_lossy(&output.stderr).into_owned()]
+        }
+    });
+    for field in [
+        "id",
+        "severity",
+        "namespace",
+        "kind",
+        "name",
+        "container",
+        "fault",
+        "cause",
+        "evidence",
+        "affected",
+        "changed_before",
+        "plan",
+        "gate",
+    ] {
+        assert!(!found[field].is_null(), "{field} of {found}");
+    }
+    let generation = ["-n", &namespace.0, "get", "deployment", "web-server", "-o"];
+    let generation = kubectl(&[&generation[..], &["jsonpath={.metadata.generation}"]].concat());
+    assert_eq!(generation, "1");
 }
 
 #[test]
