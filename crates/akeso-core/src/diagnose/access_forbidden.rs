@@ -126,6 +126,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
+        | Sign::JobFlawed { .. }
         | Sign::Support { .. } => return None,
     }
     let log = examination.crash_log(symptom)?;
@@ -195,6 +196,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
+        | Sign::JobFlawed { .. }
         | Sign::Support { .. } => Remedy::Person(advice),
     };
     Some(

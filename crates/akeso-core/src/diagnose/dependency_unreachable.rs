@@ -2,11 +2,17 @@
 //! that it cannot reach. Where that is a Service, the cluster knows more: it may not be there, not
 //! have the port, or have nobody behind it.
 
+mod policies;
 mod unreachable;
 
-use k8s_openapi::api::core::v1::{PodTemplateSpec, Service};
+use k8s_openapi::api::{
+    core::v1::{Pod, PodSpec, PodTemplateSpec, Service},
+    networking::v1::NetworkPolicy,
+};
 
-use super::{Diagnosis, Examination, Family, Fault, Remedy, last_lines, undo, unknown_crash};
+use super::{
+    Diagnosis, Examination, Family, Fault, Remedy, last_lines, probe_failing, undo, unknown_crash,
+};
 use crate::{
     cluster::{Cluster, Key, Kind, ObjectRef, in_namespace, is_ready, selects},
     observe::{Probe, Sign, Symptom},
@@ -19,7 +25,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "dependency-unreachable",
     family: Family::Network,
     signs: "the program ends or is never ready, and its log names a host that refuses, does not answer or is not known",
-    does: "says what the cluster knows of it: no such Service, no such port, no ready pod and whose they would be; after a rollout that changed the address, puts the last good revision back, where its pods are ready",
+    does: "says what the cluster knows of it: no such Service, no such port, no ready pod and whose they would be, a NetworkPolicy or a dnsPolicy that stands between; after a rollout that changed the address, puts the last good revision back, where its pods are ready",
     never: "changes an address to one that looks like it, or restarts the program while its dependency is away",
     diagnose,
 };
@@ -47,12 +53,19 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
+        | Sign::JobFlawed { .. }
         | Sign::Support { .. } => return None,
     }
     let log = examination.crash_log(symptom)?;
-    let found = unreachable::last_in(log)?;
+    let found = unreachable::last_in(log).or_else(|| told_by_probe(examination, symptom))?;
     let namespace = &examination.workload.reference.namespace;
-    let known = known(examination.workload.cluster(), namespace, &found);
+    let mut known = known(examination.workload.cluster(), namespace, &found);
+    let between = between(examination, &found)?;
+    if !between.is_empty() {
+        known.says.push_str(&between);
+        "what stands between them must be mended, if they are meant to meet"
+            .clone_into(&mut known.why);
+    }
     let says = format!(
         "cannot reach {}: {}{}",
         found.address(),
@@ -85,6 +98,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
+        | Sign::JobFlawed { .. }
         | Sign::Support { .. } => Remedy::Person(advice),
     };
     let mut diagnosis = examination
@@ -93,6 +107,94 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         .with_evidence(last_lines(log, 4));
     diagnosis.dependency = known.dependency.or(diagnosis.dependency);
     Some(diagnosis)
+}
+
+/// A readiness probe that runs a program may say itself whom the program cannot reach. What the
+/// kubelet says of the pod's own address is no such word.
+fn told_by_probe(examination: &Examination<'_>, symptom: &Symptom) -> Option<Unreachable> {
+    let Sign::Probe { probe } = &symptom.sign else {
+        return None;
+    };
+    let spec = probe_failing::spec(examination.container(symptom)?, *probe)?;
+    spec.exec.as_ref()?;
+    let (_, said) = symptom.message.split_once(" probe failed: ")?;
+    unreachable::last_in(said)
+}
+
+/// What stands between the workload and a Service that is there: its own DNS settings, or a
+/// NetworkPolicy; an empty text if nothing does. None if what it takes to know that has not come yet.
+fn between(examination: &Examination<'_>, found: &Unreachable) -> Option<String> {
+    let workload = examination.workload;
+    let own = workload.reference.namespace.as_str();
+    let cluster = workload.cluster();
+    let service = service_meant(cluster, own, &found.host)
+        .and_then(|key| Some((cluster.services.get(&key)?, key)));
+    let (Some((service, key)), Some(template)) = (service, workload.template()) else {
+        return Some(String::new());
+    };
+    let no_labels = std::collections::BTreeMap::new();
+    let labels = template.metadata.as_ref().and_then(|it| it.labels.as_ref());
+    let from = policies::End {
+        namespace: own,
+        labels: labels.unwrap_or(&no_labels),
+    };
+    match found.failure {
+        Failure::Refused => Some(String::new()), // somebody has answered
+        Failure::NotKnown => {
+            if let Some(says) = template.spec.as_ref().and_then(knows_no_services) {
+                return Some(says);
+            }
+            let all = examination.list::<NetworkPolicy>(own)?.unwrap_or_default();
+            let denied = policies::of_names(all, from);
+            let says = |names| format!("; {names} does not let it ask the cluster's DNS (port 53)");
+            Some(denied.map(says).unwrap_or_default())
+        }
+        Failure::TimedOut => {
+            let outgoing = examination.list::<NetworkPolicy>(own);
+            let incoming = examination.list::<NetworkPolicy>(&key.namespace);
+            let (outgoing, incoming) = (outgoing?, incoming?);
+            let mut pods = in_namespace(&cluster.pods, &key.namespace).map(|(_, pod)| pod);
+            let is_its = |pod: &&Pod| selects(service, pod) && is_ready(pod);
+            let said = pods.find(is_its).and_then(|pod| {
+                let to = policies::End {
+                    namespace: &key.namespace,
+                    labels: pod.metadata.labels.as_ref()?,
+                };
+                let port = policies::target_port(service, pod, found.port)?;
+                policies::between(
+                    cluster,
+                    outgoing.unwrap_or_default(),
+                    incoming.unwrap_or_default(),
+                    (from, to),
+                    port,
+                )
+            });
+            Some(said.map(|said| format!("; {said}")).unwrap_or_default())
+        }
+    }
+}
+
+/// Why the pod's own DNS settings know no name of a Service
+/// (<https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#pod-s-dns-policy>).
+fn knows_no_services(spec: &PodSpec) -> Option<String> {
+    let policy = spec.dns_policy.as_deref().unwrap_or("ClusterFirst");
+    match policy {
+        "Default" => Some(
+            "; its dnsPolicy is Default, which asks the node's DNS and knows no Service".to_owned(),
+        ),
+        "ClusterFirst" if spec.host_network == Some(true) => Some(
+            "; with hostNetwork its dnsPolicy ClusterFirst asks the node's DNS, which knows no Service: ClusterFirstWithHostNet would ask the cluster's".to_owned(),
+        ),
+        "None" => {
+            let config = spec.dns_config.as_ref();
+            let servers = config.and_then(|config| config.nameservers.as_ref());
+            let servers = servers.map(|all| all.join(", ")).unwrap_or_default();
+            Some(format!(
+                "; its dnsPolicy is None, so only its own nameservers ({servers}) are asked"
+            ))
+        }
+        _ => None,
+    }
 }
 
 /// What the cluster knows of a host.

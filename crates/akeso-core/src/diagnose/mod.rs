@@ -17,6 +17,7 @@ mod image_unavailable;
 mod ingress_backend;
 mod injected_container;
 mod job_failed;
+mod job_flawed;
 mod job_given_up;
 mod limit_range;
 mod missing_reference;
@@ -24,16 +25,19 @@ mod missing_variable;
 mod near_right;
 mod node_cordoned;
 mod node_selector_unmatched;
+mod old_pod_held;
 mod out_of_memory;
 mod placement;
 mod pod_security;
 mod pods_refused;
 mod probe_failing;
+mod probe_too_eager;
 mod probe_wrong_answer;
 mod probe_wrong_port;
 mod program_not_found;
 mod quota_exceeded;
 mod request_too_large;
+mod rollout_blocked;
 mod rollout_overdue;
 mod service_account_missing;
 mod service_port;
@@ -183,6 +187,7 @@ pub enum Family {
 pub const FAULTS: &[Fault] = &[
     injected_container::FAULT,
     stuck_stateful_set::FAULT,
+    old_pod_held::FAULT,
     image::FAULT,
     image_back_off::FAULT,
     image_unavailable::FAULT,
@@ -199,10 +204,12 @@ pub const FAULTS: &[Fault] = &[
     probe_wrong_answer::PATH,
     probe_wrong_answer::SCHEME,
     probe_wrong_answer::COMMAND,
+    probe_too_eager::FAULT,
     probe_failing::FAULT,
     exits_successfully::FAULT,
     job_given_up::BACKOFF,
     unknown_crash::FAULT,
+    rollout_blocked::FAULT,
     claim_missing::FAULT,
     node_selector_unmatched::FAULT,
     request_too_large::FAULT,
@@ -217,6 +224,8 @@ pub const FAULTS: &[Fault] = &[
     rollout_overdue::FAULT,
     job_given_up::DEADLINE,
     job_failed::FAULT,
+    job_flawed::KEPT,
+    job_flawed::NEVER_DUE,
     service_selector::FAULT,
     service_port::FAULT,
     ingress_backend::FAULT,

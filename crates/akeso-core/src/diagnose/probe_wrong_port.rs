@@ -63,6 +63,11 @@ fn listens(log: &str) -> Vec<Listens<'_>> {
     log.lines().filter_map(of_line).collect()
 }
 
+/// Whether a log tells that the program has come so far as to listen.
+pub(super) fn has_begun_to_listen(log: &str) -> bool {
+    !listens(log).is_empty()
+}
+
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let Sign::Probe { probe } = &symptom.sign else {
         return None;

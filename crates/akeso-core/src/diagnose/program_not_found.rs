@@ -65,6 +65,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
+        | Sign::JobFlawed { .. }
         | Sign::Support { .. } => return None,
     };
     let field = field_of(container, &program);

@@ -86,14 +86,42 @@ pub enum Sign {
     StuckOnOldPod {
         /// The pod's uid, so that no other pod of its name is meant.
         uid: String,
+        /// What its owner has said that keeps it from being replaced.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held: Option<Held>,
     },
     /// The Job has given up.
     JobFailed,
+    /// A Job that never ends, or a CronJob that never begins one.
+    JobFlawed {
+        /// What is wrong with it.
+        flaw: JobFlaw,
+    },
     /// What workloads rely on does not fit together.
     Support {
         /// What does not fit.
         flaw: Flaw,
     },
+}
+
+/// What keeps a broken pod of an old revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Held {
+    /// The update strategy `OnDelete`.
+    OnDelete,
+    /// The partition of a rolling update, which the pod is below.
+    Partition,
+}
+
+/// What is wrong with a Job or a CronJob that does not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobFlaw {
+    /// Its work is done, and a container that never ends keeps it running.
+    KeptRunning,
+    /// Its schedule names no day that there is.
+    NeverDue,
 }
 
 /// What is wrong with what workloads rely on.
@@ -168,6 +196,7 @@ impl Symptom {
             | Sign::PodsRefused
             | Sign::StuckOnOldPod { .. }
             | Sign::JobFailed
+            | Sign::JobFlawed { .. }
             | Sign::Support { .. } => true,
         }
     }

@@ -5,7 +5,10 @@ use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, Event, Pod};
 
 use super::{CRASH_MEMORY, Look, Probe, Sign, Symptom, recent_events};
-use crate::workload::{ContainerRef, ContainerRole};
+use crate::{
+    cluster::is_ready,
+    workload::{ContainerRef, ContainerRole},
+};
 
 /// A healthy start emits readiness failures too; this is the least time a container gets, however
 /// eager its probe.
@@ -93,10 +96,36 @@ fn never_ready<'a>(
         return None;
     }
     let mut events = recent_events(look, pod, "Unhealthy", SignedDuration::from_mins(5));
-    events.find_map(|event| match probe_of(event, &status.name)? {
+    let (probe, event) = events.find_map(|event| match probe_of(event, &status.name)? {
         Probe::Readiness => Some((Probe::Readiness, event)),
+        // a startup probe that fails has the container restarted; one that cannot ask has it wait
+        Probe::Startup if is_error(event) => Some((Probe::Startup, event)),
         Probe::Liveness | Probe::Startup => None,
-    })
+    })?;
+    (!is_standby(look, status, event)).then_some((probe, event))
+}
+
+/// Whether the probe could not ask at all, in the kubelet's words.
+fn is_error(event: &Event) -> bool {
+    let message = event.message.as_deref();
+    message.is_some_and(|message| message.contains(" probe errored"))
+}
+
+/// Of programs that choose a leader, those that stand by answer that they are not ready, and are
+/// well: the program answers, has never been restarted, and another pod like it is ready. Where
+/// that keeps a rollout from ending, it is no such program.
+fn is_standby(look: &Look<'_>, status: &ContainerStatus, event: &Event) -> bool {
+    let message = event.message.as_deref().unwrap_or_default();
+    // an HTTP status, or the end of a command; nobody answered where there was no connection
+    let is_answer = message.contains("statuscode: 503")
+        || !(is_error(event)
+            || ["Get \"", "dial tcp", "statuscode", "timed out", "timeout"]
+                .iter()
+                .any(|words| message.contains(words)));
+    is_answer
+        && status.restart_count == 0
+        && look.workload.pods.iter().any(|pod| is_ready(pod))
+        && !super::rollout::is_overdue(look)
 }
 
 fn start_time(container: &Container) -> SignedDuration {

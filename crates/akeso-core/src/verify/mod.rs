@@ -96,6 +96,7 @@ fn took(symptom: &Symptom) -> SignedDuration {
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
+        | Sign::JobFlawed { .. }
         | Sign::Support { .. } => SignedDuration::ZERO,
     }
 }

@@ -18,4 +18,5 @@ mod placement;
 mod pods_refused;
 mod probes_jobs_network;
 mod program_and_reference;
+mod rollouts_and_jobs;
 mod services;
