@@ -11,9 +11,85 @@ pub fn closest(wanted: &str, names: impl IntoIterator<Item = String>) -> Option<
         .map(|(_, name)| name)
 }
 
+/// Whether `wanted` is so surely a misspelling of `name` that a change may rest on it, when nothing
+/// else is called alike: only separators or case differ, or one word of four letters or more has a
+/// letter too many, too few, swapped or doubled in place of another. Another letter in a word, and another number, is
+/// another name: `card` is not `cart`, `eu-1` not `eu-2`, `db-a` not `db-b`.
+pub fn is_misspelt(wanted: &str, name: &str) -> bool {
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+        words.map(str::to_lowercase).collect()
+    };
+    let (wanted, name) = (words(wanted), words(name));
+    let mut pairs = wanted.iter().zip(&name).filter(|(one, other)| one != other);
+    if wanted.len() != name.len() {
+        return false;
+    }
+    let Some((one, other)) = pairs.next() else {
+        return true;
+    };
+    pairs.next().is_none() && is_slip(one, other)
+}
+
+/// Whether two words differ by one letter that is missing in one of them, or by two letters
+/// swapped.
+fn is_slip(one: &str, other: &str) -> bool {
+    let is_word = |text: &str| text.len() >= 4 && text.bytes().all(|b| b.is_ascii_lowercase());
+    // one of a thing and many of them are two things
+    let is_plural = one.strip_suffix('s') == Some(other) || other.strip_suffix('s') == Some(one);
+    // `htpp` for `http`
+    let singly = |text: &str| {
+        let mut letters: Vec<char> = text.chars().collect();
+        letters.dedup();
+        letters
+    };
+    // of equal length and one edit apart: swapped, or another letter
+    let is_swapped = || one.len() == other.len() && strsim::levenshtein(one, other) == 2;
+    is_word(one)
+        && is_word(other)
+        && !is_plural
+        && (singly(one) == singly(other)
+            || strsim::damerau_levenshtein(one, other) == 1
+                && (one.len() != other.len() || is_swapped()))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::closest;
+    use super::{closest, is_misspelt};
+
+    #[test]
+    fn a_name_is_misspelt_by_a_letter_too_many_too_few_or_swapped_and_by_nothing_else() {
+        for (wanted, name) in [
+            ("app-confg", "app-config"),
+            ("app_config", "app-config"),
+            ("App-Config", "app-config"),
+            ("setings", "settings"),
+            ("settigns", "settings"),
+            ("cart-databse", "cart-database"),
+            ("hhostname", "hostname"),
+            ("htpp", "http"),
+        ] {
+            assert!(is_misspelt(wanted, name), "{wanted} {name}");
+        }
+        for (wanted, name) in [
+            ("cart-config", "card-config"),
+            ("db-a", "db-b"),
+            ("eu-1", "eu-2"),
+            ("app-v1", "app-v11"),
+            ("config1", "config"),
+            ("dev", "de"),
+            ("settings-dev", "settings-prod"),
+            ("app-config", "app-config-old"),
+            ("users", "user"),
+            ("https", "http"),
+            ("form", "farm"),
+            ("settings", "config"),
+            ("stetigns", "settings"),
+            ("cnfg", "config"),
+        ] {
+            assert!(!is_misspelt(wanted, name), "{wanted} {name}");
+        }
+    }
 
     #[test]
     fn only_what_is_close_is_suggested() {

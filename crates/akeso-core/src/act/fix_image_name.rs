@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     cluster::Workload,
+    plan::Proof,
     workload::{AttemptId, ContainerRef, WorkloadRef},
 };
 
@@ -74,5 +75,14 @@ impl Treatment for FixImageName {
         workload
             .container(&self.container)
             .is_some_and(|(_, c)| c.image.as_deref() == Some(&self.to))
+    }
+
+    fn acts_when_cautious(&self, proof: Proof) -> bool {
+        proof == Proof::Confirmed
+    }
+
+    // a name that is only alike is no proof
+    fn needs_confirmation(&self) -> bool {
+        true
     }
 }

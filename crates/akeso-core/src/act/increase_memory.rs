@@ -9,9 +9,13 @@ use super::{
 };
 use crate::{
     cluster::Workload,
+    plan::Proof,
     quantity::Bytes,
     workload::{AttemptId, ContainerRef, WorkloadRef},
 };
+
+/// Under `cautious`, memory may grow by this factor at most.
+const CAUTIOUS_GROWTH: u64 = 2;
 
 /// Raises a container's memory limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,5 +126,9 @@ impl Treatment for IncreaseMemory {
             .and_then(|(_, c)| c.resources.as_ref()?.limits.as_ref()?.get("memory"))
             .and_then(|limit| Bytes::parse(&limit.0).ok());
         limit == Some(self.to)
+    }
+
+    fn acts_when_cautious(&self, _: Proof) -> bool {
+        self.to <= self.from.times(CAUTIOUS_GROWTH)
     }
 }

@@ -4,8 +4,14 @@
 //! workload as it stands it makes a [`Change`]: the smallest JSON Patch (RFC 6902) with `test`
 //! operations on the values that the decision was based on, and the patch that takes it back.
 
+mod correction;
 mod diff;
 mod fix_image_name;
+mod fix_ingress;
+mod fix_node_selector;
+mod fix_probe;
+mod fix_reference;
+mod fix_service;
 mod increase_memory;
 mod mark;
 mod patch;
@@ -16,6 +22,11 @@ mod update_env;
 
 pub use diff::diff;
 pub use fix_image_name::FixImageName;
+pub use fix_ingress::FixIngress;
+pub use fix_node_selector::FixNodeSelector;
+pub use fix_probe::FixProbe;
+pub use fix_reference::{FixReference, Referred};
+pub use fix_service::FixService;
 pub use increase_memory::IncreaseMemory;
 pub use mark::{Mark, StoreId};
 pub use patch::PatchOp;
@@ -34,6 +45,7 @@ use serde_json::Value;
 
 use crate::{
     cluster::Workload,
+    plan::Proof,
     workload::{AttemptId, ContainerRef, WorkloadRef},
 };
 
@@ -147,6 +159,26 @@ pub trait Treatment {
     }
     /// Whether the workload still has what the action wrote.
     fn holds(&self, workload: &Workload<'_>) -> bool;
+    /// Whether its parameters mean something for another workload.
+    fn is_transferable(&self) -> bool {
+        true
+    }
+    /// Why it is not tried on a pod of its own first, whatever the workload.
+    fn why_no_trial(&self) -> Option<&'static str> {
+        None
+    }
+    /// Whether it acts by itself under [`Autonomy::Cautious`](crate::policy::Autonomy).
+    fn acts_when_cautious(&self, _: Proof) -> bool {
+        false
+    }
+    /// Whether it acts by itself under [`Autonomy::Standard`](crate::policy::Autonomy) only with [`Proof::Confirmed`].
+    fn needs_confirmation(&self) -> bool {
+        false
+    }
+    /// Whether it gives the workload a credential that it did not have before.
+    fn brings_credential(&self) -> bool {
+        false
+    }
 }
 
 macro_rules! actions {
@@ -195,6 +227,16 @@ actions! {
     RestartPod => "restart_pod",
     /// Puts the pod template of an earlier revision back.
     RollbackToRevision => "rollback_to_revision",
+    /// Corrects a reference to a ConfigMap or Secret, or to a key of one.
+    FixReference => "fix_reference",
+    /// Corrects the port of a probe.
+    FixProbe => "fix_probe",
+    /// Corrects the value of a label in the node selector.
+    FixNodeSelector => "fix_node_selector",
+    /// Corrects a Service's selector or a target port.
+    FixService => "fix_service",
+    /// Corrects the Service of an Ingress's backend, or its port.
+    FixIngress => "fix_ingress",
 }
 
 impl fmt::Display for ActionKind {
@@ -233,12 +275,11 @@ impl Action {
         })
     }
 
-    /// Whether its parameters mean something for another workload. A pod or a revision is one
-    /// workload's own.
-    pub const fn is_transferable(&self) -> bool {
+    /// The memory that it gives, if that is what it does.
+    pub const fn as_memory(&self) -> Option<&IncreaseMemory> {
         match self {
-            Self::FixImageName(_) | Self::UpdateEnv(_) | Self::IncreaseMemory(_) => true,
-            Self::RestartPod(_) | Self::RollbackToRevision(_) => false,
+            Self::IncreaseMemory(action) => Some(action),
+            _ => None,
         }
     }
 }

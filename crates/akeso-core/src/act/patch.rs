@@ -116,37 +116,48 @@ impl PatchOp {
     }
 }
 
-/// The path of a container in the workload's object, if its pod template can be changed.
+/// The path of the pod spec in the workload's object, if its pod template can be changed.
+pub(super) fn template_path(workload: &Workload<'_>) -> Result<&'static str, NotApplicable> {
+    let kind = workload.reference.kind;
+    match kind {
+        WorkloadKind::Deployment
+        | WorkloadKind::StatefulSet
+        | WorkloadKind::DaemonSet
+        | WorkloadKind::CronJob => Ok(kind.pod_spec_path()),
+        // their template is read once, if they have one: what runs by now would not change
+        WorkloadKind::Job
+        | WorkloadKind::ReplicaSet
+        | WorkloadKind::Pod
+        | WorkloadKind::Support(_) => Err(NotApplicable::Immutable {
+            workload: workload.reference.clone(),
+        }),
+    }
+}
+
+/// The path of a container in the workload's object, if something of it can be changed. Of a pod
+/// that nobody owns, the image can.
 pub(super) fn container_path(
     workload: &Workload<'_>,
     container: &ContainerRef,
 ) -> Result<String, NotApplicable> {
     let reference = &workload.reference;
-    match reference.kind {
-        // their template is read once; what runs by now would not change
-        WorkloadKind::Job | WorkloadKind::ReplicaSet => {
-            return Err(NotApplicable::Immutable {
-                workload: reference.clone(),
-            });
-        }
+    let path = match reference.kind {
+        WorkloadKind::Pod => reference.kind.pod_spec_path(),
         WorkloadKind::Deployment
         | WorkloadKind::StatefulSet
         | WorkloadKind::DaemonSet
         | WorkloadKind::CronJob
-        | WorkloadKind::Pod
-        | WorkloadKind::Support(_) => {}
-    }
+        | WorkloadKind::Job
+        | WorkloadKind::ReplicaSet
+        | WorkloadKind::Support(_) => template_path(workload)?,
+    };
     let no_container = || NotApplicable::NoContainer {
         workload: reference.clone(),
         container: container.clone(),
     };
     let spec = workload.pod_spec().ok_or_else(no_container)?;
     let (index, _) = find_container(spec, container).ok_or_else(no_container)?;
-    Ok(format!(
-        "{}/{}/{index}",
-        reference.kind.pod_spec_path(),
-        container.role.field()
-    ))
+    Ok(format!("{path}/{}/{index}", container.role.field()))
 }
 
 /// The operations that every forward patch begins with: nobody has changed the spec since it was

@@ -51,6 +51,14 @@ impl Treatment for RestartPod {
     fn holds(&self, _: &Workload<'_>) -> bool {
         true
     }
+
+    fn is_transferable(&self) -> bool {
+        false
+    }
+
+    fn why_no_trial(&self) -> Option<&'static str> {
+        Some("it is about one pod only")
+    }
 }
 
 impl RestartPod {

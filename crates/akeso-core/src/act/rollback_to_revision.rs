@@ -97,4 +97,12 @@ impl Treatment for RollbackToRevision {
             .template()
             .is_some_and(|template| fingerprint(template) == self.template)
     }
+
+    fn is_transferable(&self) -> bool {
+        false
+    }
+
+    fn why_no_trial(&self) -> Option<&'static str> {
+        Some("pods of the revision that is put back are running")
+    }
 }

@@ -294,6 +294,14 @@ impl Treatment for UpdateEnv {
             .iter()
             .all(|name| present.iter().any(|env| env.name == *name))
     }
+
+    fn brings_credential(&self) -> bool {
+        let mut new = self
+            .variables
+            .iter()
+            .filter(|variable| variable.found != Found::PreviousRevision);
+        new.any(Variable::is_credential)
+    }
 }
 
 #[cfg(test)]

@@ -1,25 +1,30 @@
 //! Fault `missing-reference`: a ConfigMap, a Secret or a key of one that the container refers to
-//! is not there. Whether a name that is close was meant is a question for a person: what it holds
-//! decides how the program behaves.
+//! is not there. What an object holds decides how the program behaves, so a reference is corrected
+//! only where nothing else can have been meant (see [`Missing::slip`]).
 
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use k8s_openapi::api::core::v1::Container;
 use regex::{Captures, Regex};
 
 use super::{Diagnosis, Examination, Family, Fault, Remedy, undo};
 use crate::{
+    act::{Action, FixReference, Referred},
     evidence::{Answer, Keys, Question},
     observe::{Sign, Symptom},
-    plan::Advice,
+    plan::{Advice, Origin, Proof, Step},
+    similar::is_misspelt,
 };
 
 pub(super) const FAULT: Fault = Fault {
     name: "missing-reference",
     family: Family::Configuration,
     signs: "a ConfigMap, a Secret or a key that the container refers to does not exist (`CreateContainerConfigError`)",
-    does: "puts the last good revision back, where its pods are ready; else names the field, what is missing, and the one that is there and close to it",
-    never: "makes up a ConfigMap, a Secret or a key, or refers to another one",
+    does: "puts the last good revision back, where its pods are ready; else corrects the reference where exactly one name is close, differs by a slip of the finger, has every key that is needed or is used by nobody else; names the field and what is missing",
+    never: "makes up a ConfigMap, a Secret or a key; takes another letter or number in a name for a slip; a Secret that the workload did not have asks first under `standard`",
     diagnose,
 };
 
@@ -85,7 +90,8 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             None => format!("kubectl -n {namespace} get {kind}s"),
         };
         let why = format!("create {what}, or let the pod template refer to what exists");
-        undo::or_person(examination, Advice { why, command })
+        let slip = || missing.slip(examination, keys?);
+        undo::or_step(examination, slip, Advice { why, command })
     };
     let detail = match &missing.key {
         Some(key) => format!("{}/{key}", missing.name),
@@ -161,23 +167,77 @@ impl Missing {
     }
 
     fn is_there_by_now(&self, keys: &Keys) -> bool {
-        let objects = if self.is_map {
-            &keys.config_maps
-        } else {
-            &keys.secrets
-        };
-        objects
+        self.objects(keys)
             .get(&self.name)
             .is_some_and(|has| self.key.as_ref().is_none_or(|key| has.contains(key)))
     }
 
-    /// What is there and may have been meant.
-    fn meant(&self, container: &Container, keys: &Keys) -> Option<String> {
-        let objects = if self.is_map {
+    /// The correction of the reference, where nothing else can have been meant: exactly one name is
+    /// close of those that have every key needed; it differs by a slip of the finger only; and where
+    /// no key is named, nobody else uses it.
+    fn slip(&self, examination: &Examination<'_>, keys: &Keys) -> Option<Step> {
+        let objects = self.objects(keys);
+        let fix = |to: &str| FixReference {
+            object: self.kind(),
+            key_of: self.key.as_ref().map(|_| self.name.clone()),
+            from: self.key.as_ref().unwrap_or(&self.name).clone(),
+            to: to.to_owned(),
+        };
+        let needed = if self.key.is_some() {
+            BTreeSet::new()
+        } else {
+            fix("").keys_needed(examination.workload)
+        };
+        let names: Vec<&String> = if self.key.is_some() {
+            objects.get(&self.name)?.iter().collect()
+        } else {
+            let whole = objects.iter().filter(|(_, has)| needed.is_subset(has));
+            whole.map(|(name, _)| name).collect()
+        };
+        let wanted = self.key.as_ref().unwrap_or(&self.name);
+        let mut close = names.into_iter().filter(|name| is_close(wanted, name));
+        let (to, None) = (close.next()?, close.next()) else {
+            return None;
+        };
+        let fix = fix(to);
+        let why = match &self.key {
+            // a key that is in use under its own name is not the one that is missing
+            Some(_) if fix.is_used(examination.workload) => return None,
+            Some(_) => format!("it is the only key of {} that is close", self.name),
+            None if !needed.is_empty() => format!(
+                "it is the only name that is close and has what is needed: {}",
+                listed(&needed)
+            ),
+            None if fix.is_used_by_others(examination.workload) => return None,
+            None => "it is the only name that is close, and nobody else uses it".to_owned(),
+        };
+        is_misspelt(wanted, to).then_some(Step {
+            action: Action::FixReference(fix),
+            reasoning: why,
+            origin: Origin::Playbook,
+            proof: Proof::Bounded,
+        })
+    }
+
+    const fn kind(&self) -> Referred {
+        if self.is_map {
+            Referred::ConfigMap
+        } else {
+            Referred::Secret
+        }
+    }
+
+    const fn objects<'k>(&self, keys: &'k Keys) -> &'k BTreeMap<String, BTreeSet<String>> {
+        if self.is_map {
             &keys.config_maps
         } else {
             &keys.secrets
-        };
+        }
+    }
+
+    /// What is there and may have been meant.
+    fn meant(&self, container: &Container, keys: &Keys) -> Option<String> {
+        let objects = self.objects(keys);
         if let Some(key) = &self.key {
             let has = objects.get(&self.name)?;
             let close: Vec<_> = has.iter().filter(|other| is_close(key, other)).collect();

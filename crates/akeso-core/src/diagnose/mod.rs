@@ -116,6 +116,17 @@ pub enum Remedy {
 }
 
 impl Remedy {
+    /// The same with this step tried first, where there was none.
+    fn with_step(self, step: Step) -> Self {
+        match self {
+            Self::Person(otherwise) => Self::Steps {
+                steps: vec![step],
+                otherwise,
+            },
+            Self::Steps { .. } | Self::Wait { .. } => self,
+        }
+    }
+
     /// The journal holds the plan that was made of a remedy, not the remedy.
     fn unknown() -> Self {
         Self::Wait { why: String::new() }

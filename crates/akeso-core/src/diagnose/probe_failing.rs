@@ -1,7 +1,5 @@
 //! Fault `probe-failing`: a probe fails, so that the container is restarted or never gets traffic.
 
-use k8s_openapi::api::core::v1::{self, Container};
-
 use super::{Diagnosis, Examination, Family, Fault, Remedy, last_lines, undo};
 use crate::{
     observe::{Probe, Sign, Symptom},
@@ -47,14 +45,5 @@ pub(super) fn remedy(examination: &Examination<'_>, probe: Probe, advice: Advice
         // a slow start looks the same until the rollout's deadline has passed
         Probe::Readiness if !overdue => Remedy::Person(advice),
         Probe::Readiness | Probe::Liveness | Probe::Startup => undo::or_person(examination, advice),
-    }
-}
-
-/// The probe as the container's template has it.
-pub(super) const fn spec(container: &Container, probe: Probe) -> Option<&v1::Probe> {
-    match probe {
-        Probe::Liveness => container.liveness_probe.as_ref(),
-        Probe::Readiness => container.readiness_probe.as_ref(),
-        Probe::Startup => container.startup_probe.as_ref(),
     }
 }

@@ -110,7 +110,7 @@ fn spec<'a>(
     symptom: &Symptom,
     probe: Probe,
 ) -> Option<&'a k8s_openapi::api::core::v1::Probe> {
-    probe_failing::spec(examination.container(symptom)?, probe)
+    probe.of(examination.container(symptom)?)
 }
 
 fn diagnosis(

@@ -1,6 +1,6 @@
 //! Fault `probe-wrong-port`: a probe asks a port on which the container does not listen. What it
-//! listens on is told by its log or by the only port that it declares; a declared port is only a
-//! word of its author, so nothing is changed for it.
+//! listens on is told by its log or by the only port that it declares; the probe is corrected only
+//! where both say the same (see [`right_port`]).
 
 use std::sync::LazyLock;
 
@@ -10,10 +10,12 @@ use k8s_openapi::{
 };
 use regex::Regex;
 
-use super::{Diagnosis, Examination, Family, Fault, last_lines, probe_failing};
+use super::{Diagnosis, Examination, Family, Fault, Remedy, last_lines, probe_failing, undo};
 use crate::{
+    act::{Action, FixProbe},
+    cluster::selects,
     observe::{Sign, Symptom},
-    plan::Advice,
+    plan::{Advice, Origin, Proof, Step},
     similar::closest,
 };
 
@@ -21,8 +23,8 @@ pub(super) const FAULT: Fault = Fault {
     name: "probe-wrong-port",
     family: Family::Probes,
     signs: "a probe is refused (`connection refused`) and the container's log or its only declared port tells of another one; or the probe names a port that the container does not declare",
-    does: "names both ports; after a rollout, puts the last good revision back, where its pods are ready",
-    never: "changes a probe's port: a probe that passes is no proof that it asks the right thing",
+    does: "names both ports; after a rollout, puts the last good revision back, where its pods are ready; else has the probe ask the one port on which the log says that the container listens, where that is the only port that it declares or the one to which a Service sends",
+    never: "changes a probe's port by the log or the manifest alone, or to another than the one that is meant for traffic",
     diagnose,
 };
 
@@ -73,7 +75,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         return None;
     };
     let container = examination.container(symptom)?;
-    let asked = probe_failing::spec(container, *probe).and_then(asked_port)?;
+    let asked = probe.of(container).and_then(asked_port)?;
     let log = examination.crash_log(symptom)?;
     let port = match asked {
         IntOrString::Int(port) => Some(port),
@@ -106,7 +108,23 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         why: format!("the {field} must ask the port on which the program listens"),
         command: examination.describe(symptom),
     };
-    let remedy = probe_failing::remedy(examination, *probe, advice);
+    let remedy = match right_port(examination, container, &asked, port, log) {
+        Some((to, reasoning)) if undo::step(examination).is_none() => Remedy::Steps {
+            steps: vec![Step {
+                action: Action::FixProbe(FixProbe {
+                    container: symptom.container.clone()?,
+                    probe: *probe,
+                    from: serde_json::json!(asked),
+                    to,
+                }),
+                reasoning,
+                origin: Origin::Playbook,
+                proof: Proof::Confirmed,
+            }],
+            otherwise: advice,
+        },
+        Some(_) | None => probe_failing::remedy(examination, *probe, advice),
+    };
     let evidence = std::iter::once(symptom.message.clone()).chain(last_lines(log, 3));
     Some(
         examination
@@ -119,6 +137,62 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             )
             .with_evidence(evidence),
     )
+}
+
+/// The one port that can have been meant, and why: the container says in its log that it listens
+/// there and nowhere else, and it is the only port that the container declares or, where it declares
+/// none, one to which a Service sends. A port that serves figures about the program is not meant.
+fn right_port(
+    examination: &Examination<'_>,
+    container: &Container,
+    asked: &IntOrString,
+    number: Option<i32>,
+    log: &str,
+) -> Option<(u16, String)> {
+    const ASIDE: [&str; 6] = [
+        "metric",
+        "admin",
+        "debug",
+        "pprof",
+        "management",
+        "telemetry",
+    ];
+    let mut told = listens(log).into_iter();
+    let first = told.next()?;
+    let line = first.line.to_lowercase();
+    let is_meant = !first.is_local && !ASIDE.iter().any(|word| line.contains(word));
+    if !is_meant || told.any(|other| other.port != first.port) {
+        return None;
+    }
+    let workload = examination.workload;
+    let services = workload.cluster().services.values().filter(|service| {
+        service.metadata.namespace.as_ref() == Some(&workload.reference.namespace)
+            && workload.pods.iter().any(|pod| selects(service, pod))
+    });
+    let targets: Vec<_> = services
+        .filter_map(|service| service.spec.as_ref()?.ports.as_ref())
+        .flatten()
+        .map(|port| {
+            port.target_port
+                .clone()
+                .unwrap_or(IntOrString::Int(port.port))
+        })
+        .collect();
+    // where traffic is sent to the port that is asked, it is the program that listens elsewhere
+    if targets.contains(asked) || number.is_some_and(|n| targets.contains(&IntOrString::Int(n))) {
+        return None;
+    }
+    let ports = container.ports.as_deref().unwrap_or_default();
+    let by = match ports {
+        [only] if only.container_port == first.port => "the only port that it declares",
+        [] if targets.contains(&IntOrString::Int(first.port)) => "the one to which a Service sends",
+        _ => return None,
+    };
+    let to = u16::try_from(first.port).ok()?;
+    Some((
+        to,
+        format!("the container says that it listens on {to}, which is {by}"),
+    ))
 }
 
 /// The port that a probe asks in the pod itself.

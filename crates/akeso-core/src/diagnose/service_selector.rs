@@ -1,14 +1,20 @@
 //! Fault `service-selector-matches-nothing`: a Service selects no pod, and one workload has its labels but for a slip in one.
 
+use serde_json::json;
+
 use super::{Diagnosis, Examination, Family, Fault};
-use crate::observe::{Flaw, Sign, Symptom};
+use crate::{
+    act::{Action, FixService},
+    observe::{Flaw, Sign, Symptom, services::right_selector},
+    plan::{Origin, Proof, Step},
+};
 
 pub(super) const FAULT: Fault = Fault {
     name: "service-selector-matches-nothing",
     family: Family::Service,
     signs: "a Service selects no pod, and one workload has its labels but for a slip in one",
-    does: "names the selector and the workload that is meant",
-    never: "changes a selector or a label, or says anything where no workload resembles the selector",
+    does: "names the selector and the workload that is meant; corrects the selector where a slip of the finger is all that is wrong with it, exactly one workload resembles it, its pods are ready and no other Service reaches them",
+    never: "changes the labels of pods, or says anything where no workload resembles the selector",
     diagnose,
 };
 
@@ -20,5 +26,21 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         return None;
     };
     let why = "either the selector of the Service or the labels of the pods must change";
-    Some(examination.for_a_person(&FAULT, symptom, 85, why))
+    let mut diagnosis = examination.for_a_person(&FAULT, symptom, 85, why);
+    if let Some((from, to, meant)) = right_selector(examination.workload) {
+        let reasoning = format!(
+            "it is one slip away from the labels of {meant}, whose pods no Service reaches"
+        );
+        diagnosis.remedy = diagnosis.remedy.with_step(Step {
+            action: Action::FixService(FixService {
+                port: None,
+                from: json!(from),
+                to: json!(to),
+            }),
+            reasoning,
+            origin: Origin::Playbook,
+            proof: Proof::Confirmed,
+        });
+    }
+    Some(diagnosis)
 }

@@ -2,11 +2,11 @@
 
 use k8s_openapi::api::core::v1::Pod;
 
-use super::Examination;
+use super::{Examination, Remedy};
 use crate::{
     act::{Action, RollbackToRevision, rollback_fingerprint},
     cluster::is_ready,
-    plan::{Origin, Proof, Step},
+    plan::{Advice, Origin, Proof, Step},
 };
 
 /// The step that puts the last good revision back, if there is one and it differs.
@@ -45,15 +45,21 @@ pub(super) fn step(examination: &Examination<'_>) -> Option<Step> {
 }
 
 /// The same as a remedy: undo if that is proven, else a person.
-pub(super) fn or_person(
+pub(super) fn or_person(examination: &Examination<'_>, advice: Advice) -> Remedy {
+    or_step(examination, || None, advice)
+}
+
+/// The same as a remedy: undo if that is proven, else this step if there is one, else a person.
+pub(super) fn or_step(
     examination: &Examination<'_>,
-    advice: crate::plan::Advice,
-) -> super::Remedy {
-    match step(examination) {
-        Some(step) => super::Remedy::Steps {
+    other: impl FnOnce() -> Option<Step>,
+    advice: Advice,
+) -> Remedy {
+    match step(examination).or_else(other) {
+        Some(step) => Remedy::Steps {
             steps: vec![step],
             otherwise: advice,
         },
-        None => super::Remedy::Person(advice),
+        None => Remedy::Person(advice),
     }
 }

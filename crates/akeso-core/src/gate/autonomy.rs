@@ -2,13 +2,9 @@
 
 use super::{Decision, Request, Ruling};
 use crate::{
-    act::{Action, Found, UpdateEnv, Variable},
     plan::Proof,
     policy::{Autonomy, Consent},
 };
-
-/// Under `cautious`, memory may grow by this factor at most.
-const CAUTIOUS_GROWTH: u64 = 2;
 
 pub(super) fn only_observes() -> Ruling {
     Ruling::new(
@@ -36,47 +32,25 @@ pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
         Some(Consent::Act) => return None,
         None => {}
     }
+    let treatment = request.step.action.treatment();
+    let proof = request.step.proof;
     match effective.autonomy {
         Autonomy::Observe => Some(only_observes()),
-        Autonomy::Cautious => match &request.step.action {
-            Action::FixImageName(_) if request.step.proof == Proof::Confirmed => None,
-            Action::IncreaseMemory(action) if action.to <= action.from.times(CAUTIOUS_GROWTH) => {
-                None
-            }
-            Action::FixImageName(_)
-            | Action::IncreaseMemory(_)
-            | Action::UpdateEnv(_)
-            | Action::RestartPod(_)
-            | Action::RollbackToRevision(_) => {
-                ask("cautious: only proven images and doubled memory act by themselves")
-            }
-        },
-        Autonomy::Standard => match &request.step.action {
-            Action::UpdateEnv(action) if brings_credential(action) => {
-                match effective.credential_placeholders {
-                    Some(Consent::Act) => None,
-                    Some(Consent::Ask | Consent::Never) | None => ask(
-                        "standard: a credential that the workload did not have before asks first",
-                    ),
+        Autonomy::Cautious if treatment.acts_when_cautious(proof) => None,
+        Autonomy::Cautious => {
+            ask("cautious: only proven images and doubled memory act by themselves")
+        }
+        Autonomy::Standard if treatment.brings_credential() => {
+            match effective.credential_placeholders {
+                Some(Consent::Act) => None,
+                Some(Consent::Ask | Consent::Never) | None => {
+                    ask("standard: a credential that the workload did not have before asks first")
                 }
             }
-            Action::FixImageName(_) if request.step.proof != Proof::Confirmed => {
-                ask("standard: a name that is only alike is no proof")
-            }
-            Action::UpdateEnv(_)
-            | Action::FixImageName(_)
-            | Action::IncreaseMemory(_)
-            | Action::RestartPod(_)
-            | Action::RollbackToRevision(_) => None,
-        },
-        Autonomy::Full => None,
+        }
+        Autonomy::Standard if treatment.needs_confirmation() && proof != Proof::Confirmed => {
+            ask("standard: a name that is only alike is no proof")
+        }
+        Autonomy::Standard | Autonomy::Full => None,
     }
-}
-
-fn brings_credential(action: &UpdateEnv) -> bool {
-    let mut new = action
-        .variables
-        .iter()
-        .filter(|variable| variable.found != Found::PreviousRevision);
-    new.any(Variable::is_credential)
 }

@@ -1,19 +1,19 @@
 //! Ingresses that lead to a Service or a port that is not there.
 
-use jiff::SignedDuration;
 use k8s_openapi::api::{
     core::v1::Service,
     networking::v1::{Ingress, IngressServiceBackend, ServiceBackendPort},
 };
 
-use super::{Flaw, Look, Symptom, on_support, written};
+use serde_json::json;
+
+use super::{Flaw, Look, Symptom, TIME_TO_MEET, on_support, written};
 use crate::{
-    cluster::{Controller, Key, Support, in_namespace},
-    similar::closest,
+    act::FixIngress,
+    cluster::{Controller, Key, Support, Workload, in_namespace},
+    similar::{closest, is_misspelt},
 };
 
-/// An Ingress may be applied before its Service.
-const TIME_TO_MEET: SignedDuration = SignedDuration::from_secs(60);
 /// With this port the AWS load balancer controller reads an annotation in place of a Service
 /// (<https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/ingress/annotations/#actions>).
 const BY_ANNOTATION: &str = "use-annotation";
@@ -27,7 +27,7 @@ pub(super) fn symptoms(look: &Look<'_>) -> Vec<Symptom> {
         return Vec::new();
     }
     let mut wrong = backends(ingress).into_iter().filter_map(|(path, backend)| {
-        let why = missing(look, backend)?;
+        let why = missing(look.workload, backend)?;
         Some(format!("leads {path} nowhere: {why}"))
     });
     let Some(message) = wrong.next() else {
@@ -62,9 +62,9 @@ fn backends(ingress: &Ingress) -> Vec<(String, &IngressServiceBackend)> {
         .collect()
 }
 
-fn missing(look: &Look<'_>, backend: &IngressServiceBackend) -> Option<String> {
-    let cluster = look.workload.cluster();
-    let namespace = &look.workload.reference.namespace;
+fn missing(ingress: &Workload<'_>, backend: &IngressServiceBackend) -> Option<String> {
+    let cluster = ingress.cluster();
+    let namespace = &ingress.reference.namespace;
     let port = backend.port.as_ref();
     if port.and_then(|port| port.name.as_deref()) == Some(BY_ANNOTATION) {
         return None;
@@ -80,6 +80,48 @@ fn missing(look: &Look<'_>, backend: &IngressServiceBackend) -> Option<String> {
         ));
     };
     port_missing(service, &backend.name, port?)
+}
+
+/// What a backend should have that leads nowhere, where only one thing can be meant: the name of the
+/// Service, which is misspelt; or the port of one that has only one.
+pub(crate) fn right_backend(ingress: &Workload<'_>) -> Option<FixIngress> {
+    let Controller::Support(Support::Ingress(object)) = ingress.controller else {
+        return None;
+    };
+    let services = &ingress.cluster().services;
+    let namespace = &ingress.reference.namespace;
+    let mut wrong = backends(object)
+        .into_iter()
+        .filter_map(|(_, backend)| Some((backend, missing(ingress, backend)?)));
+    let (backend, _) = wrong.next()?;
+    let Some(service) = services.get(&Key::new(namespace, &backend.name)) else {
+        let names = in_namespace(services, namespace).map(|(key, _)| &key.name);
+        let mut close = names.filter(|name| is_misspelt(&backend.name, name));
+        let (right, None) = (close.next()?, close.next()) else {
+            return None;
+        };
+        return Some(FixIngress {
+            port_of: None,
+            from: backend.name.clone().into(),
+            to: right.clone().into(),
+        });
+    };
+    let [only] = service.spec.as_ref()?.ports.as_deref()? else {
+        return None;
+    };
+    // what is encrypted is not sent to a port that may not be
+    let wanted = backend.port.as_ref()?;
+    let is_plain = match (&wanted.name, wanted.number) {
+        (Some(name), _) => only.name.as_ref().is_some_and(|it| is_misspelt(name, it)),
+        (None, Some(number)) => number != 443 && number != 8443,
+        (None, None) => false,
+    };
+    let is_tcp = only.protocol.as_deref().is_none_or(|it| it == "TCP");
+    (is_tcp && is_plain).then(|| FixIngress {
+        port_of: Some(backend.name.clone()),
+        from: json!(backend.port),
+        to: json!({"number": only.port}),
+    })
 }
 
 fn port_missing(service: &Service, name: &str, wanted: &ServiceBackendPort) -> Option<String> {

@@ -5,18 +5,18 @@
 //! becoming ready) is no symptom; see "What a real cluster does" in ARCHITECTURE.md.
 
 mod containers;
-mod ingresses;
+pub(crate) mod ingresses;
 mod jobs;
 mod probes;
 mod rollout;
 mod scheduling;
-mod services;
+pub(crate) mod services;
 
 use std::{cell::Cell, fmt};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
-    api::core::v1::{Event, Pod},
+    api::core::v1::{self, Container, Event, Pod},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,9 @@ use crate::{
 
 /// Marks a workload or a namespace that Akeso must not touch, as a label or an annotation.
 pub const IGNORE: &str = "akeso.dev/ignore";
+
+/// What is applied together comes one after the other, and its pods later still.
+pub(crate) const TIME_TO_MEET: SignedDuration = SignedDuration::from_secs(60);
 
 /// A container that ran this long without a crash is well again: the kubelet forgets its restart
 /// back-off after the same time
@@ -166,6 +169,15 @@ impl Probe {
             Self::Liveness => "livenessProbe",
             Self::Readiness => "readinessProbe",
             Self::Startup => "startupProbe",
+        }
+    }
+
+    /// The probe as the container's template has it.
+    pub const fn of(self, container: &Container) -> Option<&v1::Probe> {
+        match self {
+            Self::Liveness => container.liveness_probe.as_ref(),
+            Self::Readiness => container.readiness_probe.as_ref(),
+            Self::Startup => container.startup_probe.as_ref(),
         }
     }
 }

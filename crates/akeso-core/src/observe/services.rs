@@ -1,23 +1,20 @@
 //! Services that reach none of the pods they are meant for. A Service whose pods are not ready is
 //! no sign of its own: its workload shows why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{Container, ContainerPort, Pod, Probe, Service, ServicePort, ServiceSpec},
     apimachinery::pkg::util::intstr::IntOrString,
 };
 
-use super::{Flaw, Look, Symptom, is_left_alone, on_support, written};
+use super::{Flaw, Look, Symptom, TIME_TO_MEET, is_left_alone, on_support, written};
 use crate::{
     cluster::{Controller, Support, Workload, in_namespace, is_ready, selects},
-    similar::closest,
+    similar::{self, closest},
     workload::{WorkloadKind, WorkloadRef},
 };
-
-/// What is applied together comes one after the other, and its pods later still.
-const TIME_TO_MEET: SignedDuration = SignedDuration::from_secs(60);
 
 /// The labels that say what a pod is, and not which one of several.
 const IDENTITY: [&str; 5] = [
@@ -49,37 +46,14 @@ pub(super) fn symptoms(look: &Look<'_>) -> Vec<Symptom> {
 
 fn selects_nothing(look: &Look<'_>, service: &Service, spec: &ServiceSpec) -> Option<Symptom> {
     let selector = spec.selector.as_ref().filter(|it| !it.is_empty())?;
-    let cluster = look.workload.cluster();
     let namespace = &look.workload.reference.namespace;
-    if in_namespace(&cluster.pods, namespace).any(|(_, pod)| selects(service, pod)) {
+    if in_namespace(&look.workload.cluster().pods, namespace).any(|(_, pod)| selects(service, pod))
+    {
         return None;
     }
     // what it is meant for may come later, and tells nothing of itself to a Service that misses it
     look.has_lasted(look.now, TIME_TO_MEET);
-    let mut resembling = Vec::new();
-    for workload in workloads(look) {
-        let Some(labels) = template_labels(&workload) else {
-            continue;
-        };
-        if matches(selector, labels) {
-            return None; // its pods are on their way, or it is scaled to zero
-        }
-        let has_its_name = workload.reference.name == look.workload.reference.name;
-        if let Some(slip) = slip(selector, labels, has_its_name) {
-            resembling.push((workload, labels, slip));
-        }
-    }
-    let [(meant, labels, slip)] = resembling.as_slice() else {
-        return None;
-    };
-    // what another Service reaches may not be what this one is for
-    let is_reached = in_namespace(&cluster.services, namespace).any(|(_, other)| {
-        let selector = other.spec.as_ref().and_then(|spec| spec.selector.as_ref());
-        selector.is_some_and(|selector| !selector.is_empty() && matches(selector, labels))
-    });
-    if is_reached || is_left_alone(meant) || !meant.is_settled() || meant.pods.is_empty() {
-        return None;
-    }
+    let (meant, slip) = meant(look.workload, selector)?;
     let since = youngest(meant.pods.iter().copied())
         .max(written(&service.metadata))
         .max(written(meant.metadata()));
@@ -92,10 +66,88 @@ fn selects_nothing(look: &Look<'_>, service: &Service, spec: &ServiceSpec) -> Op
     })
 }
 
+/// The one workload that a selector which matches nothing is meant for, and where the two differ.
+fn meant<'a>(service: &Workload<'a>, selector: &Labels) -> Option<(Workload<'a>, Slip)> {
+    let has_its_name = |workload: &Workload<'_>| workload.reference.name == service.reference.name;
+    let mut resembling = Vec::new();
+    for workload in workloads(service) {
+        let Some(labels) = template_labels(&workload) else {
+            continue;
+        };
+        if matches(selector, labels) {
+            return None; // its pods are on their way, or it is scaled to zero
+        }
+        if let Some(slip) = slip(selector, labels, has_its_name(&workload)) {
+            resembling.push((workload, labels, slip));
+        }
+    }
+    let (Some((meant, labels, slip)), true) = (resembling.pop(), resembling.is_empty()) else {
+        return None;
+    };
+    // what another Service reaches may not be what this one is for
+    let services = &service.cluster().services;
+    let is_reached = in_namespace(services, &service.reference.namespace).any(|(_, other)| {
+        let selector = other.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+        selector.is_some_and(|selector| !selector.is_empty() && matches(selector, labels))
+    });
+    let is_there = !is_left_alone(&meant) && meant.is_settled() && !meant.pods.is_empty();
+    (is_there && !is_reached).then_some((meant, slip))
+}
+
+/// The selector that a Service should have by the one workload that it is meant for, if a slip of
+/// the finger is all that is wrong with it.
+pub(crate) fn right_selector(service: &Workload<'_>) -> Option<(Labels, Labels, WorkloadRef)> {
+    let Controller::Support(Support::Service(object)) = service.controller else {
+        return None;
+    };
+    let selector = object.spec.as_ref()?.selector.as_ref()?;
+    let (meant, slip) = meant(service, selector)?;
+    let ready = meant.ready_pods() > 0;
+    (slip.is_misspelt && ready).then(|| {
+        let mut right = selector.clone();
+        right.remove(&slip.wrong);
+        right.insert(slip.right.0.clone(), slip.right.1.clone());
+        (selector.clone(), right, meant.reference)
+    })
+}
+
+/// The port that a Service should send to in place of a name that its pods do not declare, if a slip
+/// of the finger is all that is wrong with it: the Service's port, the name that it has, the right one.
+pub(crate) fn right_port(service: &Workload<'_>) -> Option<(i32, String, String)> {
+    let Controller::Support(Support::Service(object)) = service.controller else {
+        return None;
+    };
+    let pods: Vec<&Pod> = in_namespace(&service.cluster().pods, &service.reference.namespace)
+        .map(|(_, pod)| pod)
+        .filter(|pod| selects(object, pod) && is_ready(pod))
+        .collect();
+    let names = |pod: &Pod| -> BTreeSet<String> {
+        declared(pod).filter_map(|port| port.name.clone()).collect()
+    };
+    let all = names(pods.first()?);
+    if pods.iter().any(|pod| names(pod) != all) {
+        return None;
+    }
+    let ports = object.spec.as_ref()?.ports.as_deref().unwrap_or_default();
+    ports.iter().find_map(|port| {
+        let Some(IntOrString::String(name)) = &port.target_port else {
+            return None;
+        };
+        if all.contains(name) {
+            return None;
+        }
+        let mut close = all.iter().filter(|other| similar::is_misspelt(name, other));
+        let (right, None) = (close.next()?, close.next()) else {
+            return None;
+        };
+        Some((port.port, name.clone(), right.clone()))
+    })
+}
+
 /// What can be meant by a Service: Jobs and bare pods come and go.
-fn workloads<'a>(look: &Look<'a>) -> Vec<Workload<'a>> {
-    let cluster = look.workload.cluster();
-    let namespace = &look.workload.reference.namespace;
+fn workloads<'a>(service: &Workload<'a>) -> Vec<Workload<'a>> {
+    let cluster = service.cluster();
+    let namespace = &service.reference.namespace;
     let named = |kind, name: &String| WorkloadRef {
         kind,
         namespace: namespace.clone(),
@@ -128,6 +180,11 @@ fn matches(selector: &Labels, labels: &Labels) -> bool {
 struct Slip {
     selector: String,
     label: String,
+    /// The label of the selector that is wrong.
+    wrong: String,
+    /// The pair that it should have.
+    right: (String, String),
+    is_misspelt: bool,
 }
 
 fn slip(selector: &Labels, labels: &Labels, has_its_name: bool) -> Option<Slip> {
@@ -152,6 +209,9 @@ fn slip(selector: &Labels, labels: &Labels, has_its_name: bool) -> Option<Slip> 
     Some(Slip {
         selector: format!("{key}: {value}"),
         label: format!("{other_key}: {other}"),
+        wrong: key.clone(),
+        right: (other_key.clone(), other.clone()),
+        is_misspelt: similar::is_misspelt(value, other) && similar::is_misspelt(key, other_key),
     })
 }
 

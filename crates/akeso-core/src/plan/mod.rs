@@ -50,22 +50,17 @@ impl Canary {
         let Some(first) = steps.first() else {
             return Self::NoStep;
         };
-        let why = match (&first.action, settings.policy.canary) {
-            (_, policy::Canary::Off) => Some("the policy says canary: off".to_owned()),
-            (Action::RollbackToRevision(_), policy::Canary::Auto) => {
-                Some("pods of the revision that is put back are running".to_owned())
-            }
-            (Action::RestartPod(_), policy::Canary::Auto) => {
-                Some("it is about one pod only".to_owned())
-            }
-            (
-                Action::FixImageName(_) | Action::UpdateEnv(_) | Action::IncreaseMemory(_),
-                policy::Canary::Auto,
-            ) => {
-                let missing = settings.trials_not_permitted.as_ref();
-                let missing = missing.map(|it| format!("a permission is missing: {it}"));
-                why_no_trial(workload).or(missing)
-            }
+        let action = first.action.treatment();
+        let why = match settings.policy.canary {
+            policy::Canary::Off => Some("the policy says canary: off".to_owned()),
+            policy::Canary::Auto => action
+                .why_no_trial()
+                .map(str::to_owned)
+                .or_else(|| why_no_trial(workload))
+                .or_else(|| {
+                    let missing = settings.trials_not_permitted.as_ref()?;
+                    Some(format!("a permission is missing: {missing}"))
+                }),
         };
         why.map_or(Self::TrialPod, |why| Self::Nothing { why })
     }
@@ -188,8 +183,10 @@ fn recall(pattern: &Pattern, steps: &mut Vec<Step>) {
                 );
             }
         }
-        (Action::UpdateEnv(_), Some(Action::UpdateEnv(_))) => {
-            // their values are this workload's own; the pattern says that the way is right
+        (known, Some(first))
+            if known.kind() == first.kind() && first.treatment().is_transferable() =>
+        {
+            // what it writes is this workload's own; the pattern says that the way is right
             if let Some(first) = steps.first_mut() {
                 first.origin = Origin::Memory;
                 first.reasoning = format!("{}; {reasoning}", first.reasoning);
@@ -200,11 +197,5 @@ fn recall(pattern: &Pattern, steps: &mut Vec<Step>) {
 }
 
 fn memory_of(action: &Action) -> Option<Bytes> {
-    match action {
-        Action::IncreaseMemory(action) => Some(action.to),
-        Action::FixImageName(_)
-        | Action::UpdateEnv(_)
-        | Action::RestartPod(_)
-        | Action::RollbackToRevision(_) => None,
-    }
+    Some(action.as_memory()?.to)
 }

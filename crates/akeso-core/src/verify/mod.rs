@@ -6,11 +6,12 @@
 pub mod neighbours;
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Service;
 
 use crate::{
     act::Action,
-    cluster::{Controller, Workload, is_ready},
-    observe::{Crash, Sign, Symptom},
+    cluster::{Controller, Support, Workload, in_namespace, is_ready, selects},
+    observe::{Crash, Sign, Symptom, TIME_TO_MEET},
     quantity::Bytes,
 };
 
@@ -66,13 +67,10 @@ pub enum Progress {
 /// memory limit was `killed_at`.
 pub fn window(symptom: &Symptom, action: &Action, killed_at: Option<Bytes>) -> SignedDuration {
     // with more memory, filling it takes longer in proportion
-    let (more, less) = match action {
-        Action::IncreaseMemory(action) => (action.to, killed_at.unwrap_or(action.from)),
-        Action::FixImageName(_)
-        | Action::UpdateEnv(_)
-        | Action::RestartPod(_)
-        | Action::RollbackToRevision(_) => (Bytes::new(1), Bytes::new(1)),
-    };
+    let same = Bytes::new(1);
+    let (more, less) = action.as_memory().map_or((same, same), |action| {
+        (action.to, killed_at.unwrap_or(action.from))
+    });
     scaled(took(symptom), more, less)
 }
 
@@ -96,8 +94,9 @@ fn took(symptom: &Symptom) -> SignedDuration {
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
-        | Sign::JobFlawed { .. }
-        | Sign::Support { .. } => SignedDuration::ZERO,
+        | Sign::JobFlawed { .. } => SignedDuration::ZERO,
+        // what was written just now is given time to meet what it is for
+        Sign::Support { .. } => TIME_TO_MEET,
     }
 }
 
@@ -117,6 +116,21 @@ fn lifetime(crash: &Crash) -> SignedDuration {
     })
 }
 
+/// How long the slowest liveness probe lets a container run that never answers.
+fn time_to_be_killed(workload: &Workload<'_>) -> SignedDuration {
+    let spec = workload.pod_spec();
+    let containers = spec.into_iter().flat_map(|spec| &spec.containers);
+    let probes = containers.filter_map(|container| container.liveness_probe.as_ref());
+    let seconds = probes.map(|probe| {
+        // the defaults of https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/#configure-probes
+        let failures = i64::from(probe.failure_threshold.unwrap_or(3));
+        let period = i64::from(probe.period_seconds.unwrap_or(10));
+        i64::from(probe.initial_delay_seconds.unwrap_or(0)) + failures * period
+    });
+    let longest = SignedDuration::from_secs(seconds.max().unwrap_or_default());
+    longest.clamp(SignedDuration::ZERO, LONGEST_WINDOW)
+}
+
 impl Watch {
     /// Begins to watch a workload that was changed just now.
     pub fn begin(
@@ -125,6 +139,7 @@ impl Watch {
         ready_before: usize,
         now: Timestamp,
     ) -> Self {
+        let window = window.max(time_to_be_killed(workload));
         let deadline = match workload.controller {
             // a rollout that makes no progress is told of by its own condition, and a CronJob is
             // verified by its next run, whenever that is
@@ -222,6 +237,13 @@ fn is_finished(workload: &Workload<'_>) -> bool {
         .is_some_and(|status| status.completion_time.is_some())
 }
 
+/// Whether a pod gets a Service's traffic.
+fn reaches_any(workload: &Workload<'_>, service: &Service) -> bool {
+    let pods = &workload.cluster().pods;
+    let mut pods = in_namespace(pods, &workload.reference.namespace);
+    pods.any(|(_, pod)| selects(service, pod) && is_ready(pod))
+}
+
 /// What the workload lacks to be well, apart from symptoms.
 fn missing(workload: &Workload<'_>, changed_at: Timestamp) -> Option<String> {
     if !workload.is_settled() {
@@ -261,6 +283,9 @@ fn missing(workload: &Workload<'_>, changed_at: Timestamp) -> Option<String> {
             return (!is_finished(workload)).then(|| "it has not ended yet".to_owned());
         }
         Controller::ReplicaSet(_) | Controller::Pod(_) => (wanted, 0),
+        Controller::Support(Support::Service(service)) => {
+            return (!reaches_any(workload, service)).then(|| "it selects no ready pod".to_owned());
+        }
         Controller::Support(_) => return None,
     };
     let ready =

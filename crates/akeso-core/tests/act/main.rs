@@ -7,6 +7,7 @@
 mod world;
 
 mod applicable;
+mod corrections;
 mod patches;
 mod rollback;
 mod taking_back;

@@ -1,14 +1,16 @@
 //! What an action says of itself, and the command that does the same by hand.
 
 use akeso_core::act::{
-    Action, ActionKind, Change, EnvValue, FixImageName, Found, RestartPod, RollbackToRevision, diff,
+    Action, ActionKind, Change, EnvValue, FixImageName, FixIngress, FixNodeSelector, FixService,
+    Found, RestartPod, RollbackToRevision, diff,
 };
 use serde_json::json;
 
+use super::corrections::{probe, settings};
 use super::taking_back::{app, env, memory, variable};
 use crate::world;
 
-fn each() -> [Action; 5] {
+fn each() -> [Action; 10] {
     [
         Action::FixImageName(FixImageName {
             container: app(),
@@ -55,6 +57,23 @@ fn each() -> [Action; 5] {
             images: vec!["nginx:1".into(), "envoy:2".into()],
             template: String::new(),
         }),
+        settings(None),
+        probe(),
+        Action::FixNodeSelector(FixNodeSelector {
+            label: "disk".into(),
+            from: "sdd".into(),
+            to: "ssd".into(),
+        }),
+        Action::FixService(FixService {
+            port: None,
+            from: json!({"app": "crat"}),
+            to: json!({"app": "cart"}),
+        }),
+        Action::FixIngress(FixIngress {
+            port_of: Some("cart".into()),
+            from: json!({"number": 8080}),
+            to: json!({"number": 80}),
+        }),
     ]
 }
 
@@ -82,6 +101,26 @@ fn each_action_says_what_it_does_and_how_a_person_would_do_it() {
         (
             "put back revision 4 (nginx:1, envoy:2)",
             "kubectl -n shop rollout undo deployment/web --to-revision=4",
+        ),
+        (
+            "refer to the ConfigMap settings in place of setings, which does not exist",
+            "kubectl -n shop edit deployment/web  # the ConfigMap settings in place of setings",
+        ),
+        (
+            "have the livenessProbe of container app ask port 8080 in place of 8081",
+            "kubectl -n shop edit deployment/web  # the port of the livenessProbe of container app: 8080 in place of 8081",
+        ),
+        (
+            "have the node selector ask for disk=ssd in place of sdd",
+            "kubectl -n shop edit deployment/web  # nodeSelector: disk: ssd in place of sdd",
+        ),
+        (
+            "set the selector from {\"app\":\"crat\"} to {\"app\":\"cart\"}",
+            "kubectl -n shop patch deployment/web --type=merge -p '{\"spec\":{\"selector\":{\"app\":\"cart\"}}}'",
+        ),
+        (
+            "set the port of backend cart from 8080 to 80",
+            "kubectl -n shop edit deployment/web  # the port of backend cart: 80 in place of 8080",
         ),
     ];
     for (action, (summary, command)) in each().iter().zip(expected) {
@@ -113,21 +152,31 @@ fn each_action_has_one_name_everywhere() {
         assert_eq!(json!(action)["action"], kind.as_str());
         assert_eq!(json!(kind), kind.as_str());
     }
-    let names = ActionKind::ALL.iter().map(|kind| kind.as_str());
-    let article = [
-        "fix_image_name",
-        "update_env",
-        "increase_memory",
-        "restart_pod",
-        "rollback_to_revision",
-    ];
-    assert!(names.eq(article));
+    // the article's, and what its memory file calls them
+    let names: Vec<_> = ActionKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    assert_eq!(
+        names[..4],
+        [
+            "fix_image_name",
+            "update_env",
+            "increase_memory",
+            "restart_pod"
+        ]
+    );
 }
 
 #[test]
-fn a_pod_or_a_revision_means_nothing_for_another_workload() {
-    let transferable = each().map(|action| action.is_transferable());
-    assert_eq!(transferable, [true, true, true, false, false]);
+fn what_is_a_workloads_own_means_nothing_for_another_workload() {
+    for action in each() {
+        let is_own = matches!(
+            action.kind(),
+            ActionKind::RestartPod
+                | ActionKind::RollbackToRevision
+                | ActionKind::FixService
+                | ActionKind::FixIngress
+        );
+        assert_eq!(action.treatment().is_transferable(), !is_own, "{action:?}");
+    }
 }
 
 #[test]

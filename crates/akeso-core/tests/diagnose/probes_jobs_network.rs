@@ -210,6 +210,35 @@ fn container(probe: &Value, ports: &Value) -> Value {
 }
 
 #[test]
+fn a_probe_is_corrected_only_where_log_and_manifest_say_the_same() {
+    let refused = "Liveness probe failed: Get \"http://10.1.2.3:8081/healthz\": dial tcp 10.1.2.3:8081: connect: connection refused";
+    let probe = json!({"httpGet": {"path": "/healthz", "port": 8081}});
+    let port = |port: u16| json!({"containerPort": port});
+    for (ports, log, is_corrected) in [
+        (json!([port(8080)]), "listening on :8080", true),
+        (json!([port(8080)]), "listening on 127.0.0.1:8080", false),
+        (json!([port(8080)]), "", false),
+        (json!([]), "listening on :8080", false),
+        (json!([port(8081)]), "listening on :8080", false),
+        (json!([port(8080), port(9090)]), "listening on :8080", false),
+        (
+            json!([port(9090)]),
+            "serving metrics: listening on :9090",
+            false,
+        ),
+        (
+            json!([port(8080)]),
+            "listening on :8080\nlistening on :9090",
+            false,
+        ),
+    ] {
+        let told = probed(&container(&probe, &ports), refused, log);
+        let is_steps = matches!(told.remedy, Remedy::Steps { .. });
+        assert_eq!(is_steps, is_corrected, "{ports} {log}");
+    }
+}
+
+#[test]
 fn a_probe_that_asks_the_wrong_thing_is_told_from_one_that_merely_fails() {
     let http = |port: Value| json!({"httpGet": {"path": "/healthz", "port": port}});
     let refused = "Liveness probe failed: Get \"http://10.1.2.3:8081/healthz\": dial tcp 10.1.2.3:8081: connect: connection refused";

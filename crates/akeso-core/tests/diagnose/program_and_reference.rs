@@ -1,9 +1,11 @@
 //! What is said of a program that is not there or ends well, and of a reference that leads nowhere.
 
 use akeso_core::{
+    act::Action,
     diagnose::{Diagnosis, Findings, Remedy, diagnose},
     evidence::{Answer, Evidence, Keys, Life, Question},
     observe::observe,
+    plan::Step,
     policy::Settings,
 };
 use jiff::Timestamp;
@@ -92,7 +94,61 @@ fn a_missing_config_map_is_named_with_its_field_and_the_one_that_has_the_keys() 
          exist in namespace shop, which env DB_HOST (valueFrom) refers to; did you mean \
          app-config, which has all the keys needed? (app-conf lacks HOST)"
     );
-    assert!(matches!(told.remedy, Remedy::Person(_)));
+    assert_eq!(
+        corrected(&told),
+        Some(("app-confg".into(), "app-config".into()))
+    );
+}
+
+/// The correction of the reference that is proposed: from, to.
+fn corrected(told: &Diagnosis) -> Option<(String, String)> {
+    let Remedy::Steps { steps, .. } = &told.remedy else {
+        return None;
+    };
+    let [
+        Step {
+            action: Action::FixReference(fix),
+            ..
+        },
+    ] = steps.as_slice()
+    else {
+        return None;
+    };
+    Some((fix.from.clone(), fix.to.clone()))
+}
+
+#[test]
+fn a_reference_is_corrected_only_where_nothing_else_can_have_been_meant() {
+    let message = "configmap \"app-confg\" not found";
+    for (known, is_corrected) in [
+        (keys(&[("app-config", &["HOST"])]), true),
+        (
+            keys(&[("app-config", &["HOST", "PORT"]), ("db-config", &["HOST"])]),
+            true,
+        ),
+        (keys(&[("app-config", &["PORT"])]), false),
+        (
+            keys(&[("app-config", &["HOST"]), ("app-confgs", &["HOST"])]),
+            false,
+        ),
+        (keys(&[("app-config-2", &["HOST"])]), false),
+        (keys(&[("app-confx", &["HOST"])]), false),
+        (keys(&[]), false),
+    ] {
+        let told = of_reference(message, &known);
+        assert_eq!(corrected(&told).is_some(), is_corrected, "{known:?}");
+    }
+    let message = "couldn't find key HOST in ConfigMap shop/app-confg";
+    for (keys_of_it, is_corrected) in [
+        (&["HSOT"][..], true),
+        (&["HOST2"][..], false),
+        (&["HOSTS"][..], false),
+        (&["HSOT", "HOSTT"][..], false),
+        (&["PORT"][..], false),
+    ] {
+        let told = of_reference(message, &keys(&[("app-confg", keys_of_it)]));
+        assert_eq!(corrected(&told).is_some(), is_corrected, "{keys_of_it:?}");
+    }
 }
 
 #[test]

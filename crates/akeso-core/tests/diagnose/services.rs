@@ -33,10 +33,12 @@ fn found(kind: SupportKind, objects: &[Value]) -> Option<(String, String, String
     };
     assert_eq!(all.len(), symptoms.len());
     let diagnosis = all.into_iter().next()?;
-    let Remedy::Person(advice) = diagnosis.remedy else {
-        unreachable!("nothing is changed");
+    let does = match diagnosis.remedy {
+        Remedy::Person(advice) => advice.command,
+        Remedy::Steps { steps, .. } => steps[0].action.treatment().summary(),
+        Remedy::Wait { why } => why,
     };
-    Some((diagnosis.fault, diagnosis.cause, advice.command))
+    Some((diagnosis.fault, diagnosis.cause, does))
 }
 
 fn service(selector: &Value, ports: &Value) -> Value {
@@ -141,13 +143,15 @@ fn a_service_whose_pods_may_come_is_left_alone() {
 fn a_port_that_the_pods_do_not_declare_is_named() {
     let selector = json!({"app": "web"});
     let of = |ports: Value, others: &[Value]| of_service(service(&selector, &ports), others);
-    let (fault, cause, _) = of(json!([{"port": 80, "targetPort": "htpp"}]), &web()).unwrap();
+    let (fault, cause, does) = of(json!([{"port": 80, "targetPort": "htpp"}]), &web()).unwrap();
+    assert_eq!(does, "set the targetPort of port 80 from htpp to http");
     assert_eq!(fault, "service-port-unmatched");
     assert!(
         cause.contains("targetPort `htpp`") && cause.contains("`http` is close"),
         "{cause}"
     );
-    let (_, cause, _) = of(json!([{"port": 80}]), &web()).unwrap();
+    let (_, cause, does) = of(json!([{"port": 80}]), &web()).unwrap();
+    assert!(does.starts_with("kubectl"), "{does}");
     assert!(
         cause.contains("targetPort is 80") && cause.contains("port 8080 alone"),
         "{cause}"
@@ -213,8 +217,11 @@ fn an_ingress_to_nowhere_names_path_service_and_port() {
         assert!(cause.contains(part), "{cause}");
     }
     for port in [json!({"number": 8080}), json!({"name": "https"})] {
-        let (_, cause, _) = of("web", port, LONG_AGO).unwrap();
+        let is_encrypted = port["name"] == "https";
+        let (_, cause, does) = of("web", port, LONG_AGO).unwrap();
         assert!(cause.contains("has only 80 (http)"), "{cause}");
+        let is_corrected = does == "set the port of backend web from 8080 to 80";
+        assert_eq!(is_corrected, !is_encrypted, "{does}");
     }
     for port in [json!({"number": 80}), json!({"name": "http"})] {
         assert_eq!(of("web", port, LONG_AGO), None);

@@ -11,7 +11,12 @@ mod role;
 
 use std::fmt;
 
-use akeso_core::{act::ActionKind, cluster::Kind, evidence::ListedKind, workload::WorkloadKind};
+use akeso_core::{
+    act::ActionKind,
+    cluster::Kind,
+    evidence::ListedKind,
+    workload::{SupportKind, WorkloadKind},
+};
 
 pub use names::{InvalidName, NamespaceName, ServiceAccountName};
 pub use review::Review;
@@ -304,9 +309,15 @@ const fn way(action: ActionKind) -> Way {
         ActionKind::FixImageName => {
             Way::Patches(&[Deployment, StatefulSet, DaemonSet, CronJob, Pod])
         }
-        ActionKind::UpdateEnv | ActionKind::IncreaseMemory => {
+        ActionKind::UpdateEnv
+        | ActionKind::IncreaseMemory
+        | ActionKind::FixReference
+        | ActionKind::FixProbe
+        | ActionKind::FixNodeSelector => {
             Way::Patches(&[Deployment, StatefulSet, DaemonSet, CronJob])
         }
+        ActionKind::FixService => Way::Patches(&[WorkloadKind::Support(SupportKind::Service)]),
+        ActionKind::FixIngress => Way::Patches(&[WorkloadKind::Support(SupportKind::Ingress)]),
         // the others have no revisions
         ActionKind::RollbackToRevision => Way::Patches(&[Deployment, StatefulSet, DaemonSet]),
         ActionKind::RestartPod => Way::Evicts,
@@ -316,12 +327,15 @@ const fn way(action: ActionKind) -> Way {
 /// The patch, and the look at whether it arrived when its answer was lost.
 fn patching(purpose: Purpose, kind: WorkloadKind) -> [Need; 2] {
     let loss = match kind {
-        WorkloadKind::Deployment | WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => Loss::All,
+        // what nearly all workloads are, or all that an action is for
+        WorkloadKind::Deployment
+        | WorkloadKind::StatefulSet
+        | WorkloadKind::DaemonSet
+        | WorkloadKind::Support(_) => Loss::All,
         WorkloadKind::ReplicaSet
         | WorkloadKind::CronJob
         | WorkloadKind::Job
-        | WorkloadKind::Pod
-        | WorkloadKind::Support(_) => Loss::Kind(kind),
+        | WorkloadKind::Pod => Loss::Kind(kind),
     };
     [Verb::Get, Verb::Patch].map(|verb| Need {
         purpose,

@@ -127,7 +127,10 @@ async fn without_the_patch_of_deployments_what_patches_is_off() {
             ActionKind::FixImageName,
             ActionKind::UpdateEnv,
             ActionKind::IncreaseMemory,
-            ActionKind::RollbackToRevision
+            ActionKind::RollbackToRevision,
+            ActionKind::FixReference,
+            ActionKind::FixProbe,
+            ActionKind::FixNodeSelector,
         ]
     );
     assert_eq!(
@@ -147,6 +150,9 @@ async fn a_kind_that_few_workloads_are_of_switches_no_action_off() {
             "fix_image_name is not done to a Pod: it is not permitted to patch pods in namespace shop",
             "update_env is not done to a CronJob: it is not permitted to patch cronjobs.batch in namespace shop",
             "increase_memory is not done to a CronJob: it is not permitted to patch cronjobs.batch in namespace shop",
+            "fix_reference is not done to a CronJob: it is not permitted to patch cronjobs.batch in namespace shop",
+            "fix_probe is not done to a CronJob: it is not permitted to patch cronjobs.batch in namespace shop",
+            "fix_node_selector is not done to a CronJob: it is not permitted to patch cronjobs.batch in namespace shop",
         ]
     );
 }

@@ -16,12 +16,17 @@ pub struct Rules {
 
 /// The careful ones first.
 pub const LEVELS: [&str; 4] = ["observe", "cautious", "standard", "full"];
-const ACTIONS: [&str; 5] = [
+const ACTIONS: [&str; 10] = [
     "fix_image_name",
     "update_env",
     "increase_memory",
     "restart_pod",
     "rollback_to_revision",
+    "fix_reference",
+    "fix_probe",
+    "fix_node_selector",
+    "fix_service",
+    "fix_ingress",
 ];
 
 impl Rules {

@@ -219,7 +219,7 @@ impl<'a> Turn<'a> {
                 attempt.diagnosis.fingerprint.clone(),
                 attempt.step.action.clone(),
             );
-            if action.is_transferable() {
+            if action.treatment().is_transferable() {
                 self.record(Fact::Learned {
                     incident: self.id,
                     fingerprint,
@@ -242,11 +242,6 @@ impl<'a> Turn<'a> {
 
 /// The memory limit for which an incident's plan was made: that of its first step.
 fn killed_at(incident: &Incident) -> Option<Bytes> {
-    match &incident.plan.as_ref()?.steps.first()?.action {
-        Action::IncreaseMemory(first) => Some(first.from),
-        Action::FixImageName(_)
-        | Action::UpdateEnv(_)
-        | Action::RestartPod(_)
-        | Action::RollbackToRevision(_) => None,
-    }
+    let first = incident.plan.as_ref()?.steps.first()?;
+    Some(first.action.as_memory()?.from)
 }

@@ -2,9 +2,11 @@
 
 use akeso_core::{
     act::{
-        Action, ActionKind, EnvValue, FixImageName, Found, IncreaseMemory, RestartPod,
-        RollbackToRevision, UpdateEnv, Variable,
+        Action, ActionKind, EnvValue, FixImageName, FixIngress, FixNodeSelector, FixProbe,
+        FixReference, FixService, Found, IncreaseMemory, Referred, RestartPod, RollbackToRevision,
+        UpdateEnv, Variable,
     },
+    observe::Probe,
     quantity::Bytes,
     workload::{ContainerRef, ContainerRole},
 };
@@ -65,6 +67,33 @@ fn example_action(kind: ActionKind) -> Action {
             holder: "web-5d9".to_owned(),
             images: vec!["nginx:1.27".to_owned()],
             template: "hash".to_owned(),
+        }),
+        ActionKind::FixReference => Action::FixReference(FixReference {
+            object: Referred::ConfigMap,
+            key_of: None,
+            from: "setings".to_owned(),
+            to: "settings".to_owned(),
+        }),
+        ActionKind::FixProbe => Action::FixProbe(FixProbe {
+            container,
+            probe: Probe::Readiness,
+            from: json!(8081),
+            to: 8080,
+        }),
+        ActionKind::FixNodeSelector => Action::FixNodeSelector(FixNodeSelector {
+            label: "disk".to_owned(),
+            from: "sdd".to_owned(),
+            to: "ssd".to_owned(),
+        }),
+        ActionKind::FixService => Action::FixService(FixService {
+            port: Some(80),
+            from: json!("htpp"),
+            to: json!("http"),
+        }),
+        ActionKind::FixIngress => Action::FixIngress(FixIngress {
+            port_of: None,
+            from: json!("crat"),
+            to: json!("cart"),
         }),
     }
 }

@@ -1,0 +1,194 @@
+//! `fix_reference`: a reference of the pod template to a ConfigMap or Secret that does not exist,
+//! or to a key that is not in it, gets the name of the one that was meant. What it holds is not
+//! looked at, and optional references stay as they are.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{
+    Change, NotApplicable, Treatment,
+    correction::{Place, replace},
+    patch::template_path,
+};
+use crate::{
+    cluster::Workload,
+    workload::{AttemptId, WorkloadRef},
+};
+
+/// Corrects the name of a ConfigMap or Secret, or of a key of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FixReference {
+    /// What is referred to.
+    pub object: Referred,
+    /// The object of which it is a key; none if the object's own name is corrected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_of: Option<String>,
+    /// The name that the reference has.
+    pub from: String,
+    /// The name that it gets.
+    pub to: String,
+}
+
+/// What a reference leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each is the Kubernetes kind of the same name")]
+pub enum Referred {
+    ConfigMap,
+    Secret,
+}
+
+impl Referred {
+    /// Its kind, as written in manifests.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ConfigMap => "ConfigMap",
+            Self::Secret => "Secret",
+        }
+    }
+
+    /// The member that names the object, of a part of the pod spec that has this key.
+    fn name_member(self, key: &str, members: &Map<String, Value>) -> Option<&'static str> {
+        match (self, key) {
+            (Self::Secret, "secret") if members.contains_key("secretName") => Some("secretName"),
+            // `secret` as well, of a projected volume
+            (Self::ConfigMap, "configMapKeyRef" | "configMapRef" | "configMap")
+            | (Self::Secret, "secretKeyRef" | "secretRef" | "secret") => Some("name"),
+            (Self::ConfigMap | Self::Secret, _) => None,
+        }
+    }
+}
+
+impl FixReference {
+    /// Whether the workload's pods must have what is called `to`.
+    pub(crate) fn is_used(&self, workload: &Workload<'_>) -> bool {
+        !self.places(workload, &self.to).is_empty()
+    }
+
+    /// Whether a workload of the namespace must have what is called `to`.
+    pub(crate) fn is_used_by_others(&self, workload: &Workload<'_>) -> bool {
+        let cluster = workload.cluster();
+        let here = &workload.reference.namespace;
+        let mut all = cluster.roots().into_iter();
+        all.any(|other| {
+            other.namespace == *here
+                && cluster
+                    .workload(&other)
+                    .is_some_and(|other| self.is_used(&other))
+        })
+    }
+
+    /// The keys that the workload's pods must find in the object that is called `from`.
+    pub(crate) fn keys_needed(&self, workload: &Workload<'_>) -> BTreeSet<String> {
+        let mut needed = BTreeSet::new();
+        self.visit(workload, &mut |object, members, _, _| {
+            if object == self.from {
+                needed.extend(keys(members).map(|(_, key)| key.to_owned()));
+            }
+        });
+        needed
+    }
+
+    /// The places of the workload's pod spec that have this name, of those that must have it.
+    fn places(&self, workload: &Workload<'_>, name: &str) -> Vec<Place> {
+        let mut places = Vec::new();
+        self.visit(
+            workload,
+            &mut |object, members, place, named| match &self.key_of {
+                None if object == name => places.push(place.below(named)),
+                Some(of) if object == of => {
+                    let keys = keys(members).filter(|(_, key)| *key == name);
+                    places.extend(keys.map(|(below, _)| {
+                        below
+                            .iter()
+                            .fold(place.clone(), |place, key| place.below(key))
+                    }));
+                }
+                None | Some(_) => {}
+            },
+        );
+        places
+    }
+
+    /// Calls `visit` with each reference that must lead to an object: the object's name, the
+    /// reference, its place, and its member that names the object.
+    fn visit(
+        &self,
+        workload: &Workload<'_>,
+        visit: &mut impl FnMut(&str, &Map<String, Value>, &Place, &'static str),
+    ) {
+        let spec = serde_json::to_value(workload.pod_spec()).unwrap_or_default();
+        let root = Place::at(workload.reference.kind.pod_spec_path());
+        root.visit("", &spec, &mut |key, members, place| {
+            if members.get("optional") == Some(&Value::Bool(true)) {
+                return;
+            }
+            if let Some(named) = self.object.name_member(key, members)
+                && let Some(object) = members.get(named).and_then(Value::as_str)
+            {
+                visit(object, members, place, named);
+            }
+        });
+    }
+
+    /// `ConfigMap`, or `key of ConfigMap settings`.
+    fn what(&self) -> String {
+        match &self.key_of {
+            None => self.object.as_str().to_owned(),
+            Some(object) => format!("key of {} {object}", self.object.as_str()),
+        }
+    }
+}
+
+/// The keys that a reference names, and where below it.
+fn keys(reference: &Map<String, Value>) -> impl Iterator<Item = (Vec<String>, &str)> {
+    let own = reference.get("key").and_then(Value::as_str);
+    let own = own.map(|key| (vec!["key".to_owned()], key));
+    let items = reference.get("items").and_then(Value::as_array);
+    let items = items.into_iter().flatten().enumerate();
+    let items = items.filter_map(|(index, item)| {
+        let below = ["items".to_owned(), index.to_string(), "key".to_owned()];
+        Some((below.to_vec(), item.get("key")?.as_str()?))
+    });
+    own.into_iter().chain(items)
+}
+
+impl Treatment for FixReference {
+    fn summary(&self) -> String {
+        format!(
+            "refer to the {} {} in place of {}, which does not exist",
+            self.what(),
+            self.to,
+            self.from
+        )
+    }
+
+    fn command(&self, workload: &WorkloadRef) -> String {
+        format!(
+            "kubectl -n {} edit {}  # the {} {} in place of {}",
+            workload.namespace,
+            workload.kubectl(),
+            self.what(),
+            self.to,
+            self.from
+        )
+    }
+
+    fn change(&self, workload: &Workload<'_>, attempt: AttemptId) -> Result<Change, NotApplicable> {
+        template_path(workload)?;
+        let places = self.places(workload, &self.from);
+        let values = (&self.from.clone().into(), &self.to.clone().into());
+        let field = format!("a reference to the {}", self.what());
+        replace(workload, attempt, field, &places, values)
+    }
+
+    fn holds(&self, workload: &Workload<'_>) -> bool {
+        self.places(workload, &self.from).is_empty() && !self.places(workload, &self.to).is_empty()
+    }
+
+    fn brings_credential(&self) -> bool {
+        // another key of the same Secret is one that the workload was given already
+        self.object == Referred::Secret && self.key_of.is_none()
+    }
+}

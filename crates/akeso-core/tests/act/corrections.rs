@@ -1,0 +1,267 @@
+//! Names, ports and labels that are corrected: every place that is meant, no other, and back.
+
+use akeso_core::{
+    act::{
+        Action, Change, FixIngress, FixNodeSelector, FixProbe, FixReference, FixService,
+        NotApplicable, Referred,
+    },
+    observe::Probe,
+    workload::{AttemptId, SupportKind, WorkloadKind, WorkloadRef},
+};
+use serde_json::{Value, json};
+
+use super::{patches::apply, taking_back::app};
+use crate::world;
+
+/// The ConfigMap `settings` in place of `setings`; or, of `settings`, the key `mode` in place of
+/// this one.
+pub fn settings(key: Option<&str>) -> Action {
+    reference(Referred::ConfigMap, key)
+}
+
+fn reference(object: Referred, key: Option<&str>) -> Action {
+    Action::FixReference(match key {
+        None => FixReference {
+            object,
+            key_of: None,
+            from: "setings".into(),
+            to: "settings".into(),
+        },
+        Some(key) => FixReference {
+            object,
+            key_of: Some("settings".into()),
+            from: key.into(),
+            to: "mode".into(),
+        },
+    })
+}
+
+pub fn probe() -> Action {
+    Action::FixProbe(FixProbe {
+        container: app(),
+        probe: Probe::Liveness,
+        from: json!(8081),
+        to: 8080,
+    })
+}
+
+fn selector() -> Action {
+    Action::FixNodeSelector(FixNodeSelector {
+        label: "example.org/disk".into(),
+        from: "sdd".into(),
+        to: "ssd".into(),
+    })
+}
+
+fn change(action: &Action, object: &Value) -> Result<Change, NotApplicable> {
+    let cluster = world::cluster(std::slice::from_ref(object));
+    action.change(&cluster.workload(&world::web()).unwrap(), AttemptId(7))
+}
+
+/// The pod spec after the change, which has been taken back in between.
+fn changed(action: &Action, spec: &Value) -> Value {
+    let original = world::deployment(spec);
+    let Change::Patch { forward, inverse } = change(action, &original).unwrap() else {
+        unreachable!("a patch was expected")
+    };
+    let mut object = original.clone();
+    apply(&mut object, &forward).unwrap();
+    let cluster = world::cluster(std::slice::from_ref(&object));
+    assert!(
+        action
+            .treatment()
+            .holds(&cluster.workload(&world::web()).unwrap())
+    );
+    let after = object["spec"]["template"]["spec"].clone();
+    apply(&mut object, &inverse).unwrap();
+    assert_eq!(object["spec"], original["spec"]);
+    // what was never made is not taken back
+    assert!(apply(&mut original.clone(), &inverse).is_err());
+    after
+}
+
+/// A pod spec that refers to ConfigMap or Secret `name` in every way, and to others.
+fn spec(kind: Referred, name: &str, key: &str) -> Value {
+    let (key_ref, whole, volume, volume_name) = match kind {
+        Referred::ConfigMap => ("configMapKeyRef", "configMapRef", "configMap", "name"),
+        Referred::Secret => ("secretKeyRef", "secretRef", "secret", "secretName"),
+    };
+    json!({
+        "initContainers": [{"name": "init", "env": [
+            {"name": "A", "valueFrom": {key_ref: {"name": name, "key": key}}},
+        ]}],
+        "containers": [
+            {"name": "app", "env": [
+                {"name": "NOTE", "value": "setings"},
+                {"name": "A", "valueFrom": {key_ref: {"name": name, "key": key}}},
+                {"name": "B", "valueFrom": {key_ref: {"name": "others", "key": "mdoe"}}},
+                {"name": "C", "valueFrom": {key_ref: {"name": name, "key": "other"}}},
+                {"name": "D", "valueFrom": {key_ref: {"name": "setings", "key": "mdoe", "optional": true}}},
+            ], "envFrom": [{whole: {"name": name}}, {whole: {"name": "setings", "optional": true}}]},
+        ],
+        "volumes": [
+            {"name": "setings", volume: {volume_name: name, "items": [{"key": key, "path": "x"}]}},
+            {"name": "all", "projected": {"sources": [{volume: {"name": name}}]}},
+        ],
+    })
+}
+
+#[test]
+fn a_reference_is_corrected_wherever_it_must_lead_somewhere_and_nowhere_else() {
+    for kind in [Referred::ConfigMap, Referred::Secret] {
+        assert_eq!(
+            changed(&reference(kind, None), &spec(kind, "setings", "mode")),
+            spec(kind, "settings", "mode")
+        );
+        assert_eq!(
+            changed(
+                &reference(kind, Some("mdoe")),
+                &spec(kind, "settings", "mdoe")
+            ),
+            spec(kind, "settings", "mode")
+        );
+    }
+    // a Secret of that name is another thing
+    let original = world::deployment(&spec(Referred::Secret, "setings", "mode"));
+    assert!(matches!(
+        change(&settings(None), &original),
+        Err(NotApplicable::Changed { .. })
+    ));
+}
+
+#[test]
+fn only_the_port_of_the_probe_is_corrected() {
+    for way in ["httpGet", "tcpSocket"] {
+        let spec = |port: u16| {
+            json!({"containers": [
+                {"name": "other", "livenessProbe": {way: {"port": 8081}}},
+                {"name": "app", "livenessProbe": {way: {"port": port}}, "readinessProbe": {way: {"port": 8081}}},
+            ]})
+        };
+        assert_eq!(changed(&probe(), &spec(8081)), spec(8080));
+        let by_now = change(&probe(), &world::deployment(&spec(9000)));
+        assert!(matches!(by_now, Err(NotApplicable::Changed { .. })));
+    }
+}
+
+#[test]
+fn only_the_label_of_the_node_selector_is_corrected() {
+    let spec = |disk: &str| json!({"nodeSelector": {"example.org/disk": disk, "zone": "sdd"}, "containers": []});
+    assert_eq!(changed(&selector(), &spec("sdd")), spec("ssd"));
+    let by_now = change(&selector(), &world::deployment(&spec("hdd")));
+    assert!(matches!(by_now, Err(NotApplicable::Changed { .. })));
+}
+
+#[test]
+fn what_stands_elsewhere_by_now_is_not_taken_back() {
+    let original = world::deployment(&spec(Referred::ConfigMap, "setings", "mode"));
+    let Change::Patch { forward, inverse } = change(&settings(None), &original).unwrap() else {
+        unreachable!("a patch was expected")
+    };
+    let mut object = original;
+    apply(&mut object, &forward).unwrap();
+    let containers = object
+        .pointer_mut("/spec/template/spec/containers")
+        .unwrap();
+    containers
+        .as_array_mut()
+        .unwrap()
+        .insert(0, json!({"name": "proxy"}));
+    assert!(apply(&mut object, &inverse).is_err());
+}
+
+/// A Service or an Ingress after the change, which has been taken back in between.
+fn changed_support(action: &Action, kind: SupportKind, spec: &Value) -> Value {
+    let version = if kind == SupportKind::Ingress {
+        "networking.k8s.io/v1"
+    } else {
+        "v1"
+    };
+    let reference = WorkloadRef {
+        kind: WorkloadKind::Support(kind),
+        namespace: "shop".into(),
+        name: "cart".into(),
+    };
+    let original = json!({
+        "apiVersion": version, "kind": reference.kind.as_str(),
+        "metadata": {"name": "cart", "namespace": "shop", "uid": "u"}, "spec": spec
+    });
+    let cluster = world::cluster(std::slice::from_ref(&original));
+    let workload = cluster.workload(&reference).unwrap();
+    let treatment = action.treatment();
+    assert!(!treatment.holds(&workload));
+    let Change::Patch { forward, inverse } = action.change(&workload, AttemptId(7)).unwrap() else {
+        unreachable!("a patch was expected")
+    };
+    let mut object = original.clone();
+    apply(&mut object, &forward).unwrap();
+    let cluster = world::cluster(std::slice::from_ref(&object));
+    let after = cluster.workload(&reference).unwrap();
+    assert!(treatment.holds(&after) && treatment.is_seen(&after));
+    assert!(action.change(&after, AttemptId(8)).is_err());
+    let spec_after = object["spec"].clone();
+    apply(&mut object, &inverse).unwrap();
+    assert_eq!(object["spec"], original["spec"]);
+    spec_after
+}
+
+#[test]
+fn a_service_gets_its_selector_or_the_target_of_one_port() {
+    let spec = |app: &str, target: &str| {
+        json!({"selector": {"app": app, "tier": "web"}, "ports": [
+            {"port": 443, "targetPort": "htpp"}, {"port": 80, "targetPort": target}
+        ]})
+    };
+    let labels = |app: &str| json!({"app": app, "tier": "web"});
+    let selector = Action::FixService(FixService {
+        port: None,
+        from: labels("crat"),
+        to: labels("cart"),
+    });
+    assert_eq!(
+        changed_support(&selector, SupportKind::Service, &spec("crat", "x")),
+        spec("cart", "x")
+    );
+    let target = Action::FixService(FixService {
+        port: Some(80),
+        from: json!("htpp"),
+        to: json!("http"),
+    });
+    assert_eq!(
+        changed_support(&target, SupportKind::Service, &spec("cart", "htpp")),
+        spec("cart", "http")
+    );
+}
+
+#[test]
+fn an_ingress_leads_to_another_service_or_port_wherever_it_led_there() {
+    let spec = |service: &str, port: u16| {
+        let backend =
+            |name: &str, port: u16| json!({"service": {"name": name, "port": {"number": port}}});
+        json!({
+            "defaultBackend": backend(service, port),
+            "rules": [{"http": {"paths": [
+                {"path": "/", "pathType": "Prefix", "backend": backend(service, port)},
+                {"path": "/other", "pathType": "Prefix", "backend": backend("other", 8080)},
+            ]}}]
+        })
+    };
+    let service = Action::FixIngress(FixIngress {
+        port_of: None,
+        from: json!("crat"),
+        to: json!("cart"),
+    });
+    assert_eq!(
+        changed_support(&service, SupportKind::Ingress, &spec("crat", 80)),
+        spec("cart", 80)
+    );
+    let port = Action::FixIngress(FixIngress {
+        port_of: Some("cart".into()),
+        from: json!({"number": 8080}),
+        to: json!({"number": 80}),
+    });
+    assert_eq!(
+        changed_support(&port, SupportKind::Ingress, &spec("cart", 8080)),
+        spec("cart", 80)
+    );
+}
