@@ -93,6 +93,8 @@ pub struct Keys {
     pub config_maps: BTreeMap<String, BTreeSet<String>>,
     /// Secrets. Their values never come here.
     pub secrets: BTreeMap<String, BTreeSet<String>>,
+    /// The Secrets with credentials for registries, which configure no program.
+    pub pull_secrets: BTreeSet<String>,
 }
 
 /// What bounds a container's memory in a namespace.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use akeso_core::{
-    evidence::{Answer, Bounds, Keys, Life, ListedKind, Objects, Question},
+    evidence::{Answer, Bounds, Life, ListedKind, Objects, Question},
     for_each_listed_kind,
     quantity::Bytes,
 };
@@ -103,12 +103,8 @@ async fn logs(
 async fn keys(client: &Client, namespace: &str) -> kube::Result<Answer> {
     let all = ListParams::default();
     let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    let (config_maps, secrets) =
+    let (config_maps, mut keys) =
         tokio::try_join!(config_maps.list(&all), secrets::keys(client, namespace))?;
-    let mut keys = Keys {
-        secrets,
-        ..Keys::default()
-    };
     for map in config_maps {
         let name = map.metadata.name.unwrap_or_default();
         if name != "kube-root-ca.crt" {

@@ -4,8 +4,9 @@
 //! So the answers are parsed here, into types that leave the values out where they are not needed,
 //! and an error says no more than that there was one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use akeso_core::evidence::Keys;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{
     Client, Resource,
@@ -51,28 +52,27 @@ struct PullSecretData {
     docker_config: Option<ByteString>,
 }
 
-/// The names and keys of the Secrets that configure programs.
-pub(crate) async fn keys(
-    client: &Client,
-    namespace: &str,
-) -> kube::Result<BTreeMap<String, BTreeSet<String>>> {
+/// The names and keys of the Secrets that configure programs, and the names of those with
+/// credentials for registries.
+pub(crate) async fn keys(client: &Client, namespace: &str) -> kube::Result<Keys> {
     let request = requests(namespace).list(&ListParams::default());
     let list: List = read(client, request).await?;
-    Ok(list
-        .items
-        .into_iter()
-        // tokens, releases and pull secrets are no configuration of a program
-        .filter(|secret| {
-            secret
-                .kind
-                .as_deref()
-                .is_none_or(|kind| kind == "Opaque" || kind == "kubernetes.io/basic-auth")
-        })
-        .map(|secret| {
-            let keys = secret.data.into_iter().flatten().map(|(key, _)| key);
-            (secret.metadata.name, keys.collect())
-        })
-        .collect())
+    let mut keys = Keys::default();
+    for secret in list.items {
+        let name = secret.metadata.name;
+        match secret.kind.as_deref() {
+            None | Some("Opaque" | "kubernetes.io/basic-auth") => {
+                let names = secret.data.into_iter().flatten().map(|(key, _)| key);
+                keys.secrets.insert(name, names.collect());
+            }
+            Some("kubernetes.io/dockerconfigjson" | "kubernetes.io/dockercfg") => {
+                keys.pull_secrets.insert(name);
+            }
+            // tokens and releases are no configuration of a program
+            Some(_) => {}
+        }
+    }
+    Ok(keys)
 }
 
 /// The `.dockerconfigjson` of a pull secret, if there is one.

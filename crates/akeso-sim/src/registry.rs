@@ -4,6 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use akeso_core::{evidence::ImageAnswer, image_reference::ImageReference};
 
+/// At this host nobody answers, as on the devcluster.
+const CLOSED: &str = "closed.registry.test";
+/// This host has the images of Docker Hub, for whoever has its user and password.
+const PRIVATE: &str = "private.registry.test";
+const PASSWORD: &str = "devcluster";
+
 /// The images that exist, and those that the node has pulled.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
@@ -22,7 +28,10 @@ pub(crate) struct PullError {
 
 /// A reference in full: `docker.io/library/nginx` and `latest`.
 fn in_full(reference: &ImageReference) -> (String, String) {
-    let host = reference.host.as_deref().unwrap_or("docker.io");
+    let host = match reference.host.as_deref() {
+        None | Some(PRIVATE) => "docker.io",
+        Some(host) => host,
+    };
     let path = if host == "docker.io" && !reference.path.contains('/') {
         format!("library/{}", reference.path)
     } else {
@@ -32,6 +41,12 @@ fn in_full(reference: &ImageReference) -> (String, String) {
         format!("{host}/{path}"),
         reference.effective_tag().to_owned(),
     )
+}
+
+/// Whether a `.dockerconfigjson` opens the private registry.
+fn opens(docker_config: &str) -> bool {
+    let config: serde_json::Value = serde_json::from_str(docker_config).unwrap_or_default();
+    config["auths"][PRIVATE]["password"] == PASSWORD
 }
 
 impl Registry {
@@ -62,13 +77,18 @@ impl Registry {
 
     /// What the registry says of a reference; nothing if it cannot be reached.
     pub(crate) fn ask(&self, reference: &str) -> Option<ImageAnswer> {
+        let Some(reference) = ImageReference::parse(reference) else {
+            return (!self.is_cut_off).then_some(ImageAnswer::NoSuchRepository);
+        };
+        let is_away = matches!(reference.host.as_deref(), Some(CLOSED | PRIVATE));
+        (!is_away).then(|| self.look_up(&reference))?
+    }
+
+    fn look_up(&self, reference: &ImageReference) -> Option<ImageAnswer> {
         if self.is_cut_off {
             return None;
         }
-        let Some(reference) = ImageReference::parse(reference) else {
-            return Some(ImageAnswer::NoSuchRepository);
-        };
-        let (repository, tag) = in_full(&reference);
+        let (repository, tag) = in_full(reference);
         Some(match self.repositories.get(&repository) {
             None => ImageAnswer::NoSuchRepository,
             Some(tags) if tags.contains(&tag) => ImageAnswer::Exists,
@@ -83,14 +103,22 @@ impl Registry {
         ImageReference::parse(image).map_or_else(
             || image.to_owned(),
             |reference| {
+                if reference.host.as_deref() == Some(PRIVATE) {
+                    return reference.to_string();
+                }
                 let (repository, tag) = in_full(&reference);
                 format!("{repository}:{tag}")
             },
         )
     }
 
-    /// Whether the kubelet can have the image.
-    pub(crate) fn pull(&self, image: &str, policy: &str) -> Result<(), PullError> {
+    /// Whether the kubelet can have the image, with the pod's credentials.
+    pub(crate) fn pull(
+        &self,
+        image: &str,
+        policy: &str,
+        credentials: &[String],
+    ) -> Result<(), PullError> {
         let Some(reference) = ImageReference::parse(image) else {
             let message = format!(
                 "Failed to apply default image tag \"{image}\": couldn't parse image name \"{image}\": invalid reference format"
@@ -112,7 +140,28 @@ impl Registry {
                 message,
             });
         }
-        match self.ask(image) {
+        let why = match reference.host.as_deref() {
+            Some(CLOSED) => Some(format!(
+                "failed to do request: Head \"http://127.0.0.1:9/v2/{}/manifests/{}?ns={CLOSED}\": dial tcp 127.0.0.1:9: connect: connection refused",
+                reference.path,
+                reference.effective_tag()
+            )),
+            Some(PRIVATE) if !credentials.iter().any(|it| opens(it)) => Some(format!(
+                "pulling from host {PRIVATE} failed with status code [manifests {}]: 401 Unauthorized",
+                reference.effective_tag()
+            )),
+            Some(_) | None => None,
+        };
+        if let Some(why) = why {
+            let message = format!(
+                "failed to pull and unpack image \"{name}\": failed to resolve reference \"{name}\": {why}"
+            );
+            return Err(PullError {
+                reason: "ErrImagePull",
+                message,
+            });
+        }
+        match self.look_up(&reference) {
             Some(ImageAnswer::Exists) => Ok(()),
             Some(ImageAnswer::NoSuchTag { .. } | ImageAnswer::NoSuchRepository) => {
                 let message = format!(
@@ -181,7 +230,9 @@ mod tests {
 
     #[test]
     fn a_failed_pull_is_told_in_the_words_of_containerd() {
-        let error = registry().pull("nginx:9.99", "IfNotPresent").unwrap_err();
+        let error = registry()
+            .pull("nginx:9.99", "IfNotPresent", &[])
+            .unwrap_err();
         assert_eq!(error.reason, "ErrImagePull");
         assert_eq!(
             error.message,
@@ -195,8 +246,8 @@ mod tests {
         registry.keep("nginx:1.27");
         registry.cut_off();
         assert_eq!(registry.ask("nginx:1.27"), None);
-        assert_eq!(registry.pull("nginx:1.27", "IfNotPresent"), Ok(()));
-        assert!(registry.pull("nginx:1.27", "Always").is_err());
-        assert!(registry.pull("nginx:latest", "IfNotPresent").is_err());
+        assert_eq!(registry.pull("nginx:1.27", "IfNotPresent", &[]), Ok(()));
+        assert!(registry.pull("nginx:1.27", "Always", &[]).is_err());
+        assert!(registry.pull("nginx:latest", "IfNotPresent", &[]).is_err());
     }
 }

@@ -120,6 +120,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         Sign::ImagePull { .. }
         | Sign::OutOfMemory(_)
         | Sign::Config
+        | Sign::Mount { .. }
         | Sign::Start
         | Sign::Unschedulable
         | Sign::RolloutOverdue
@@ -190,6 +191,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::ImagePull { .. }
         | Sign::OutOfMemory(_)
         | Sign::Config
+        | Sign::Mount { .. }
         | Sign::Start
         | Sign::Unschedulable
         | Sign::RolloutOverdue

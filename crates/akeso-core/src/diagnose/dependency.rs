@@ -24,7 +24,7 @@ static WEBHOOK: LazyLock<Option<Regex>> =
 /// The dependency of a symptom in a namespace, by kind and name.
 pub(super) fn of(symptom: &Symptom, namespace: &str) -> Option<String> {
     match &symptom.sign {
-        Sign::Config => [&MISSING, &NO_KEY].into_iter().find_map(|pattern| {
+        Sign::Config | Sign::Mount { .. } => [&MISSING, &NO_KEY].into_iter().find_map(|pattern| {
             let found = pattern.as_ref()?.captures(&symptom.message)?;
             let is_map = found[1].eq_ignore_ascii_case("configmap");
             let kind = if is_map { "ConfigMap" } else { "Secret" };

@@ -10,9 +10,7 @@ use k8s_openapi::api::{
     networking::v1::NetworkPolicy,
 };
 
-use super::{
-    Diagnosis, Examination, Family, Fault, Remedy, last_lines, probe_failing, undo, unknown_crash,
-};
+use super::{Diagnosis, Examination, Family, Fault, Remedy, last_lines, undo, unknown_crash};
 use crate::{
     cluster::{Cluster, Key, Kind, ObjectRef, in_namespace, is_ready, selects},
     observe::{Probe, Sign, Symptom},
@@ -47,6 +45,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::ImagePull { .. }
         | Sign::OutOfMemory(_)
         | Sign::Config
+        | Sign::Mount { .. }
         | Sign::Start
         | Sign::Unschedulable
         | Sign::RolloutOverdue
@@ -92,6 +91,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::ImagePull { .. }
         | Sign::OutOfMemory(_)
         | Sign::Config
+        | Sign::Mount { .. }
         | Sign::Start
         | Sign::Unschedulable
         | Sign::RolloutOverdue
@@ -115,14 +115,14 @@ fn told_by_probe(examination: &Examination<'_>, symptom: &Symptom) -> Option<Unr
     let Sign::Probe { probe } = &symptom.sign else {
         return None;
     };
-    let spec = probe_failing::spec(examination.container(symptom)?, *probe)?;
+    let spec = probe.of(examination.container(symptom)?)?;
     spec.exec.as_ref()?;
     let (_, said) = symptom.message.split_once(" probe failed: ")?;
     unreachable::last_in(said)
 }
 
 /// What stands between the workload and a Service that is there: its own DNS settings, or a
-/// NetworkPolicy; an empty text if nothing does. None if what it takes to know that has not come yet.
+/// `NetworkPolicy`; an empty text if nothing does. None if what it takes to know that has not come yet.
 fn between(examination: &Examination<'_>, found: &Unreachable) -> Option<String> {
     let workload = examination.workload;
     let own = workload.reference.namespace.as_str();

@@ -43,6 +43,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     if reference.digest.is_some() {
         return None; // who pins a digest means that digest
     }
+    let is_hidden = image_unavailable::is_hidden(symptom);
     // asked together: each round trip keeps the workload broken for longer
     let candidates = repositories_like(examination, &reference);
     let answers: Vec<_> = candidates
@@ -64,8 +65,11 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         }
         Answer::Image(ImageAnswer::NoSuchRepository) => {
             let alike = candidates.into_iter().zip(answers?);
-            confirmed_repository(&reference, alike)?
+            // a repository of somebody's own may be there for whoever has the credentials
+            confirmed_repository(&reference, alike)
+                .filter(|(fixed, _)| !is_hidden || fixed.is_official())?
         }
+        Answer::Unknown { .. } if is_hidden => return None,
         Answer::Unknown { why } => unconfirmed(examination, &reference, why)?,
         // it exists by now: see `image_back_off`
         Answer::Image(ImageAnswer::Exists)

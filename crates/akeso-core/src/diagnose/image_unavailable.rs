@@ -1,6 +1,5 @@
 //! Fault `image-unavailable`: the image cannot be pulled, and no correction can be proven. The
-//! previous revision's image is put back where it is proven; otherwise a person is asked. A
-//! registry that cannot be reached, or that limits the rate, is waited for.
+//! previous revision's image is put back where it is proven; otherwise a person is asked.
 
 use super::{Diagnosis, Examination, Family, Fault, Remedy};
 use crate::{
@@ -15,7 +14,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "image-unavailable",
     family: Family::Image,
     signs: "the image cannot be pulled, and nothing proves what was meant",
-    does: "puts the image of the last good revision back; waits where the registry does not answer or limits the rate",
+    does: "puts the image of the last good revision back; waits where nothing says why",
     never: "guesses another image",
     diagnose,
 };
@@ -44,19 +43,9 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             90,
             remedy,
         )
-    } else if is_refused(&symptom.message) {
-        let advice = advice(
-            "the registry refuses the pull: check the name and the pod's imagePullSecrets"
-                .to_owned(),
-        );
-        (
-            format!("may not pull the image {image}"),
-            80,
-            Remedy::Person(advice),
-        )
     } else {
         // `ErrImagePull` carries the cause, `ImagePullBackOff` sometimes only that it backs off
-        let why = "the registry could not be reached; the kubelet tries again".to_owned();
+        let why = "the kubelet does not say why; it tries again".to_owned();
         (
             format!("could not pull the image {image}"),
             60,
@@ -80,6 +69,9 @@ pub(super) fn is_missing(symptom: &Symptom) -> bool {
         "invalid reference format",
     ];
     let message = symptom.message.to_lowercase();
+    if message.contains("no match for platform") {
+        return false; // it is there, for other nodes
+    }
     // Docker Hub says so of official names that do not exist; elsewhere it is about credentials
     let Sign::ImagePull { image } = &symptom.sign else {
         return false;
@@ -91,7 +83,17 @@ pub(super) fn is_missing(symptom: &Symptom) -> bool {
     symptom.reason == "InvalidImageName" || SIGNS.iter().any(|sign| message.contains(sign))
 }
 
-fn is_refused(message: &str) -> bool {
+/// Whether the registry does not tell a missing repository from one that it hides. Docker Hub
+/// says so of official names that do not exist; elsewhere it is as likely about credentials.
+pub(super) fn is_hidden(symptom: &Symptom) -> bool {
+    let Sign::ImagePull { image } = &symptom.sign else {
+        return false;
+    };
+    symptom.message.contains("may require authorization")
+        && !ImageReference::parse(image).is_some_and(|image| image.is_official())
+}
+
+pub(super) fn is_refused(message: &str) -> bool {
     const SIGNS: [&str; 5] = [
         "unauthorized",
         "forbidden",

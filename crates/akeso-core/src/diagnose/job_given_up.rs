@@ -72,6 +72,7 @@ fn backoff(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis
         | Sign::ImagePull { .. }
         | Sign::OutOfMemory(_)
         | Sign::Config
+        | Sign::Mount { .. }
         | Sign::Start
         | Sign::Probe { .. }
         | Sign::Unschedulable

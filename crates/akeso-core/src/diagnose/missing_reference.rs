@@ -29,7 +29,7 @@ pub(super) const FAULT: Fault = Fault {
 };
 
 /// The kubelet's words for an object: `configmap "settings" not found`.
-static NO_OBJECT: LazyLock<Option<Regex>> =
+pub(super) static NO_OBJECT: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"(?i)\b(configmap|secret) "([^"]+)" not found"#).ok());
 /// ... and for a key: `couldn't find key HOST in ConfigMap shop/settings`.
 static NO_KEY: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -37,7 +37,7 @@ static NO_KEY: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// What is missing, in the kubelet's words.
-struct Missing {
+pub(super) struct Missing {
     is_map: bool,
     name: String,
     key: Option<String>,
@@ -66,7 +66,9 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         format!(", which {} refers to", fields.join(" and "))
     };
     let namespace = &examination.workload.reference.namespace;
-    let hint = keys.and_then(|keys| missing.meant(container, keys));
+    let needed = missing.variables(container).into_iter();
+    let needed = needed.map(|(_, key)| key.to_owned()).collect();
+    let hint = keys.and_then(|keys| missing.meant(&needed, keys));
     let what = missing.to_text();
     let says = format!(
         "cannot be configured: {what} does not exist in namespace {namespace}{by}{}",
@@ -79,33 +81,35 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             why: format!("{what} is there by now; the kubelet tries again"),
         }
     } else {
-        let kind = if missing.is_map {
-            "configmap"
-        } else {
-            "secret"
-        };
-        let command = match &missing.key {
-            // describing a Secret shows its keys and no values
-            Some(_) => format!("kubectl -n {namespace} describe {kind} {}", missing.name),
-            None => format!("kubectl -n {namespace} get {kind}s"),
-        };
+        let command = missing.command(namespace);
         let why = format!("create {what}, or let the pod template refer to what exists");
         let slip = || missing.slip(examination, keys?);
         undo::or_step(examination, slip, Advice { why, command })
     };
-    let detail = match &missing.key {
-        Some(key) => format!("{}/{key}", missing.name),
-        None => missing.name.clone(),
-    };
     Some(
         examination
             .diagnosis(&FAULT, symptom, says, 95, remedy)
-            .with_detail(&detail)
+            .with_detail(&missing.detail())
             .with_evidence([symptom.message.clone()]),
     )
 }
 
 impl Missing {
+    pub(super) fn object(is_map: bool, name: &str) -> Self {
+        Self {
+            is_map,
+            name: name.to_owned(),
+            key: None,
+        }
+    }
+
+    pub(super) fn key(is_map: bool, name: &str, key: &str) -> Self {
+        Self {
+            key: Some(key.to_owned()),
+            ..Self::object(is_map, name)
+        }
+    }
+
     fn of(message: &str) -> Option<Self> {
         let read = |found: &Captures<'_>, kind: usize| Self {
             is_map: found[kind].eq_ignore_ascii_case("configmap"),
@@ -119,7 +123,25 @@ impl Missing {
             .or_else(|| key().map(|found| read(&found, 2)))
     }
 
-    fn to_text(&self) -> String {
+    /// What tells it from another that is missing.
+    pub(super) fn detail(&self) -> String {
+        match &self.key {
+            Some(key) => format!("{}/{key}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    /// How to see what there is instead.
+    pub(super) fn command(&self, namespace: &str) -> String {
+        let kind = if self.is_map { "configmap" } else { "secret" };
+        match &self.key {
+            // describing a Secret shows its keys and no values
+            Some(_) => format!("kubectl -n {namespace} describe {kind} {}", self.name),
+            None => format!("kubectl -n {namespace} get {kind}s"),
+        }
+    }
+
+    pub(super) fn to_text(&self) -> String {
         let kind = if self.is_map { "ConfigMap" } else { "Secret" };
         match &self.key {
             Some(key) => format!("the key {key} of {kind} {}", self.name),
@@ -166,7 +188,7 @@ impl Missing {
         sources.chain(variables).collect()
     }
 
-    fn is_there_by_now(&self, keys: &Keys) -> bool {
+    pub(super) fn is_there_by_now(&self, keys: &Keys) -> bool {
         self.objects(keys)
             .get(&self.name)
             .is_some_and(|has| self.key.as_ref().is_none_or(|key| has.contains(key)))
@@ -235,8 +257,8 @@ impl Missing {
         }
     }
 
-    /// What is there and may have been meant.
-    fn meant(&self, container: &Container, keys: &Keys) -> Option<String> {
+    /// What is there and may have been meant; it must have the keys that are needed.
+    pub(super) fn meant(&self, needed: &BTreeSet<String>, keys: &Keys) -> Option<String> {
         let objects = self.objects(keys);
         if let Some(key) = &self.key {
             let has = objects.get(&self.name)?;
@@ -247,11 +269,6 @@ impl Missing {
                 _ => format!("it has {}", listed(has)),
             });
         }
-        let needed: BTreeSet<_> = self
-            .variables(container)
-            .into_iter()
-            .map(|(_, key)| key.to_owned())
-            .collect();
         let close = objects
             .iter()
             .filter(|(name, _)| is_close(&self.name, name));

@@ -13,6 +13,8 @@ mod dependency_unreachable;
 mod exits_successfully;
 mod image;
 mod image_back_off;
+mod image_malformed;
+mod image_never_pulled;
 mod image_unavailable;
 mod ingress_backend;
 mod injected_container;
@@ -22,6 +24,8 @@ mod job_given_up;
 mod limit_range;
 mod missing_reference;
 mod missing_variable;
+mod missing_volume_source;
+mod mount_failed;
 mod near_right;
 mod node_cordoned;
 mod node_selector_unmatched;
@@ -35,7 +39,9 @@ mod probe_too_eager;
 mod probe_wrong_answer;
 mod probe_wrong_port;
 mod program_not_found;
+mod pull_refused;
 mod quota_exceeded;
+mod registry_unavailable;
 mod request_too_large;
 mod rollout_blocked;
 mod rollout_overdue;
@@ -50,6 +56,7 @@ mod unknown_crash;
 mod unschedulable;
 mod variable_names;
 mod webhook_unavailable;
+mod wrong_architecture;
 
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -201,10 +208,17 @@ pub const FAULTS: &[Fault] = &[
     old_pod_held::FAULT,
     image::FAULT,
     image_back_off::FAULT,
+    image_malformed::FAULT,
+    image_never_pulled::FAULT,
+    registry_unavailable::FAULT,
+    pull_refused::FAULT,
+    wrong_architecture::FAULT,
     image_unavailable::FAULT,
     out_of_memory::FAULT,
     missing_variable::FAULT,
     missing_reference::FAULT,
+    missing_volume_source::FAULT,
+    mount_failed::FAULT,
     container_config::FAULT,
     program_not_found::FAULT,
     bad_command::FAULT,

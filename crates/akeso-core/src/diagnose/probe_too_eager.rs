@@ -38,7 +38,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         return None;
     };
     let container = examination.container(symptom)?;
-    let spec = probe_failing::spec(container, *probe)?;
+    let spec = probe.of(container)?;
     let log = examination.crash_log(symptom)?;
     let last = last_lines(log, 1).pop()?;
     let is_starting = STARTING.as_ref().is_some_and(|it| it.is_match(&last));

@@ -59,6 +59,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         Sign::ImagePull { .. }
         | Sign::OutOfMemory(_)
         | Sign::Config
+        | Sign::Mount { .. }
         | Sign::Probe { .. }
         | Sign::Unschedulable
         | Sign::RolloutOverdue

@@ -45,14 +45,12 @@ fn kept_running(look: &Look<'_>, pod: &Pod) -> Option<Symptom> {
         .iter()
         .flatten()
         .partition(|it| ended_well(it).is_none());
-    let serves = |status: &&ContainerStatus| {
+    let is_no_work = |status: &&ContainerStatus| {
         let is_up = status.state.as_ref().is_some_and(|it| it.running.is_some());
         let mut containers = spec.containers.iter();
         is_up && containers.any(|it| it.name == status.name && is_server(it))
     };
-    let server = running
-        .first()
-        .filter(|_| running.iter().all(|it| serves(it)))?;
+    let server = running.first().filter(|_| running.iter().all(is_no_work))?;
     let last = ended.iter().filter_map(|it| ended_well(it)).max()?;
     if !look.has_lasted(last, TIME_TO_END) {
         return None;

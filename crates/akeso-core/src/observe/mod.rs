@@ -7,6 +7,7 @@
 mod containers;
 pub(crate) mod ingresses;
 mod jobs;
+mod mounts;
 mod probes;
 mod rollout;
 mod scheduling;
@@ -71,6 +72,11 @@ pub enum Sign {
     OutOfMemory(Crash),
     /// The container cannot be configured: a ConfigMap, Secret or key is missing.
     Config,
+    /// The kubelet cannot mount a volume of the pod.
+    Mount {
+        /// The volume's name in the pod's spec.
+        volume: String,
+    },
     /// The container's program cannot be started.
     Start,
     /// A probe fails.
@@ -201,6 +207,7 @@ impl Symptom {
             Sign::ImagePull { .. }
             | Sign::OutOfMemory(_)
             | Sign::Config
+            | Sign::Mount { .. }
             | Sign::Start
             | Sign::Probe { .. }
             | Sign::Unschedulable
@@ -267,6 +274,7 @@ type Family = fn(&Look<'_>) -> Vec<Symptom>;
 /// The families of symptoms. To add one, add its file and a line here.
 const FAMILIES: &[Family] = &[
     containers::symptoms,
+    mounts::symptoms,
     probes::symptoms,
     scheduling::symptoms,
     rollout::symptoms,

@@ -235,6 +235,7 @@ mod tests {
         Keys {
             config_maps: collect(maps),
             secrets: collect(secrets),
+            ..Keys::default()
         }
     }
 

@@ -87,6 +87,7 @@ fn took(symptom: &Symptom) -> SignedDuration {
         Sign::Crash(crash) | Sign::OutOfMemory(crash) => lifetime(crash),
         Sign::ImagePull { .. }
         | Sign::Config
+        | Sign::Mount { .. }
         | Sign::Start
         | Sign::Probe { .. }
         | Sign::Unschedulable

@@ -13,6 +13,8 @@ mod access;
 mod changes;
 mod explain;
 mod faults_page;
+mod images;
+mod mounts;
 mod observe;
 mod placement;
 mod pods_refused;

@@ -17,7 +17,12 @@ const NOW: &str = "2026-01-01T12:00:00Z";
 
 /// The diagnoses of `shop/web` with this container and status, when its log and the keys of the
 /// namespace are these.
-fn diagnoses(container: &Value, status: &Value, log: &str, keys: &Keys) -> Vec<Diagnosis> {
+pub(crate) fn diagnoses(
+    container: &Value,
+    status: &Value,
+    log: &str,
+    keys: &Keys,
+) -> Vec<Diagnosis> {
     let cluster = world::cluster(&[
         world::deployment(&json!({"containers": [container]})),
         world::replica_set(),
@@ -42,19 +47,19 @@ fn diagnoses(container: &Value, status: &Value, log: &str, keys: &Keys) -> Vec<D
     }
 }
 
-fn only(mut diagnoses: Vec<Diagnosis>) -> Diagnosis {
+pub(crate) fn only(mut diagnoses: Vec<Diagnosis>) -> Diagnosis {
     assert_eq!(diagnoses.len(), 1, "{diagnoses:?}");
     diagnoses.remove(0)
 }
 
-fn status(reason: &str, message: &str, last: &Value) -> Value {
+pub(crate) fn status(reason: &str, message: &str, last: &Value) -> Value {
     json!({
         "name": "app", "image": "", "imageID": "", "ready": false, "restartCount": 4,
         "state": {"waiting": {"reason": reason, "message": message}}, "lastState": last
     })
 }
 
-fn crashed(code: i32) -> Value {
+pub(crate) fn crashed(code: i32) -> Value {
     let reason = if code == 0 { "Completed" } else { "Error" };
     let last = json!({"terminated": {
         "reason": reason, "exitCode": code,
@@ -63,7 +68,7 @@ fn crashed(code: i32) -> Value {
     status("CrashLoopBackOff", "back-off 40s", &last)
 }
 
-fn keys(config_maps: &[(&str, &[&str])]) -> Keys {
+pub(crate) fn keys(config_maps: &[(&str, &[&str])]) -> Keys {
     let keys_of = |keys: &[&str]| keys.iter().map(|&key| key.to_owned()).collect();
     Keys {
         config_maps: config_maps

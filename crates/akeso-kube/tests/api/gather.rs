@@ -79,6 +79,7 @@ async fn of_secrets_only_names_and_keys_come_out() {
             ("login".to_owned(), set(&["PASSWORD", "USER"])),
             ("empty".to_owned(), set(&[])),
         ]),
+        pull_secrets: set(&["pull"]),
     };
     assert_eq!(answer, Answer::Keys(expected));
 }

@@ -30,6 +30,13 @@ pub(super) fn next_backoff(last: Option<SignedDuration>) -> SignedDuration {
     })
 }
 
+/// How long after the `nth` failure to mount a pod's volumes, from 1, it is tried again.
+pub(super) fn next_mount(nth: u32) -> SignedDuration {
+    const LONGEST: SignedDuration = SignedDuration::from_secs(122);
+    let doubled = 1_i64.checked_shl(nth.min(9) - 1).unwrap_or(i64::MAX);
+    SignedDuration::from_millis(500 * doubled).min(LONGEST)
+}
+
 /// When the kubelet, which looks every [`RESYNC`], finds that a back-off is over.
 pub(super) fn backoff_end(from: Timestamp, delay: SignedDuration) -> Timestamp {
     // every back-off of the series is a multiple of the first one

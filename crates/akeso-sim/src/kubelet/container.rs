@@ -86,6 +86,8 @@ pub(super) struct Setting<'a> {
     pub(super) behaviour: Behaviour,
     pub(super) variables: Result<BTreeMap<String, String>, String>,
     pub(super) registry: &'a Registry,
+    /// The `.dockerconfigjson` of each of the pod's pull secrets.
+    pub(super) credentials: Vec<String>,
     pub(super) restarts: RestartPolicy,
     /// `POD_NAMESPACE(UID)`, as in the kubelet's messages.
     pub(super) pod: String,
@@ -167,7 +169,10 @@ impl ContainerLife {
             .image_pull_policy
             .as_deref()
             .unwrap_or("IfNotPresent");
-        self.stage = match setting.registry.pull(&self.image, policy) {
+        self.stage = match setting
+            .registry
+            .pull(&self.image, policy, &setting.credentials)
+        {
             Ok(()) if setting.variables.is_ok() => Stage::Creating {
                 until: later(at, CREATE),
             },

@@ -76,17 +76,29 @@ fn service_links(store: &Store, namespace: &str) -> Variables {
     variables
 }
 
-fn config_map(store: &Store, namespace: &str, name: &str) -> Option<Variables> {
+pub(super) fn config_map(store: &Store, namespace: &str, name: &str) -> Option<Variables> {
     let map = store.get::<ConfigMap>(&Key::new(namespace, name))?;
     Some(map.data.clone().unwrap_or_default())
 }
 
-fn secret(store: &Store, namespace: &str, name: &str) -> Option<Variables> {
+pub(super) fn secret(store: &Store, namespace: &str, name: &str) -> Option<Variables> {
     let secret = store.get::<Secret>(&Key::new(namespace, name))?;
     let text = |(key, bytes): (&String, &k8s_openapi::ByteString)| {
         (key.clone(), String::from_utf8_lossy(&bytes.0).into_owned())
     };
     Some(secret.data.iter().flatten().map(text).collect())
+}
+
+/// The `.dockerconfigjson` of each of the pod's pull secrets.
+pub(super) fn credentials(store: &Store, pod: &Pod) -> Vec<String> {
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    let spec = pod.spec.as_ref();
+    let secrets = spec.and_then(|spec| spec.image_pull_secrets.as_ref());
+    secrets
+        .into_iter()
+        .flatten()
+        .filter_map(|named| secret(store, namespace, &named.name)?.remove(".dockerconfigjson"))
+        .collect()
 }
 
 fn from_source(

@@ -7,6 +7,7 @@ mod probes;
 mod process;
 mod shown;
 mod status;
+mod volumes;
 
 use akeso_core::{cluster::Key, evidence::Life};
 use jiff::{SignedDuration, Timestamp};
@@ -32,7 +33,10 @@ pub(crate) struct PodLife {
     /// The name of the pod's root owner, by which behaviours are found.
     workload: String,
     ip: String,
+    /// When its volumes are mounted and its sandbox is made, or tried again.
     sandbox_at: Timestamp,
+    has_sandbox: bool,
+    failed_mounts: u32,
     /// When it is gone, if it is being deleted.
     gone_at: Option<Timestamp>,
     /// Init containers first, in the order in which they are started.
@@ -77,6 +81,8 @@ impl PodLife {
             workload: world.root_name(&pod.metadata),
             ip: format!("10.244.{}.{}", number / 250, number % 250 + 2),
             sandbox_at: world.after(SANDBOX),
+            has_sandbox: false,
+            failed_mounts: 0,
             gone_at: None,
             containers,
         }
@@ -211,12 +217,22 @@ fn run(world: &World, pod: &Pod, life: &mut PodLife) -> Vec<crate::warnings::Say
     if world.now < life.sandbox_at {
         return sayings;
     }
+    if !life.has_sandbox {
+        let failed = volumes::failed(&world.store, pod);
+        if !failed.is_empty() {
+            life.failed_mounts += 1;
+            life.sandbox_at = world.after(backoff::next_mount(life.failed_mounts));
+            return failed;
+        }
+        life.has_sandbox = true;
+    }
     let spec = pod.spec.clone().unwrap_or_default();
     let containers = spec
         .init_containers
         .iter()
         .flatten()
         .chain(&spec.containers);
+    let credentials = environment::credentials(&world.store, pod);
     let [namespace, name, uid] = [
         &pod.metadata.namespace,
         &pod.metadata.name,
@@ -240,6 +256,7 @@ fn run(world: &World, pod: &Pod, life: &mut PodLife) -> Vec<crate::warnings::Say
             behaviour: world.behaviours.of(&life.workload, &container.name, image),
             variables: environment::environment(&world.store, pod, container),
             registry: &world.registry,
+            credentials: credentials.clone(),
             restarts,
             pod: format!("{name}_{namespace}({uid})"),
             name,

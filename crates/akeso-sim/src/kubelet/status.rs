@@ -72,7 +72,7 @@ pub(super) fn status(pod: &Pod, life: &PodLife, now: &Time) -> PodStatus {
     );
     set_condition(
         conditions,
-        condition("PodReadyToStartContainers", true, "", None),
+        condition("PodReadyToStartContainers", life.has_sandbox, "", None),
         now,
     );
     set_condition(

@@ -64,6 +64,11 @@ fn keys(world: &World, namespace: &str) -> Keys {
             .insert(map.metadata.name.clone().unwrap_or_default(), names);
     }
     for secret in world.store.list::<Secret>(namespace) {
+        if secret.type_.as_deref() == Some("kubernetes.io/dockerconfigjson") {
+            let name = secret.metadata.name.clone().unwrap_or_default();
+            keys.pull_secrets.insert(name);
+            continue;
+        }
         let names: BTreeSet<_> = secret
             .data
             .iter()

@@ -1,4 +1,4 @@
-//! Whether a NetworkPolicy stands between a workload and a Service. What cannot be judged for
+//! Whether a `NetworkPolicy` stands between a workload and a Service. What cannot be judged for
 //! certain (addresses, ports by name, namespaces that are not known) counts as allowed
 //! (<https://kubernetes.io/docs/concepts/services-networking/network-policies/>).
 

@@ -1,0 +1,226 @@
+//! Fault `missing-volume-source`: a ConfigMap, a Secret or a key of one that a volume is made of is
+//! not there, so that no container of the pod is started.
+
+use std::sync::LazyLock;
+
+use k8s_openapi::api::core::v1::{Container, KeyToPath, PodSpec, Volume};
+use regex::Regex;
+
+use super::{
+    Diagnosis, Examination, Family, Fault, Remedy,
+    missing_reference::{Missing, NO_OBJECT},
+    undo,
+};
+use crate::{
+    evidence::{Answer, Keys, Question},
+    observe::{Sign, Symptom},
+    plan::Advice,
+};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "missing-volume-source",
+    family: Family::Configuration,
+    signs: "a ConfigMap, a Secret or a key that a volume is made of does not exist (`FailedMount`, for more than 30 s)",
+    does: "puts the last good revision back, where its pods are ready; else names the volume, what is missing, and the one that is there and close to it",
+    never: "makes up a ConfigMap, a Secret or a key, refers to another one, or makes a volume optional",
+    diagnose,
+};
+
+/// The kubelet's words for a key, which do not name the object: `configmap references non-existent
+/// config key: a.conf`, `references non-existent secret key: a`.
+static NO_ITEM: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"references non-existent (config|secret) key: ([^\s,\]]+)").ok());
+
+/// A ConfigMap or Secret that a volume is made of.
+struct Source<'s> {
+    is_map: bool,
+    name: &'s str,
+    is_optional: bool,
+    items: &'s [KeyToPath],
+    /// Where it stands: `volumes[0].configMap`.
+    field: String,
+}
+
+impl<'s> Source<'s> {
+    fn of(
+        is_map: bool,
+        name: &'s str,
+        optional: Option<bool>,
+        items: Option<&'s Vec<KeyToPath>>,
+        field: String,
+    ) -> Self {
+        Self {
+            is_map,
+            name,
+            is_optional: optional == Some(true),
+            items: items.map(Vec::as_slice).unwrap_or_default(),
+            field,
+        }
+    }
+}
+
+fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
+    let Sign::Mount { volume } = &symptom.sign else {
+        return None;
+    };
+    let spec = examination.workload.pod_spec()?;
+    let mut volumes = spec.volumes.iter().flatten().enumerate();
+    let (place, volume) = volumes.find(|(_, known)| known.name == *volume)?;
+    let sources: Vec<_> = sources(place, volume)
+        .into_iter()
+        .filter(|source| !source.is_optional)
+        .collect();
+    let keys = match examination.ask(Question::Keys)? {
+        Answer::Keys(keys) => Some(keys),
+        Answer::Logs(_)
+        | Answer::Image(_)
+        | Answer::Bounds(_)
+        | Answer::Objects(_)
+        | Answer::Unknown { .. } => None,
+    };
+    let missing = missing(&symptom.message, &sources, keys);
+    let (first, _) = missing.first()?;
+    let namespace = &examination.workload.reference.namespace;
+    let told = |(missing, source): &(Missing, &Source<'_>)| {
+        let needed = source.items.iter().map(|item| item.key.clone()).collect();
+        let hint = keys.and_then(|keys| missing.meant(&needed, keys));
+        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        format!(
+            "{} does not exist in namespace {namespace}, which {} refers to{hint}",
+            missing.to_text(),
+            source.field
+        )
+    };
+    let says = format!(
+        "cannot mount its volume {}{}: {}",
+        volume.name,
+        users(spec, &volume.name),
+        missing.iter().map(told).collect::<Vec<_>>().join("; and ")
+    );
+    let is_there = |(missing, _): &(Missing, &Source<'_>)| {
+        keys.is_some_and(|keys| missing.is_there_by_now(keys))
+    };
+    let remedy = if missing.iter().all(is_there) {
+        Remedy::Wait {
+            why: format!(
+                "{} is there by now; the kubelet tries again",
+                first.to_text()
+            ),
+        }
+    } else {
+        let why = format!(
+            "create {}, or let the pod template refer to what exists",
+            first.to_text()
+        );
+        let command = first.command(namespace);
+        undo::or_person(examination, Advice { why, command })
+    };
+    Some(
+        examination
+            .diagnosis(&FAULT, symptom, says, 95, remedy)
+            .with_detail(&first.detail())
+            .with_evidence([symptom.message.clone()]),
+    )
+}
+
+/// What the kubelet's words say is missing, each with the source that refers to it.
+fn missing<'s>(
+    message: &str,
+    sources: &'s [Source<'s>],
+    keys: Option<&Keys>,
+) -> Vec<(Missing, &'s Source<'s>)> {
+    let objects = NO_OBJECT.iter().flat_map(|it| it.captures_iter(message));
+    let objects = objects.filter_map(|found| {
+        let is_map = found[1].eq_ignore_ascii_case("configmap");
+        let mut sources = sources.iter();
+        let source = sources.find(|it| it.is_map == is_map && it.name == &found[2])?;
+        Some((Missing::object(is_map, &found[2]), source))
+    });
+    let items = NO_ITEM.iter().flat_map(|it| it.captures_iter(message));
+    let items = items.filter_map(|found| {
+        let is_map = &found[1] == "config";
+        let asks = |source: &&Source<'_>| {
+            source.is_map == is_map && source.items.iter().any(|item| item.key == found[2])
+        };
+        let lacks = |source: &&Source<'_>| {
+            let missing = Missing::key(is_map, source.name, &found[2]);
+            keys.is_some_and(|keys| !missing.is_there_by_now(keys))
+        };
+        let mut asking = sources.iter().filter(asks);
+        let source = asking.clone().find(lacks).or_else(|| asking.next())?;
+        Some((Missing::key(is_map, source.name, &found[2]), source))
+    });
+    objects.chain(items).collect()
+}
+
+fn sources(place: usize, volume: &Volume) -> Vec<Source<'_>> {
+    let field = format!("volumes[{place}]");
+    let mut all = Vec::new();
+    if let Some(map) = &volume.config_map {
+        let field = format!("{field}.configMap");
+        all.push(Source::of(
+            true,
+            &map.name,
+            map.optional,
+            map.items.as_ref(),
+            field,
+        ));
+    }
+    if let Some(secret) = &volume.secret {
+        let field = format!("{field}.secret");
+        let name = secret.secret_name.as_deref().unwrap_or_default();
+        all.push(Source::of(
+            false,
+            name,
+            secret.optional,
+            secret.items.as_ref(),
+            field,
+        ));
+    }
+    let projected = volume.projected.iter();
+    let projected = projected.flat_map(|volume| volume.sources.iter().flatten().enumerate());
+    for (source_place, source) in projected {
+        let field = format!("{field}.projected.sources[{source_place}]");
+        if let Some(map) = &source.config_map {
+            let field = format!("{field}.configMap");
+            all.push(Source::of(
+                true,
+                &map.name,
+                map.optional,
+                map.items.as_ref(),
+                field,
+            ));
+        }
+        if let Some(secret) = &source.secret {
+            let field = format!("{field}.secret");
+            all.push(Source::of(
+                false,
+                &secret.name,
+                secret.optional,
+                secret.items.as_ref(),
+                field,
+            ));
+        }
+    }
+    all
+}
+
+/// ` (container app at /etc/app)`.
+fn users(spec: &PodSpec, volume: &str) -> String {
+    let init = spec.init_containers.iter().flatten();
+    let init = init.map(|container| ("init container", container));
+    let main = spec
+        .containers
+        .iter()
+        .map(|container| ("container", container));
+    let mounts = |(role, container): (&str, &Container)| {
+        let mut mounts = container.volume_mounts.iter().flatten();
+        let mount = mounts.find(|mount| mount.name == volume)?;
+        Some(format!("{role} {} at {}", container.name, mount.mount_path))
+    };
+    let users: Vec<_> = init.chain(main).filter_map(mounts).collect();
+    if users.is_empty() {
+        return String::new();
+    }
+    format!(" ({})", users.join(", "))
+}
