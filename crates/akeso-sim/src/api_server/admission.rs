@@ -1,4 +1,4 @@
-//! Admission of pods: ServiceAccounts, quotas, and the largest memory limit of a LimitRange.
+//! Admission of pods: service accounts, quotas, and the largest memory limit of a LimitRange.
 
 use std::collections::BTreeMap;
 

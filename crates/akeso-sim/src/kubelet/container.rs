@@ -219,7 +219,7 @@ impl ContainerLife {
                 let end = process.end.as_ref().map(|end| later(end.at, SEE_END));
                 let has_no_probes = process.probes.is_none();
                 let ready = (!self.shown.ready && has_no_probes).then_some(process.ready_at);
-                let probes = process.probes.as_ref().and_then(Probes::next_at);
+                let probes = process.probes.as_deref().and_then(Probes::next_at);
                 // what is being killed is not asked any more
                 let probes = probes.filter(|_| !process.is_killed);
                 let times = [end, ready, process.probe_at, probes];

@@ -23,7 +23,7 @@ pub(super) struct Process {
     /// When its readiness probe fails next.
     pub(super) probe_at: Option<Timestamp>,
     /// Its probes, if it says what it answers to them.
-    pub(super) probes: Option<Probes>,
+    pub(super) probes: Option<Box<Probes>>,
     /// Whether it is being killed for them.
     pub(super) is_killed: bool,
 }
@@ -92,7 +92,7 @@ pub(super) fn start(
     let first_probe = later(at, SignedDuration::from_secs(delay.into()));
     let ready_at = later(at, behaviour.ready_after.unwrap_or_default()).max(first_probe);
     let probe_at = probe.map(|_| first_probe).filter(|first| *first < ready_at);
-    let probes = Probes::new(container, behaviour.answers.as_ref(), pod, at);
+    let probes = Probes::new(container, behaviour.answers.as_ref(), pod, at).map(Box::new);
     (
         Process {
             since: at,
