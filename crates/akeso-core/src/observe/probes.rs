@@ -42,7 +42,7 @@ fn of_pod(look: &Look<'_>, pod: &Pod) -> Vec<Symptom> {
                 }),
                 status: "Running".to_owned(),
                 reason: "Unhealthy".to_owned(),
-                message: event.message.clone().unwrap_or_default(),
+                message: words(event).to_owned(),
             })
         })
         .collect()
@@ -137,6 +137,14 @@ fn start_time(container: &Container) -> SignedDuration {
     SignedDuration::from_secs(allowed).max(LEAST_START_TIME)
 }
 
+/// What an event says; the client of the kubelet says before it that it has seen many like it
+/// (<https://github.com/kubernetes/client-go/blob/master/tools/record/events_cache.go>).
+fn words(event: &Event) -> &str {
+    let message = event.message.as_deref().unwrap_or_default();
+    let plain = message.strip_prefix("(combined from similar events): ");
+    plain.unwrap_or(message)
+}
+
 /// Which probe of a container an `Unhealthy` event speaks of.
 fn probe_of(event: &Event, container: &str) -> Option<Probe> {
     let path = event
@@ -147,7 +155,7 @@ fn probe_of(event: &Event, container: &str) -> Option<Probe> {
     if !path.is_empty() && path != format!("spec.containers{{{container}}}") {
         return None;
     }
-    match event.message.as_deref()?.split(' ').next()? {
+    match words(event).split(' ').next()? {
         "Liveness" => Some(Probe::Liveness),
         "Readiness" => Some(Probe::Readiness),
         "Startup" => Some(Probe::Startup),

@@ -297,6 +297,8 @@ fn who_stands_by_for_a_leader_is_well() {
         0
     );
     assert_eq!(told(&pair("False", 0, says)), 1);
+    let combined = format!("(combined from similar events): {says}");
+    assert_eq!(told(&pair("False", 0, &combined)), 1);
     assert_eq!(told(&pair("True", 2, says)), 1);
     let refused = "Readiness probe failed: Get \"http://10.1.2.3:80/\": dial tcp 10.1.2.3:80: connect: connection refused";
     assert_eq!(told(&pair("True", 0, refused)), 1);
