@@ -128,6 +128,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
         | Sign::JobFlawed { .. }
+        | Sign::Evicted
         | Sign::Support { .. } => return None,
     }
     let log = examination.crash_log(symptom)?;
@@ -199,6 +200,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
         | Sign::JobFlawed { .. }
+        | Sign::Evicted
         | Sign::Support { .. } => Remedy::Person(advice),
     };
     Some(

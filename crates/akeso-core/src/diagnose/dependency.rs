@@ -48,6 +48,7 @@ pub(super) fn of(symptom: &Symptom, namespace: &str) -> Option<String> {
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
         | Sign::JobFlawed { .. }
+        | Sign::Evicted
         | Sign::Support { .. } => None,
     }
 }

@@ -53,6 +53,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
         | Sign::JobFlawed { .. }
+        | Sign::Evicted
         | Sign::Support { .. } => return None,
     }
     let log = examination.crash_log(symptom)?;
@@ -99,6 +100,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
         | Sign::JobFlawed { .. }
+        | Sign::Evicted
         | Sign::Support { .. } => Remedy::Person(advice),
     };
     let mut diagnosis = examination

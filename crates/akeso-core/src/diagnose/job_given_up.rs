@@ -69,6 +69,7 @@ fn backoff(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis
         ),
         Sign::JobFailed
         | Sign::JobFlawed { .. }
+        | Sign::Evicted
         | Sign::ImagePull { .. }
         | Sign::OutOfMemory(_)
         | Sign::Config

@@ -67,6 +67,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
         | Sign::JobFlawed { .. }
+        | Sign::Evicted
         | Sign::Support { .. } => return None,
     };
     let field = field_of(container, &program);

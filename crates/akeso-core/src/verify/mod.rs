@@ -95,7 +95,8 @@ fn took(symptom: &Symptom) -> SignedDuration {
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
-        | Sign::JobFlawed { .. } => SignedDuration::ZERO,
+        | Sign::JobFlawed { .. }
+        | Sign::Evicted => SignedDuration::ZERO,
         // what was written just now is given time to meet what it is for
         Sign::Support { .. } => TIME_TO_MEET,
     }

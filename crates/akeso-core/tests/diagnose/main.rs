@@ -22,3 +22,4 @@ mod probes_jobs_network;
 mod program_and_reference;
 mod rollouts_and_jobs;
 mod services;
+mod storage_and_cluster;
