@@ -172,7 +172,6 @@ fn obstacles(world: &World, node: &Node, pod: &Pod) -> Option<Vec<String>> {
         .and_then(|text| text.parse().ok())
         .unwrap_or(110);
     let mut used = usage(pod);
-    let mut taken = Vec::new();
     for other in world.store.all::<Pod>() {
         let phase = other
             .status
@@ -184,7 +183,6 @@ fn obstacles(world: &World, node: &Node, pod: &Pod) -> Option<Vec<String>> {
             .and_then(|spec| spec.node_name.as_deref())
             == Some(name);
         if on_node && !matches!(phase, Some("Succeeded" | "Failed")) {
-            taken.extend(host_ports(other));
             for (what, amount) in usage(other) {
                 *used.entry(what).or_default() += amount;
             }
@@ -202,17 +200,7 @@ fn obstacles(world: &World, node: &Node, pod: &Pod) -> Option<Vec<String>> {
         .map(|check| check.2.to_owned())
         .chain(not_offered(node, pod))
         .collect();
-    let is_taken = host_ports(pod).any(|port| taken.contains(&port));
-    let ports = is_taken.then_some("node(s) didn't have free ports for the requested pod ports");
-    let all: Vec<_> = short.into_iter().chain(ports).collect();
-    (!all.is_empty()).then_some(all)
-}
-
-/// The ports of the node that a pod takes, with their protocols.
-fn host_ports(pod: &Pod) -> impl Iterator<Item = (i32, &str)> {
-    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
-    let ports = containers.flat_map(|container| container.ports.iter().flatten());
-    ports.filter_map(|port| Some((port.host_port?, port.protocol.as_deref().unwrap_or("TCP"))))
+    (!short.is_empty()).then_some(short)
 }
 
 /// The resources beside CPU and memory of which a pod asks for more than a node offers. They are
