@@ -10,6 +10,7 @@ mod claim_missing;
 mod container_config;
 mod dependency;
 mod dependency_unreachable;
+mod exhausted;
 mod exits_successfully;
 mod image;
 mod image_back_off;
@@ -18,6 +19,7 @@ mod image_never_pulled;
 mod image_unavailable;
 mod ingress_backend;
 mod injected_container;
+mod invalid_value;
 mod job_failed;
 mod job_given_up;
 mod limit_range;
@@ -41,6 +43,7 @@ mod quota_exceeded;
 mod registry_unavailable;
 mod request_too_large;
 mod rollout_overdue;
+mod script_syntax;
 mod service_account_missing;
 mod service_port;
 mod service_selector;
@@ -53,6 +56,7 @@ mod unschedulable;
 mod variable_names;
 mod webhook_unavailable;
 mod wrong_architecture;
+mod wrong_argument;
 
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -217,6 +221,11 @@ pub const FAULTS: &[Fault] = &[
     container_config::FAULT,
     program_not_found::FAULT,
     bad_command::FAULT,
+    script_syntax::FAULT,
+    wrong_argument::FAULT,
+    invalid_value::FAULT,
+    exhausted::SHARED_MEMORY,
+    exhausted::FILES,
     access_forbidden::FAULT,
     token_not_mounted::FAULT,
     dependency_unreachable::FAULT,
