@@ -89,8 +89,8 @@ fn goes_on(line: &str) -> bool {
 /// whose value it quotes.
 fn meant<'c>(container: &'c Container, line: &str) -> Option<&'c EnvVar> {
     let all = || container.env.iter().flatten();
-    let names = |env: &&EnvVar| env.name.len() >= 3 && has_word(line, &env.name);
-    let mut named = all().filter(names);
+    let is_named = |env: &&EnvVar| env.name.len() >= 3 && has_word(line, &env.name);
+    let mut named = all().filter(is_named);
     if let Some(first) = named.next() {
         return named.next().is_none().then_some(first);
     }

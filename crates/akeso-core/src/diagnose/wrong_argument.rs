@@ -88,7 +88,7 @@ fn field_of(container: &Container, option: &str) -> Option<String> {
     let is_letter = option.len() == 2;
     // cobra and Go's flag take one dash for two
     let plain = option.trim_start_matches('-');
-    let is_it = |part: &str| {
+    let is_option = |part: &str| {
         let Some(name) = part.strip_prefix('-') else {
             return false;
         };
@@ -101,7 +101,10 @@ fn field_of(container: &Container, option: &str) -> Option<String> {
         let words = words.iter().flatten().enumerate();
         words.map(move |(place, word)| (field, place, word))
     });
-    let is_in = |word: &str| word.split([' ', ';', '\n', '&', '|', '"', '\'']).any(is_it);
+    let is_in = |word: &str| {
+        word.split([' ', ';', '\n', '&', '|', '"', '\''])
+            .any(is_option)
+    };
     let (field, place, _) = words.find(|(_, _, word)| is_in(word))?;
     Some(format!("{field}[{place}]"))
 }
