@@ -28,6 +28,8 @@ pub(crate) struct Behaviour {
     pub(crate) missing: Option<Missing>,
     /// How its memory grows.
     pub(crate) memory: Option<Memory>,
+    /// How much it writes to its own file system, at once.
+    pub(crate) disk: Option<Bytes>,
     /// How it ends by itself.
     pub(crate) exits: Option<Exits>,
     /// When its readiness probe passes, after each start.

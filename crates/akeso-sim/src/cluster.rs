@@ -133,6 +133,7 @@ impl SimCluster {
             ..NodeCondition::default()
         };
         let labels = [
+            ("kubernetes.io/arch", "amd64"),
             ("kubernetes.io/hostname", name),
             ("kubernetes.io/os", "linux"),
         ];

@@ -2,13 +2,14 @@
 //! (<https://kubernetes.io/docs/concepts/architecture/nodes/#node-controller>).
 
 use akeso_core::cluster::Key;
+use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::{Node, NodeCondition, Pod, PodCondition};
 
 use crate::{
     agenda::Work,
     kubelet::set_condition,
     store::key_of,
-    world::{NOTICE, World},
+    world::{NOTICE, World, later},
 };
 
 /// Sets the condition `Ready` of a node, and that of its pods.
@@ -99,6 +100,26 @@ pub(crate) fn is_ready(node: &Node) -> bool {
         .into_iter()
         .flatten()
         .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+/// Whether a pod is bound to a node that there is not.
+pub(crate) fn is_unknown(world: &World, pod: &Pod) -> bool {
+    node_of(pod).is_some_and(|name| world.store.get::<Node>(&Key::new("", name)).is_none())
+}
+
+/// What the pod garbage collector does with such a pod
+/// (<https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-garbage-collection>):
+/// it is deleted when the node has been gone for 40 s, at the next round, of which there is one
+/// every 20 s.
+pub(crate) fn clear_away(world: &mut World, key: &Key, pod: &Pod) {
+    const AFTER: SignedDuration = SignedDuration::from_secs(50);
+    let made = pod.metadata.creation_timestamp.as_ref();
+    let at = made.map_or(world.now, |made| later(made.0, AFTER));
+    if world.now >= at {
+        world.remove::<Pod>(key);
+    } else {
+        world.agenda.add(Work::Kubelet(key.clone()), at);
+    }
 }
 
 /// Whether the kubelet that runs a pod is not heard of.

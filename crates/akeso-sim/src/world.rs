@@ -184,14 +184,14 @@ impl World {
                 | Kind::StatefulSet
                 | Kind::DaemonSet
                 | Kind::Job
-                | Kind::CronJob),
+                | Kind::CronJob
+                | Kind::PersistentVolumeClaim),
             ) => self.wake(Work::Reconcile(kind, key), NOTICE),
             Some(
                 Kind::ControllerRevision
                 | Kind::Service
                 | Kind::HorizontalPodAutoscaler
                 | Kind::Ingress
-                | Kind::PersistentVolumeClaim
                 | Kind::PodDisruptionBudget
                 | Kind::Namespace
                 | Kind::Node

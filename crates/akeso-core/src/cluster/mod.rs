@@ -8,6 +8,7 @@ mod children;
 mod object;
 mod owners;
 mod revision;
+mod selection;
 mod support;
 mod trim;
 mod workload;
@@ -16,6 +17,9 @@ use children::Children;
 pub use object::{Key, Kind, Object, ObjectRef};
 pub use owners::ForeignOwner;
 pub use revision::Revision;
+pub use selection::{
+    is_tolerated, label_selector_matches, node_meets, required_terms, term_matches,
+};
 pub use support::{Support, selects};
 pub use workload::{Controller, Workload, find_container, is_ready};
 

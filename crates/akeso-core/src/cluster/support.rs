@@ -12,6 +12,7 @@ use k8s_openapi::{
 };
 
 use super::{Cluster, Key, Kind, ObjectRef, in_namespace};
+use crate::observe::claims_of;
 use crate::workload::{SupportKind, WorkloadKind, WorkloadRef};
 
 /// One object that workloads rely on.
@@ -151,10 +152,13 @@ impl Cluster {
                 let Some(pod) = self.pods.get(&object.key()) else {
                     return Vec::new();
                 };
-                in_namespace(&self.services, &object.namespace)
+                let services = in_namespace(&self.services, &object.namespace)
                     .filter(|(_, service)| selects(service, pod))
-                    .map(|(key, _)| named(SupportKind::Service, key))
-                    .collect()
+                    .map(|(key, _)| named(SupportKind::Service, key));
+                let claims = claims_of(pod)
+                    .map(|claim| Key::new(&object.namespace, claim))
+                    .map(|key| named(SupportKind::PersistentVolumeClaim, &key));
+                services.chain(claims).collect()
             }
             Kind::Service => in_namespace(&self.ingresses, &object.namespace)
                 .map(|(key, _)| named(SupportKind::Ingress, key))

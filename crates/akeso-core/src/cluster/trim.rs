@@ -80,7 +80,11 @@ impl Trim for Pod {
             return; // nobody else knows the spec of a bare pod
         }
         let Some(spec) = &mut self.spec else { return };
-        spec.volumes = None;
+        // only the pod tells which claim a StatefulSet has made for it
+        if let Some(volumes) = &mut spec.volumes {
+            volumes.retain(|volume| volume.persistent_volume_claim.is_some());
+            volumes.shrink_to_fit();
+        }
         spec.tolerations = None;
         spec.affinity = None;
         for container in spec

@@ -127,6 +127,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
+        | Sign::Evicted
         | Sign::Support { .. } => return None,
     }
     let log = examination.crash_log(symptom)?;
@@ -197,6 +198,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
+        | Sign::Evicted
         | Sign::Support { .. } => Remedy::Person(advice),
     };
     Some(

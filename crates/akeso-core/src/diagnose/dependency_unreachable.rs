@@ -48,6 +48,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
+        | Sign::Evicted
         | Sign::Support { .. } => return None,
     }
     let log = examination.crash_log(symptom)?;
@@ -87,6 +88,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
+        | Sign::Evicted
         | Sign::Support { .. } => Remedy::Person(advice),
     };
     let mut diagnosis = examination

@@ -6,12 +6,16 @@
 mod access_forbidden;
 mod bad_command;
 mod changes;
+mod claim_in_use;
 mod claim_missing;
+mod claim_unbound;
 mod container_config;
 mod dependency;
 mod dependency_unreachable;
+mod evicted;
 mod exhausted;
 mod exits_successfully;
+mod host_port_taken;
 mod image;
 mod image_back_off;
 mod image_malformed;
@@ -28,10 +32,17 @@ mod missing_variable;
 mod missing_volume_source;
 mod mount_failed;
 mod near_right;
+mod no_room;
+mod no_space_left;
+mod node_affinity_unmatched;
 mod node_cordoned;
+mod node_missing;
 mod node_selector_unmatched;
+mod node_unwell;
 mod out_of_memory;
 mod placement;
+mod pod_affinity_unmatched;
+mod pod_anti_affinity;
 mod pod_security;
 mod pods_refused;
 mod probe_failing;
@@ -40,21 +51,28 @@ mod probe_wrong_port;
 mod program_not_found;
 mod pull_refused;
 mod quota_exceeded;
+mod read_only_file_system;
 mod registry_unavailable;
 mod request_too_large;
+mod requests;
 mod rollout_overdue;
 mod script_syntax;
 mod service_account_missing;
 mod service_port;
 mod service_selector;
 mod similar_image;
+mod stuck_deleting;
 mod stuck_stateful_set;
+mod taint_untolerated;
 mod token_not_mounted;
+mod topology_spread;
 mod undo;
 mod unknown_crash;
 mod unschedulable;
 mod variable_names;
+mod volume_elsewhere;
 mod webhook_unavailable;
+mod written_path;
 mod wrong_architecture;
 mod wrong_argument;
 
@@ -234,13 +252,28 @@ pub const FAULTS: &[Fault] = &[
     probe_wrong_answer::SCHEME,
     probe_wrong_answer::COMMAND,
     probe_failing::FAULT,
+    read_only_file_system::FAULT,
+    no_space_left::FAULT,
     exits_successfully::FAULT,
     job_given_up::BACKOFF,
     unknown_crash::FAULT,
+    evicted::LIMIT,
+    evicted::PRESSURE,
     claim_missing::FAULT,
+    claim_unbound::FAULT,
+    claim_in_use::FAULT,
+    volume_elsewhere::FAULT,
+    node_missing::FAULT,
     node_selector_unmatched::FAULT,
+    node_affinity_unmatched::FAULT,
+    taint_untolerated::FAULT,
     request_too_large::FAULT,
     node_cordoned::FAULT,
+    host_port_taken::FAULT,
+    pod_anti_affinity::FAULT,
+    pod_affinity_unmatched::FAULT,
+    topology_spread::FAULT,
+    no_room::FAULT,
     unschedulable::FAULT,
     quota_exceeded::FAULT,
     pod_security::FAULT,
@@ -251,6 +284,9 @@ pub const FAULTS: &[Fault] = &[
     rollout_overdue::FAULT,
     job_given_up::DEADLINE,
     job_failed::FAULT,
+    node_unwell::NOT_READY,
+    node_unwell::PRESSURE,
+    stuck_deleting::FAULT,
     service_selector::FAULT,
     service_port::FAULT,
     ingress_backend::FAULT,
@@ -428,14 +464,15 @@ impl<'a> Examination<'a> {
     /// `kubectl describe` of the pod, or of the workload where there is none.
     fn describe(&self, symptom: &Symptom) -> String {
         let namespace = &self.workload.reference.namespace;
+        let within = if namespace.is_empty() {
+            String::new()
+        } else {
+            format!(" -n {namespace}")
+        };
         match &symptom.pod {
-            Some(pod) => format!("kubectl -n {namespace} describe pod {pod}"),
-            // a Node and a Namespace lie in no namespace
-            None if namespace.is_empty() => {
-                format!("kubectl describe {}", self.workload.reference.kubectl())
-            }
+            Some(pod) => format!("kubectl{within} describe pod {pod}"),
             None => format!(
-                "kubectl -n {namespace} describe {}",
+                "kubectl{within} describe {}",
                 self.workload.reference.kubectl()
             ),
         }

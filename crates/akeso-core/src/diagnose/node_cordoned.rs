@@ -2,14 +2,14 @@
 
 use super::{
     Diagnosis, Examination, Family, Fault,
-    placement::{self, Placement, label},
+    placement::{self, Placement, listed, name},
 };
 use crate::observe::Symptom;
 
 pub(super) const FAULT: Fault = Fault {
     name: "node-cordoned",
     family: Family::Scheduling,
-    signs: "no node takes the pod, and every node that its `nodeSelector` allows is cordoned",
+    signs: "no node takes the pod, and every node that its `nodeSelector`, its affinity and its tolerations allow is cordoned",
     does: "names the nodes",
     never: "uncordons a node: somebody has closed it on purpose",
     diagnose,
@@ -17,28 +17,14 @@ pub(super) const FAULT: Fault = Fault {
 
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let place = Placement::of(examination, symptom)?;
-    if !place.message.contains("were unschedulable") {
-        return None;
-    }
-    let allowed = place.nodes.iter().filter(|node| {
-        let mut wanted = place.selector();
-        wanted.all(|(key, value)| label(node, key) == Some(value))
-    });
-    let (mut cordoned, mut open) = (Vec::new(), 0_usize);
-    for node in allowed {
-        let spec = node.spec.as_ref();
-        if spec.is_some_and(|spec| spec.unschedulable == Some(true)) {
-            cordoned.extend(node.metadata.name.as_deref());
-        } else {
-            open += 1;
-        }
-    }
-    if cordoned.is_empty() || open > 0 {
+    let cordoned: Vec<_> = place.tolerated().map(name).collect();
+    let is_said = place.message.contains("were unschedulable");
+    if !is_said || cordoned.is_empty() || !place.open().is_empty() {
         return None;
     }
     let says = format!(
         "fits on no node: spec.unschedulable is true on every node that may take it: {}",
-        cordoned.join(", ")
+        listed(cordoned)
     );
     let why = "a node must be uncordoned (kubectl uncordon) once its maintenance is over, or another added";
     Some(placement::told(examination, &FAULT, symptom, &says, why))

@@ -1,16 +1,14 @@
 //! Fault `node-selector-unmatched`: the pod wants a node with a label that no node has.
 
-use std::collections::BTreeSet;
-
 use super::{
     Diagnosis, Examination, Family, Fault,
-    placement::{self, Placement, label},
+    placement::{self, Placement, label, only_close},
 };
 use crate::{
     act::{Action, FixNodeSelector},
     observe::Symptom,
     plan::{Origin, Proof, Step},
-    similar::{closest, is_misspelt},
+    similar::is_misspelt,
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -96,10 +94,4 @@ fn meant(place: &Placement<'_>, key: &str, value: &str) -> Option<String> {
     let keys = labels().filter(|(_, known)| *known == value);
     let close = only_close(key, keys.map(|(key, _)| key.clone()).collect())?;
     Some(format!("{close}={value}"))
-}
-
-fn only_close(wanted: &str, mut names: BTreeSet<String>) -> Option<String> {
-    let close = closest(wanted, names.clone())?;
-    names.remove(&close);
-    closest(wanted, names).is_none().then_some(close)
 }

@@ -66,6 +66,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
+        | Sign::Evicted
         | Sign::Support { .. } => return None,
     };
     let field = field_of(container, &program);

@@ -1,20 +1,16 @@
 //! Fault `request-too-large`: a pod asks for more than any node has, even an empty one.
 
-use k8s_openapi::{api::core::v1::Container, apimachinery::pkg::api::resource::Quantity};
-
 use super::{
     Diagnosis, Examination, Family, Fault,
-    placement::{self, Placement},
+    placement::{self, Placement, name},
+    requests::{allocatable, amount, insufficient, of_pod, request, shown},
 };
-use crate::{
-    observe::Symptom,
-    quantity::{Bytes, MilliCpu},
-};
+use crate::observe::Symptom;
 
 pub(super) const FAULT: Fault = Fault {
     name: "request-too-large",
     family: Family::Scheduling,
-    signs: "no node takes the pod, and a request of one container is more than the largest node has",
+    signs: "no node takes the pod, and it requests more of a resource than the largest node that it may go to has; or one that no node offers",
     does: "names the container, its request and the largest node's allocatable",
     never: "lowers a request: what the program needs is not known",
     diagnose,
@@ -22,43 +18,10 @@ pub(super) const FAULT: Fault = Fault {
 
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let place = Placement::of(examination, symptom)?;
-    let spec = place.pod.spec.as_ref()?;
-    let containers = || {
-        spec.init_containers
-            .iter()
-            .flatten()
-            .chain(&spec.containers)
-    };
-    let too_large = |resource: &str| {
-        if !place.message.contains(&format!("Insufficient {resource}")) {
-            return None;
-        }
-        let requests = containers().filter_map(|container| {
-            let quantity = request(container, resource)?;
-            Some((amount(resource, quantity)?, container, quantity))
-        });
-        let (wanted, container, request) = requests.max_by_key(|(wanted, ..)| *wanted)?;
-        // a node that does not say how much it has may have enough
-        let each: Option<Vec<_>> = place
-            .nodes
-            .iter()
-            .map(|node| {
-                let quantity = node.status.as_ref()?.allocatable.as_ref()?.get(resource)?;
-                let name = node.metadata.name.as_deref().unwrap_or_default();
-                Some((amount(resource, quantity)?, name, quantity))
-            })
-            .collect();
-        let (most, node, allocatable) = each?.into_iter().max_by_key(|(most, ..)| *most)?;
-        (wanted > most).then(|| {
-            format!(
-                "container {} requests {resource} {}, the largest node ({node}) has {} allocatable",
-                container.name, request.0, allocatable.0
-            )
-        })
-    };
-    let found: Vec<_> = ["cpu", "memory", "ephemeral-storage"]
+    let lacking = insufficient(place.message);
+    let found: Vec<_> = lacking
         .into_iter()
-        .filter_map(too_large)
+        .filter_map(|resource| too_large(&place, resource))
         .collect();
     if found.is_empty() {
         return None;
@@ -68,19 +31,44 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     Some(placement::told(examination, &FAULT, symptom, &says, why))
 }
 
-fn request<'a>(container: &'a Container, resource: &str) -> Option<&'a Quantity> {
-    container
-        .resources
-        .as_ref()?
-        .requests
-        .as_ref()?
-        .get(resource)
-}
-
-fn amount(resource: &str, quantity: &Quantity) -> Option<u64> {
-    if resource == "cpu" {
-        MilliCpu::parse(&quantity.0).ok().map(MilliCpu::get)
-    } else {
-        Bytes::parse(&quantity.0).ok().map(Bytes::get)
+fn too_large(place: &Placement<'_>, resource: &str) -> Option<String> {
+    let spec = place.pod.spec.as_ref()?;
+    let init = spec.init_containers.iter().flatten();
+    let containers = init.chain(&spec.containers);
+    let requests = containers.filter_map(|container| {
+        let quantity = request(container, resource)?;
+        Some((amount(resource, quantity)?, container, quantity))
+    });
+    let (largest, container, quantity) = requests.max_by_key(|(wanted, ..)| *wanted)?;
+    let asked = format!(
+        "container {} requests {resource} {}",
+        container.name, quantity.0
+    );
+    let nodes: Vec<_> = place.tolerated().collect();
+    let offers = |node| allocatable(node, resource).is_some_and(|(amount, _)| amount > 0);
+    let is_ordinary = ["cpu", "memory", "ephemeral-storage"].contains(&resource);
+    if !is_ordinary && !nodes.iter().any(|node| offers(node)) {
+        return Some(format!("{asked}, which no node that may take it offers"));
     }
+    // a node that does not say how much it has may have enough
+    let each: Option<Vec<_>> = nodes
+        .into_iter()
+        .map(|node| Some((allocatable(node, resource)?, node)))
+        .collect();
+    let ((most, has), node) = each?.into_iter().max_by_key(|((most, _), _)| *most)?;
+    let total = of_pod(spec, resource);
+    if total <= most {
+        return None;
+    }
+    let asked = if largest > most {
+        asked
+    } else {
+        let total = shown(resource, total);
+        format!("its containers together request {resource} {total}")
+    };
+    Some(format!(
+        "{asked}, the largest node ({}) has {} allocatable",
+        name(node),
+        has.0
+    ))
 }

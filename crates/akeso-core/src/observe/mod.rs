@@ -4,14 +4,21 @@
 //! itself within the time Kubernetes gives it (a claim being bound, an image being pulled, a pod
 //! becoming ready) is no symptom; see "What a real cluster does" in ARCHITECTURE.md.
 
+mod claims;
 mod containers;
+mod deletions;
+mod evictions;
 pub(crate) mod ingresses;
 mod jobs;
 mod mounts;
+mod nodes;
 mod probes;
 mod rollout;
 mod scheduling;
 pub(crate) mod services;
+
+pub(crate) use claims::{claims_of, pods_with, unbound};
+pub(crate) use scheduling::{NODE_MISSING, PENDING_LONG};
 
 use std::{cell::Cell, fmt};
 
@@ -98,6 +105,8 @@ pub enum Sign {
     },
     /// The Job has given up.
     JobFailed,
+    /// The kubelet ends the pods again and again, for what they take or for what their node lacks.
+    Evicted,
     /// What workloads rely on does not fit together.
     Support {
         /// What does not fit.
@@ -115,6 +124,14 @@ pub enum Flaw {
     PortUnmatched,
     /// An Ingress leads to a Service or a port that is not there.
     BackendMissing,
+    /// A claim gets no volume.
+    ClaimUnbound,
+    /// A node is not ready.
+    NodeNotReady,
+    /// A node lacks memory, disk or process ids.
+    NodePressure,
+    /// What is being deleted does not go; this may be a workload as well.
+    StuckDeleting,
 }
 
 /// How a container ended.
@@ -187,6 +204,7 @@ impl Symptom {
             | Sign::PodsRefused
             | Sign::StuckOnOldPod { .. }
             | Sign::JobFailed
+            | Sign::Evicted
             | Sign::Support { .. } => true,
         }
     }
@@ -252,19 +270,25 @@ const FAMILIES: &[Family] = &[
     jobs::symptoms,
     services::symptoms,
     ingresses::symptoms,
+    claims::symptoms,
+    evictions::symptoms,
+    nodes::symptoms,
 ];
 
 /// What is broken about a workload now.
 pub fn observe(workload: &Workload<'_>, now: Timestamp) -> Observation {
-    if is_left_alone(workload) || !workload.is_settled() {
-        return Observation::default();
-    }
     let look = Look {
         workload,
         now,
         again: Cell::new(None),
     };
-    let symptoms = FAMILIES.iter().flat_map(|family| family(&look)).collect();
+    let symptoms = if workload.metadata().deletion_timestamp.is_some() && !is_ignored(workload) {
+        deletions::symptom(&look).into_iter().collect()
+    } else if is_left_alone(workload) || !workload.is_settled() {
+        Vec::new()
+    } else {
+        FAMILIES.iter().flat_map(|family| family(&look)).collect()
+    };
     Observation {
         symptoms,
         again: look.again.get(),

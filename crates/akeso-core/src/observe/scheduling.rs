@@ -1,36 +1,108 @@
 //! Pods that no node takes.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Pod;
 
 use super::{Look, Sign, Symptom};
+use crate::{
+    cluster::{Controller, is_ready},
+    workload::WorkloadKind,
+};
 
 /// A healthy start may be unschedulable for a moment: a claim that is not bound yet, a node that
 /// is being added.
 const GRACE: SignedDuration = SignedDuration::from_secs(15);
+/// A node that an autoscaler adds is there by then
+/// (<https://kubernetes.io/docs/concepts/cluster-administration/node-autoscaling/>).
+const LONG: SignedDuration = SignedDuration::from_mins(5);
+
+/// The state of a pod that no node has taken for longer than it takes to add a node.
+pub(crate) const PENDING_LONG: &str = "Pending for 5 minutes";
+/// The reason where `nodeName` is no node.
+pub(crate) const NODE_MISSING: &str = "NodeMissing";
 
 pub(super) fn symptoms(look: &Look<'_>) -> Vec<Symptom> {
-    let of_pod = |pod: &&k8s_openapi::api::core::v1::Pod| {
-        let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-        let condition = conditions
-            .iter()
-            .find(|c| c.type_ == "PodScheduled" && c.status == "False")?;
-        if condition.reason.as_deref() != Some("Unschedulable") {
-            return None; // SchedulingGated: somebody holds it back on purpose
-        }
-        let since = condition
-            .last_transition_time
-            .as_ref()
-            .or(pod.metadata.creation_timestamp.as_ref())?
-            .0;
-        look.has_come(since.checked_add(GRACE).ok()?)
-            .then(|| Symptom {
-                sign: Sign::Unschedulable,
-                pod: pod.metadata.name.clone(),
-                container: None,
-                status: "Pending".to_owned(),
-                reason: "Unschedulable".to_owned(),
-                message: condition.message.clone().unwrap_or_default(),
-            })
+    if let Some(symptom) = node_missing(look) {
+        return vec![symptom];
+    }
+    let pods = look.workload.pods.iter();
+    pods.filter_map(|pod| unschedulable(look, pod)).collect()
+}
+
+fn unschedulable(look: &Look<'_>, pod: &Pod) -> Option<Symptom> {
+    let status = pod.status.as_ref()?;
+    let mut conditions = status.conditions.iter().flatten();
+    let condition = conditions.find(|c| c.type_ == "PodScheduled" && c.status == "False")?;
+    if condition.reason.as_deref() != Some("Unschedulable") {
+        return None; // SchedulingGated: somebody holds it back on purpose
+    }
+    let since = condition
+        .last_transition_time
+        .as_ref()
+        .or(pod.metadata.creation_timestamp.as_ref())?
+        .0;
+    if !look.has_come(since.checked_add(GRACE).ok()?) {
+        return None;
+    }
+    let is_long = look.has_come(since.checked_add(LONG).ok()?);
+    // pods of a lower priority are ended for it
+    if status.nominated_node_name.is_some() && !is_long {
+        return None;
+    }
+    let state = if is_long { PENDING_LONG } else { "Pending" };
+    Some(Symptom {
+        sign: Sign::Unschedulable,
+        pod: pod.metadata.name.clone(),
+        container: None,
+        status: state.to_owned(),
+        reason: "Unschedulable".to_owned(),
+        message: condition.message.clone().unwrap_or_default(),
+    })
+}
+
+/// A pod with a `nodeName` passes the scheduler by. If there is no such node it stays Pending,
+/// without a word, until it is cleared away and made again.
+fn node_missing(look: &Look<'_>) -> Option<Symptom> {
+    let workload = look.workload;
+    let is_run_at_times = match workload.reference.kind {
+        WorkloadKind::CronJob | WorkloadKind::Job => workload.pods.is_empty(),
+        WorkloadKind::Deployment
+        | WorkloadKind::StatefulSet
+        | WorkloadKind::DaemonSet
+        | WorkloadKind::ReplicaSet
+        | WorkloadKind::Pod
+        | WorkloadKind::Support(_) => false,
     };
-    look.workload.pods.iter().filter_map(of_pod).collect()
+    let wanted = workload.pod_spec()?.node_name.as_deref()?;
+    let nodes = &workload.cluster().nodes;
+    let is_there = nodes
+        .values()
+        .any(|node| node.metadata.name.as_deref() == Some(wanted));
+    // a bare pod's nodeName may have been the scheduler's choice, of a node that is gone
+    let is_chosen = matches!(workload.controller, Controller::Pod(pod) if was_scheduled(pod));
+    let runs = workload.pods.iter().any(|pod| is_ready(pod));
+    if nodes.is_empty() || is_there || is_run_at_times || is_chosen || runs {
+        return None;
+    }
+    let made: Option<Timestamp> = workload
+        .replica_set
+        .map_or(workload.metadata(), |set| &set.metadata)
+        .creation_timestamp
+        .as_ref()
+        .map(|time| time.0);
+    look.has_come(made?.checked_add(GRACE).ok()?)
+        .then(|| Symptom {
+            sign: Sign::Unschedulable,
+            pod: None,
+            container: None,
+            status: "Pending".to_owned(),
+            reason: NODE_MISSING.to_owned(),
+            message: format!("spec.nodeName is {wanted}, and there is no such node"),
+        })
+}
+
+fn was_scheduled(pod: &Pod) -> bool {
+    let status = pod.status.as_ref();
+    let mut conditions = status.iter().flat_map(|it| it.conditions.iter().flatten());
+    conditions.any(|c| c.type_ == "PodScheduled" && c.status == "True")
 }

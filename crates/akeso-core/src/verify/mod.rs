@@ -94,7 +94,8 @@ fn took(symptom: &Symptom) -> SignedDuration {
         | Sign::RolloutOverdue
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
-        | Sign::JobFailed => SignedDuration::ZERO,
+        | Sign::JobFailed
+        | Sign::Evicted => SignedDuration::ZERO,
         // what was written just now is given time to meet what it is for
         Sign::Support { .. } => TIME_TO_MEET,
     }

@@ -197,7 +197,7 @@ fn shared_memory_and_open_files_are_told_by_the_logs_last_words() {
     mounted["volumeMounts"] = json!([{"name": "shm", "mountPath": "/dev/shm"}]);
     assert_eq!(told(&mounted, 135, "").fault, "unknown-crash");
     let disk = "write /data/x: No space left on device";
-    assert_eq!(told(&container, 1, disk).fault, "unknown-crash");
+    assert_eq!(told(&container, 1, disk).fault, "no-space-left");
     let files = "OSError: [Errno 24] Too many open files: '/etc/passwd'";
     assert_eq!(told(&container, 1, files).fault, "too-many-files");
 }

@@ -22,3 +22,4 @@ mod pods_refused;
 mod probes_jobs_network;
 mod program_and_reference;
 mod services;
+mod storage_and_cluster;

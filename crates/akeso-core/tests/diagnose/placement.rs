@@ -26,13 +26,14 @@ fn claim(name: &str) -> Value {
     })
 }
 
-fn found(spec: &Value, message: &str, others: &[Value]) -> Diagnosis {
+fn examined(spec: &Value, message: &str, others: &[Value]) -> Diagnosis {
     let mut pod = world::pod(&json!([]));
     pod["spec"] = spec.clone();
     pod["status"] = json!({"phase": "Pending", "conditions": [{
         "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
         "message": message, "lastTransitionTime": "2026-01-01T11:00:00Z"
     }]});
+    pod["metadata"]["labels"] = json!({"app": "web"});
     let mut objects = vec![world::deployment(spec), world::replica_set(), pod];
     objects.extend_from_slice(others);
     let cluster = world::cluster(&objects);
@@ -48,6 +49,12 @@ fn found(spec: &Value, message: &str, others: &[Value]) -> Diagnosis {
     found[0].clone()
 }
 
+fn found(spec: &Value, message: &str, others: &[Value]) -> Diagnosis {
+    let found = examined(spec, message, others);
+    assert!(matches!(found.remedy, Remedy::Person(_)), "{found:?}");
+    found
+}
+
 fn selecting(disk: &str) -> Value {
     json!({"nodeSelector": {"disk": disk}, "containers": [{"name": "app", "image": "nginx"}]})
 }
@@ -58,7 +65,7 @@ const UNMATCHED: &str =
 #[test]
 fn a_label_that_no_node_has_is_named_with_the_one_that_is_close() {
     let nodes = [node("one", "fast", false), node("two", "archive", false)];
-    let diagnosis = found(&selecting("fsat"), UNMATCHED, &nodes);
+    let diagnosis = examined(&selecting("fsat"), UNMATCHED, &nodes);
     assert_eq!(diagnosis.fault, "node-selector-unmatched");
     assert!(
         diagnosis
@@ -76,7 +83,7 @@ fn a_label_that_no_node_has_is_named_with_the_one_that_is_close() {
     );
 
     let two = [node("one", "fast", false), node("two", "fest", false)];
-    let diagnosis = found(&selecting("fist"), UNMATCHED, &two);
+    let diagnosis = examined(&selecting("fist"), UNMATCHED, &two);
     assert!(
         diagnosis.cause.ends_with("disk=fist"),
         "{}",
@@ -84,7 +91,7 @@ fn a_label_that_no_node_has_is_named_with_the_one_that_is_close() {
     );
     // another letter is another name, however few there are
     for wanted in [selecting("fist"), selecting("last")] {
-        let diagnosis = found(&wanted, UNMATCHED, &nodes);
+        let diagnosis = examined(&wanted, UNMATCHED, &nodes);
         assert!(matches!(diagnosis.remedy, Remedy::Person(_)));
     }
 }
@@ -97,7 +104,7 @@ fn what_the_nodes_do_not_bear_out_is_left_in_the_schedulers_words() {
         (selecting("fsat"), UNMATCHED, &nodes[..1]),
         (
             selecting("fast"),
-            "0/2 nodes are available: 1 node(s) were unschedulable, 1 Insufficient cpu.",
+            "0/2 nodes are available: 2 node(s) were unschedulable.",
             &nodes[..],
         ),
     ] {
@@ -133,7 +140,17 @@ fn a_request_is_too_large_only_if_an_empty_node_could_not_take_it() {
         "{}",
         diagnosis.cause
     );
-    assert_eq!(found(&asking("2"), message, &nodes).fault, "unschedulable");
+    let together = found(&asking("2"), message, &nodes);
+    assert!(
+        together
+            .cause
+            .contains("its containers together request cpu 3, the largest node (one) has 2"),
+        "{}",
+        together.cause
+    );
+    // an empty node would take it: that is capacity, which an autoscaler may bring
+    let fits = examined(&asking("1"), message, &nodes);
+    assert_eq!(fits.fault, "no-room");
 }
 
 #[test]
@@ -151,4 +168,283 @@ fn a_claim_that_does_not_exist_is_named_with_the_one_that_is_close() {
     }
     let diagnosis = found(&spec, message, &[claim("data-web"), claim("dta-wep")]);
     assert!(!diagnosis.cause.contains("meant"), "{}", diagnosis.cause);
+}
+
+/// A pod that stands on a node, with these labels.
+fn neighbour(name: &str, node: &str, labels: &Value, container: &Value) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": name, "namespace": "shop", "uid": name, "labels": labels},
+        "spec": {"nodeName": node, "containers": [container]},
+        "status": {"phase": "Running"}
+    })
+}
+
+fn with(field: &str, value: &Value) -> Value {
+    let mut spec = json!({"containers": [{"name": "app", "image": "nginx"}]});
+    spec[field] = value.clone();
+    spec
+}
+
+fn said(diagnosis: &Diagnosis, fault: &str, words: &[&str]) {
+    assert_eq!(diagnosis.fault, fault, "{}", diagnosis.cause);
+    for word in words {
+        assert!(diagnosis.cause.contains(word), "{}", diagnosis.cause);
+    }
+}
+
+#[test]
+fn an_affinity_that_no_node_meets_is_named_by_its_requirement() {
+    let required = |expressions: &Value| {
+        with(
+            "affinity",
+            &json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [{"matchExpressions": expressions}]
+            }}}),
+        )
+    };
+    let nodes = [node("one", "fast", false), node("two", "archive", false)];
+    let by = |expressions: Value| found(&required(&expressions), UNMATCHED, &nodes);
+    said(
+        &by(json!([{"key": "disk", "operator": "In", "values": ["fsat"]}])),
+        "node-affinity-unmatched",
+        &["disk In [fsat] (likely meant: disk=fast)"],
+    );
+    said(
+        &by(json!([{"key": "zone", "operator": "Exists"}])),
+        "node-affinity-unmatched",
+        &["zone Exists (no node has the label zone)"],
+    );
+    said(
+        &by(json!([
+            {"key": "disk", "operator": "In", "values": ["fast"]},
+            {"key": "disk", "operator": "NotIn", "values": ["fast"]}
+        ])),
+        "node-affinity-unmatched",
+        &["all of disk In [fast] and disk NotIn [fast]"],
+    );
+    // a node meets it: then it is something else that the scheduler means
+    let met = by(json!([{"key": "disk", "operator": "In", "values": ["fast"]}]));
+    assert_eq!(met.fault, "unschedulable");
+}
+
+#[test]
+fn a_taint_is_named_with_its_node_and_only_where_no_other_node_is_left() {
+    let message = "0/2 nodes are available: 2 node(s) had untolerated taint(s). preemption: x";
+    let tainted = |name: &str, key: &str| {
+        let mut node = node(name, "fast", false);
+        node["spec"]["taints"] = json!([{"key": key, "value": "gpu", "effect": "NoSchedule"}]);
+        node
+    };
+    let nodes = [tainted("one", "dedicated"), tainted("two", "dedicated")];
+    let plain = with("hostname", &json!("web"));
+    let diagnosis = found(&plain, message, &nodes);
+    said(
+        &diagnosis,
+        "taint-untolerated",
+        &[
+            "dedicated=gpu:NoSchedule on node one",
+            "on node two",
+            "it has no tolerations",
+        ],
+    );
+    let tolerant = with(
+        "tolerations",
+        &json!([{"key": "dedicated", "operator": "Exists"}]),
+    );
+    for (spec, nodes) in [
+        (&tolerant, &nodes),
+        (
+            &plain,
+            &[tainted("one", "dedicated"), node("two", "fast", false)],
+        ),
+    ] {
+        assert_eq!(found(spec, message, nodes).fault, "unschedulable");
+    }
+    let unwell = "node.kubernetes.io/disk-pressure";
+    let diagnosis = found(
+        &plain,
+        message,
+        &[tainted("one", unwell), tainted("two", unwell)],
+    );
+    let Remedy::Person(advice) = diagnosis.remedy else {
+        panic!("a person must see to the node");
+    };
+    assert!(advice.why.contains("Kubernetes has set"), "{}", advice.why);
+}
+
+#[test]
+fn pods_that_keep_apart_are_named_by_rule_and_by_who_holds_the_places() {
+    let message = "0/1 nodes are available: 1 node(s) didn't match pod anti-affinity rules.";
+    let mut place = node("one", "fast", false);
+    place["metadata"]["labels"]["host"] = json!("one");
+    let apart = with(
+        "affinity",
+        &json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+            {"topologyKey": "host", "labelSelector": {"matchLabels": {"app": "web"}}}
+        ]}}),
+    );
+    let app = json!({"name": "app", "image": "nginx"});
+    let holder = neighbour("web-0", "one", &json!({"app": "web"}), &app);
+    let diagnosis = found(&apart, message, &[place.clone(), holder]);
+    said(
+        &diagnosis,
+        "pod-anti-affinity",
+        &[
+            "app=web (topologyKey host)",
+            "1 place(s)",
+            "one has web-0",
+            "1 replica(s)",
+        ],
+    );
+    // nobody who is known holds the place: nothing is concluded
+    assert_eq!(found(&apart, message, &[place]).fault, "unschedulable");
+}
+
+#[test]
+fn who_is_wanted_beside_it_is_named_if_nobody_is_there() {
+    let message = "0/1 nodes are available: 1 node(s) didn't match pod affinity rules.";
+    let mut place = node("one", "fast", false);
+    place["metadata"]["labels"]["host"] = json!("one");
+    let beside = |app: &str| {
+        with(
+            "affinity",
+            &json!({"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+                {"topologyKey": "host", "labelSelector": {"matchLabels": {"app": app}}}
+            ]}}),
+        )
+    };
+    let app = json!({"name": "app", "image": "nginx"});
+    let cache = neighbour("cache-0", "one", &json!({"app": "cache"}), &app);
+    let all = [place, cache];
+    said(
+        &found(&beside("cahce"), message, &all),
+        "pod-affinity-unmatched",
+        &["app=cahce", "likely meant: app=cache"],
+    );
+    said(
+        &found(&beside("cache"), message, &all),
+        "pod-affinity-unmatched",
+        &["which stand on one"],
+    );
+}
+
+#[test]
+fn a_spread_is_told_by_its_label_or_by_its_counts() {
+    let spread = |key: &str, least: i32| {
+        with(
+            "topologySpreadConstraints",
+            &json!([{
+                "maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "DoNotSchedule",
+                "minDomains": least, "labelSelector": {"matchLabels": {"app": "web"}}
+            }]),
+        )
+    };
+    let message = "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't match pod topology spread constraints.";
+    let nodes = [node("one", "fast", false), node("two", "archive", false)];
+    let app = json!({"name": "app", "image": "nginx"});
+    let placed = neighbour("web-0", "one", &json!({"app": "web"}), &app);
+    let all = [nodes[0].clone(), nodes[1].clone(), placed];
+    said(
+        &found(&spread("disk", 1), message, &all),
+        "topology-spread",
+        &["leaves only archive", "fast has 1", "archive has 0"],
+    );
+    said(
+        &found(&spread("zone", 1), message, &all),
+        "topology-spread",
+        &["zone, a label that no node"],
+    );
+    said(
+        &found(&spread("disk", 3), message, &all),
+        "topology-spread",
+        &["leaves only archive"],
+    );
+}
+
+#[test]
+fn a_host_port_is_named_with_who_has_it() {
+    let message =
+        "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.";
+    let wants = json!({"containers": [
+        {"name": "app", "image": "nginx", "ports": [{"containerPort": 80, "hostPort": 8080}]}
+    ]});
+    let holding = |protocol: &str| {
+        let ports = json!([{"containerPort": 1, "hostPort": 8080, "protocol": protocol}]);
+        let app = json!({"name": "app", "image": "nginx", "ports": ports});
+        neighbour("other-0", "one", &json!({}), &app)
+    };
+    let place = node("one", "fast", false);
+    said(
+        &found(&wants, message, &[place.clone(), holding("TCP")]),
+        "host-port-taken",
+        &["8080/TCP on one by pod shop/other-0"],
+    );
+    said(
+        &found(&wants, message, &[place, holding("UDP")]),
+        "host-port-taken",
+        &["by pods that are not seen here"],
+    );
+}
+
+#[test]
+fn what_is_free_is_told_only_when_an_autoscaler_has_had_its_time() {
+    let message = "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.";
+    let asking = |cpu: &str| json!({"name": "app", "image": "nginx", "resources": {"requests": {"cpu": cpu}}});
+    let place = node("one", "fast", false);
+    let other = neighbour("other-0", "one", &json!({}), &asking("1500m"));
+    let spec = json!({"containers": [asking("1")]});
+    let diagnosis = found(&spec, message, &[place.clone(), other]);
+    said(
+        &diagnosis,
+        "no-room",
+        &["its pod wants cpu 1", "one has 500m of cpu 2 free"],
+    );
+    assert_eq!(
+        diagnosis.dependency.as_deref(),
+        Some("room on the nodes (cpu)")
+    );
+    let gpu = json!({"containers": [{
+        "name": "app", "image": "nginx", "resources": {"limits": {"nvidia.com/gpu": "1"}}
+    }]});
+    let message = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu. no new claims";
+    said(
+        &found(&gpu, message, &[place]),
+        "request-too-large",
+        &["container app requests nvidia.com/gpu 1, which no node that may take it offers"],
+    );
+}
+
+#[test]
+fn a_node_name_that_is_no_node_is_a_fault_though_no_pod_says_so() {
+    let pinned = |to: &str| {
+        let spec = with("nodeName", &json!(to));
+        let mut set = world::replica_set();
+        set["metadata"]["creationTimestamp"] = json!("2026-01-01T11:59:00Z");
+        let nodes = [node("one", "fast", false), node("two", "archive", false)];
+        let mut objects = vec![world::deployment(&spec), set];
+        objects.extend(nodes);
+        let cluster = world::cluster(&objects);
+        let workload = cluster.workload(&world::web()).unwrap();
+        let seen = |at: &str| observe(&workload, at.parse().unwrap()).symptoms;
+        assert!(seen("2026-01-01T11:59:10Z").is_empty(), "it is too early");
+        let symptoms = seen("2026-01-01T12:00:00Z");
+        let now = "2026-01-01T12:00:00Z".parse().unwrap();
+        let settings = Settings::default();
+        match diagnose(&workload, &symptoms, &Evidence::default(), &settings, now) {
+            Findings::Diagnosed(found) => found.first().cloned(),
+            Findings::Ask(_) => panic!("nothing is to be asked"),
+        }
+    };
+    let diagnosis = pinned("oen").unwrap();
+    said(
+        &diagnosis,
+        "node-missing",
+        &[
+            "spec.nodeName is oen",
+            "likely meant: one",
+            "the nodes are one, two",
+        ],
+    );
+    assert_eq!(pinned("one"), None);
 }

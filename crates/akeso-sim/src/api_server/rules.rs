@@ -21,6 +21,7 @@ use serde_json::Value;
 
 use super::defaults;
 use crate::{
+    controllers::STANDARD,
     names::service_address,
     store::{Stored, key_of},
     world::World,
@@ -78,7 +79,6 @@ impl Rules for ResourceQuota {}
 impl Rules for LimitRange {}
 impl Rules for HorizontalPodAutoscaler {}
 impl Rules for Ingress {}
-impl Rules for PersistentVolumeClaim {}
 impl Rules for PodDisruptionBudget {}
 impl Rules for ServiceAccount {}
 impl Rules for Role {}
@@ -197,6 +197,16 @@ fn without_images(spec: &PodSpec) -> PodSpec {
         container.image = None;
     }
     spec
+}
+
+impl Rules for PersistentVolumeClaim {
+    fn prepare(&mut self, before: Option<&Self>) -> Result<(), String> {
+        if let (None, Some(spec)) = (before, &mut self.spec) {
+            let class = &mut spec.storage_class_name;
+            class.get_or_insert_with(|| STANDARD.to_owned());
+        }
+        Ok(())
+    }
 }
 
 impl Rules for Service {

@@ -1,6 +1,7 @@
 //! The workload controllers. Each looks at one object at a time and does the next thing that
 //! brings the cluster nearer to its spec.
 
+mod claims;
 mod cron_job;
 mod daemon_set;
 mod deployment;
@@ -10,6 +11,8 @@ mod replica_set;
 mod revisions;
 mod rollout;
 mod stateful_set;
+
+pub(crate) use claims::STANDARD;
 
 use akeso_core::cluster::{Key, Kind};
 
@@ -24,12 +27,12 @@ pub(crate) fn reconcile(world: &mut World, kind: Kind, key: &Key) {
         Kind::DaemonSet => daemon_set::reconcile(world, key),
         Kind::Job => job::reconcile(world, key),
         Kind::CronJob => cron_job::reconcile(world, key),
+        Kind::PersistentVolumeClaim => claims::reconcile(world, key),
         Kind::Pod
         | Kind::ControllerRevision
         | Kind::Service
         | Kind::HorizontalPodAutoscaler
         | Kind::Ingress
-        | Kind::PersistentVolumeClaim
         | Kind::PodDisruptionBudget
         | Kind::Namespace
         | Kind::Node

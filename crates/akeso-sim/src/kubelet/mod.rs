@@ -3,6 +3,7 @@
 mod backoff;
 mod container;
 mod environment;
+mod eviction;
 mod process;
 mod shown;
 mod status;
@@ -160,6 +161,10 @@ pub(crate) fn sync(world: &mut World, key: &Key) {
     {
         return;
     }
+    if nodes::is_unknown(world, &pod) {
+        nodes::clear_away(world, key, &pod);
+        return;
+    }
     if nodes::is_lost(world, &pod) {
         return; // it is looked at again when its node is back
     }
@@ -178,6 +183,13 @@ pub(crate) fn sync(world: &mut World, key: &Key) {
     }
     let sayings = run(world, &pod, &mut life);
     let status = status::status(&pod, &life, &world.stamp());
+    if let Some(evicted) = eviction::look(world, &pod, &life, &status) {
+        world.lives.insert(uid, life);
+        say::<Pod>(world, &pod.metadata, evicted.saying());
+        world.put(evicted.pod(pod));
+        world.wake_unscheduled();
+        return;
+    }
     for (_, container) in life
         .containers
         .iter()

@@ -1,12 +1,15 @@
-//! The scheduler: pods to nodes, by what they request and what is left.
+//! The scheduler: pods to nodes, by what they ask for and what is left. Its words are those of
+//! Kubernetes 1.34.
+
+mod neighbours;
 
 use std::collections::BTreeMap;
 
 use akeso_core::{
-    cluster::Key,
+    cluster::{Key, is_tolerated, required_terms, term_matches},
     quantity::{Bytes, MilliCpu},
 };
-use k8s_openapi::api::core::v1::{Node, Pod, PodCondition};
+use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod, PodCondition};
 
 use crate::{
     api_server::usage,
@@ -25,11 +28,15 @@ pub(crate) fn schedule(world: &mut World, key: &Key) {
     if spec.node_name.is_some() || pod.metadata.deletion_timestamp.is_some() {
         return;
     }
-    let mut lacking: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut lacking: BTreeMap<String, usize> = BTreeMap::new();
     let mut chosen: Option<String> = None;
     let mut nodes = 0_usize;
+    let waits_for_claim = missing_claim(world, &pod);
     for node in world.store.all::<Node>() {
         nodes += 1;
+        if waits_for_claim.is_some() {
+            continue;
+        }
         match obstacles(world, node, &pod) {
             None => {
                 chosen.clone_from(&node.metadata.name);
@@ -63,14 +70,18 @@ pub(crate) fn schedule(world: &mut World, key: &Key) {
         world.put(pod);
         return;
     }
-    let lacking: Vec<_> = lacking
-        .iter()
-        .map(|(what, count)| format!("{count} {what}"))
-        .collect();
-    let message = format!(
-        "0/{nodes} nodes are available: {}. preemption: 0/{nodes} nodes are available: {nodes} No preemption victims found for incoming pod.",
-        lacking.join(", ")
-    );
+    let message = if let Some(claim) = waits_for_claim {
+        format!("0/{nodes} nodes are available: {claim}. not found")
+    } else {
+        let lacking: Vec<_> = lacking
+            .iter()
+            .map(|(what, count)| format!("{count} {what}"))
+            .collect();
+        format!(
+            "0/{nodes} nodes are available: {}. no new claims to deallocate, preemption: 0/{nodes} nodes are available: {nodes} No preemption victims found for incoming pod.",
+            lacking.join(", ")
+        )
+    };
     let before = pod.status.clone();
     let conditions = pod
         .status
@@ -92,25 +103,55 @@ pub(crate) fn schedule(world: &mut World, key: &Key) {
     }
 }
 
+/// The claim that a pod must have and has not, in the scheduler's words.
+fn missing_claim(world: &World, pod: &Pod) -> Option<String> {
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    neighbours::claims(pod).find_map(|name| {
+        let key = Key::new(namespace, name);
+        match world.store.get::<PersistentVolumeClaim>(&key) {
+            None => Some(format!("persistentvolumeclaim \"{name}\" not found")),
+            Some(claim) if !is_bound(claim) => {
+                Some("pod has unbound immediate PersistentVolumeClaims".to_owned())
+            }
+            Some(_) => None,
+        }
+    })
+}
+
+fn is_bound(claim: &PersistentVolumeClaim) -> bool {
+    let phase = claim.status.as_ref().and_then(|it| it.phase.as_deref());
+    phase == Some("Bound")
+}
+
+/// Whether a pod's nodeSelector and node affinity allow a node.
+fn is_allowed(node: &Node, pod: &Pod) -> bool {
+    let terms = pod.spec.as_ref().and_then(required_terms);
+    matches_selector(node, pod)
+        && terms.is_none_or(|terms| terms.iter().any(|term| term_matches(term, node)))
+}
+
 /// What keeps a pod from a node; nothing if it fits.
-fn obstacles(world: &World, node: &Node, pod: &Pod) -> Option<Vec<&'static str>> {
+fn obstacles(world: &World, node: &Node, pod: &Pod) -> Option<Vec<String>> {
+    let one = |what: &str| Some(vec![what.to_owned()]);
     let name = node.metadata.name.as_deref().unwrap_or_default();
-    if wanted_node(pod).is_some_and(|wanted| wanted != name) || !matches_selector(node, pod) {
-        return Some(vec!["node(s) didn't match Pod's node affinity/selector"]);
+    if !is_allowed(node, pod) {
+        return one("node(s) didn't match Pod's node affinity/selector");
     }
     let is_daemon = wanted_node(pod).is_some();
-    if !is_daemon
-        && node
-            .spec
-            .as_ref()
-            .is_some_and(|spec| spec.unschedulable == Some(true))
-    {
-        return Some(vec!["node(s) were unschedulable"]);
+    let spec = node.spec.as_ref();
+    if !is_daemon && spec.is_some_and(|spec| spec.unschedulable == Some(true)) {
+        return one("node(s) were unschedulable");
     }
-    if !is_daemon && !nodes::is_ready(node) {
-        return Some(vec![
-            "node(s) had untolerated taint {node.kubernetes.io/unreachable: }",
-        ]);
+    let tolerations = pod.spec.as_ref().and_then(|it| it.tolerations.as_deref());
+    let tolerations = tolerations.unwrap_or_default();
+    let mut taints = spec.iter().flat_map(|it| it.taints.iter().flatten());
+    let is_tainted =
+        taints.any(|taint| taint.effect != "PreferNoSchedule" && !is_tolerated(taint, tolerations));
+    if is_tainted || (!is_daemon && !nodes::is_ready(node)) {
+        return one("node(s) had untolerated taint(s)");
+    }
+    if let Some(obstacle) = neighbours::obstacle(world, node, pod) {
+        return one(obstacle);
     }
     let allocatable = node
         .status
@@ -156,9 +197,27 @@ fn obstacles(world: &World, node: &Node, pod: &Pod) -> Option<Vec<&'static str>>
     let short: Vec<_> = checks
         .iter()
         .filter(|(what, most, _)| short(what, *most))
-        .map(|check| check.2)
+        .map(|check| check.2.to_owned())
+        .chain(not_offered(node, pod))
         .collect();
     (!short.is_empty()).then_some(short)
+}
+
+/// The resources beside CPU and memory of which a pod asks for more than a node offers. They are
+/// not counted: no simulated node offers any.
+fn not_offered(node: &Node, pod: &Pod) -> Vec<String> {
+    let offered = node.status.as_ref().and_then(|it| it.allocatable.as_ref());
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let resources = containers.filter_map(|container| container.resources.as_ref());
+    let limits = resources.flat_map(|it| it.limits.iter().chain(&it.requests).flatten());
+    let mut missing: Vec<_> = limits
+        .map(|(name, _)| name)
+        .filter(|name| name.contains('/') && !offered.is_some_and(|it| it.contains_key(*name)))
+        .map(|name| format!("Insufficient {name}"))
+        .collect();
+    missing.sort_unstable();
+    missing.dedup();
+    missing
 }
 
 fn matches_selector(node: &Node, pod: &Pod) -> bool {
