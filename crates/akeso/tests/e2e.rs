@@ -14,6 +14,8 @@ mod safety;
 
 use std::{
     fs::File,
+    io::Write,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -26,7 +28,7 @@ use akeso_core::{
     policy::Autonomy,
     workload::WorkloadRef,
 };
-use akeso_sim::scenario::{Expected, Expects, Scenario, check, facts, unhealthy};
+use akeso_sim::scenario::{Expected, Expects, Scenario, Score, check, facts, unhealthy};
 use serde_json::Value;
 
 /// The real cluster's images are pulled, and its pods started, by two cores that other tests use
@@ -333,14 +335,20 @@ fn run(name: &str) {
     // what must happen may happen sooner; what must not has the whole time in which not to
     let must_happen = |expected: &Expected| expected.outcome != Expects::LeaveAlone;
     let start = Instant::now();
-    wait_for(name, within * SLOWNESS, || {
-        let journal = monitor.journal();
-        let mut wrong = failures(&journal, &must_happen);
-        if !wrong.is_empty() {
-            wrong.push(facts(&journal));
-        }
-        wrong
-    });
+    let waited = catch_unwind(AssertUnwindSafe(|| {
+        wait_for(name, within * SLOWNESS, || {
+            let journal = monitor.journal();
+            let mut wrong = failures(&journal, &must_happen);
+            if !wrong.is_empty() {
+                wrong.push(facts(&journal));
+            }
+            wrong
+        });
+    }));
+    if let Err(failure) = waited {
+        record(&workloads, &monitor.journal());
+        resume_unwind(failure);
+    }
     if workloads
         .iter()
         .any(|(_, expected)| expected.outcome == Expects::LeaveAlone)
@@ -348,6 +356,7 @@ fn run(name: &str) {
         sleep(within.saturating_sub(start.elapsed()));
     }
     let journal = monitor.journal();
+    record(&workloads, &journal);
     let wrong = failures(&journal, &|_| true);
     assert!(
         wrong.is_empty(),
@@ -357,6 +366,21 @@ fn run(name: &str) {
     );
     monitor.stop();
     monitor.a_restart_changes_nothing();
+}
+
+/// Adds the score of a scenario to the file that `bench/scorecard --on-cluster` reads.
+fn record(workloads: &[(WorkloadRef, &Expected)], journal: &[Entry]) {
+    let Some(path) = std::env::var_os("AKESO_SCORES") else {
+        return;
+    };
+    let line = serde_json::to_string(&Score::of(workloads, journal)).unwrap() + "\n";
+    let mut file = File::options()
+        .append(true)
+        .create(true)
+        .open(path)
+        .unwrap();
+    // in one write, since other tests write as well
+    file.write_all(line.as_bytes()).unwrap();
 }
 
 macro_rules! scenarios {
@@ -642,6 +666,53 @@ fn without_a_permission_its_action_is_off_and_the_others_heal() {
         ]
     );
     monitor.stop();
+}
+
+#[test]
+#[ignore = "needs a cluster: devcluster/devcluster up"]
+fn a_scan_tells_everything_with_a_role_that_may_only_read() {
+    let namespace = Namespace::new("e2e-scan");
+    let account = Account::new(&namespace.0, &["--autonomy", "observe"]);
+    namespace.apply(&scenarios().join("web-server").join("manifest.yaml"));
+    let mut found = Value::Null;
+    wait_for("the finding", Duration::from_mins(2), || {
+        let output = akeso()
+            .args(["scan", "-n", &namespace.0, "-o", "json", "--kubeconfig"])
+            .arg(&account.kubeconfig)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let first = text
+            .lines()
+            .next()
+            .and_then(|line| serde_json::from_str(line).ok());
+        found = first.unwrap_or_default();
+        if found["fault"] == "image-typo" || found["plan"].is_object() {
+            Vec::new()
+        } else {
+            vec![text, String::from_utf8_lossy(&output.stderr).into_owned()]
+        }
+    });
+    for field in [
+        "id",
+        "severity",
+        "namespace",
+        "kind",
+        "name",
+        "container",
+        "fault",
+        "cause",
+        "evidence",
+        "affected",
+        "changed_before",
+        "plan",
+        "gate",
+    ] {
+        assert!(!found[field].is_null(), "{field} of {found}");
+    }
+    let generation = ["-n", &namespace.0, "get", "deployment", "web-server", "-o"];
+    let generation = kubectl(&[&generation[..], &["jsonpath={.metadata.generation}"]].concat());
+    assert_eq!(generation, "1");
 }
 
 #[test]
