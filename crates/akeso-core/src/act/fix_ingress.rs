@@ -95,6 +95,11 @@ impl Treatment for FixIngress {
         )
     }
 
+    // before it is told of, the watch shows what was there
+    fn is_seen(&self, workload: &Workload<'_>) -> bool {
+        self.places(workload, &self.from).is_empty()
+    }
+
     fn holds(&self, workload: &Workload<'_>) -> bool {
         self.places(workload, &self.from).is_empty() && !self.places(workload, &self.to).is_empty()
     }

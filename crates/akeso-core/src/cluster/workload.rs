@@ -403,6 +403,22 @@ impl<'a> Workload<'a> {
         }
     }
 
+    /// The pod templates that it had before, as far as they are known.
+    pub fn earlier_templates(&self) -> Vec<&'a PodTemplateSpec> {
+        match self.controller {
+            Controller::Deployment(deployment) => {
+                self.cluster.earlier_templates(deployment).collect()
+            }
+            Controller::StatefulSet(_)
+            | Controller::DaemonSet(_)
+            | Controller::ReplicaSet(_)
+            | Controller::CronJob(_)
+            | Controller::Job(_)
+            | Controller::Pod(_)
+            | Controller::Support(_) => Vec::new(),
+        }
+    }
+
     fn ready_old_pods(&self, of_revision: impl Fn(&Pod) -> bool) -> i32 {
         let count = self
             .old_pods

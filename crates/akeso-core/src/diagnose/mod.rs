@@ -13,6 +13,7 @@ mod container_config;
 mod dependency;
 mod dependency_unreachable;
 mod evicted;
+mod exhausted;
 mod exits_successfully;
 mod host_port_taken;
 mod image;
@@ -22,6 +23,7 @@ mod image_never_pulled;
 mod image_unavailable;
 mod ingress_backend;
 mod injected_container;
+mod invalid_value;
 mod job_failed;
 mod job_flawed;
 mod job_given_up;
@@ -58,6 +60,7 @@ mod request_too_large;
 mod requests;
 mod rollout_blocked;
 mod rollout_overdue;
+mod script_syntax;
 mod service_account_missing;
 mod service_port;
 mod service_selector;
@@ -75,6 +78,7 @@ mod volume_elsewhere;
 mod webhook_unavailable;
 mod written_path;
 mod wrong_architecture;
+mod wrong_argument;
 
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -240,6 +244,11 @@ pub const FAULTS: &[Fault] = &[
     container_config::FAULT,
     program_not_found::FAULT,
     bad_command::FAULT,
+    script_syntax::FAULT,
+    wrong_argument::FAULT,
+    invalid_value::FAULT,
+    exhausted::SHARED_MEMORY,
+    exhausted::FILES,
     access_forbidden::FAULT,
     token_not_mounted::FAULT,
     dependency_unreachable::FAULT,

@@ -64,7 +64,8 @@ impl Engine {
                 namespace: metadata.namespace.clone()?,
                 name: metadata.name.clone()?,
             };
-            if self.is_held(attempt) || !self.settings.watches(&pod.namespace) {
+            let is_going = metadata.deletion_timestamp.is_some();
+            if self.is_held(attempt, is_going) || !self.settings.watches(&pod.namespace) {
                 return None;
             }
             Some(Leftover {
@@ -78,13 +79,15 @@ impl Engine {
         left.collect()
     }
 
-    /// Whether a trial is under way, or its pod is about to go.
-    fn is_held(&self, attempt: AttemptId) -> bool {
+    /// Whether a trial is under way, or its pod is about to go: a removal that was told as done and
+    /// was not is no reason to leave it.
+    fn is_held(&self, attempt: AttemptId, is_going: bool) -> bool {
         self.recorder.ledger.open().any(|incident| {
             incident.state.attempt() == Some(attempt)
-                || incident
-                    .attempt(attempt)
-                    .is_some_and(super::Attempt::is_taken_back)
+                || is_going
+                    && incident
+                        .attempt(attempt)
+                        .is_some_and(super::Attempt::is_taken_back)
         })
     }
 }

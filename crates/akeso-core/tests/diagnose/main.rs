@@ -11,6 +11,7 @@ mod world;
 
 mod access;
 mod changes;
+mod commands;
 mod explain;
 mod faults_page;
 mod images;

@@ -15,7 +15,7 @@ use super::{Expected, Expects, Learns, unhealthy};
 
 /// What the journal says of one workload.
 #[derive(Debug, Default)]
-struct Story<'a> {
+pub(super) struct Story<'a> {
     causes: Vec<&'a str>,
     plans: BTreeMap<IncidentId, &'a Plan>,
     actions: Vec<&'static str>,
@@ -30,7 +30,7 @@ struct Story<'a> {
 }
 
 impl<'a> Story<'a> {
-    fn of(workload: &WorkloadRef, journal: &'a [Entry]) -> Self {
+    pub(super) fn of(workload: &WorkloadRef, journal: &'a [Entry]) -> Self {
         let mut story = Self::default();
         for entry in journal {
             if let Fact::Opened {
@@ -110,6 +110,33 @@ impl<'a> Story<'a> {
         }
     }
 
+    pub(super) fn actions(&self) -> &[&'static str] {
+        &self.actions
+    }
+
+    pub(super) fn is_diagnosed(&self) -> bool {
+        !self.causes.is_empty()
+    }
+
+    /// Whether one sentence holds all of these words, in whatever case.
+    pub(super) fn names(&self, words: &[String]) -> bool {
+        let holds = |cause: &&str| {
+            let cause = cause.to_lowercase();
+            words
+                .iter()
+                .all(|word| cause.contains(&word.to_lowercase()))
+        };
+        words.is_empty() || self.causes.iter().any(holds)
+    }
+
+    pub(super) const fn is_disturbed(&self) -> bool {
+        self.planned + self.asked + self.escalated > 0
+    }
+
+    pub(super) fn has(&self, incident: IncidentId) -> bool {
+        self.incidents.iter().any(|(known, _)| *known == incident)
+    }
+
     fn has_open_incident(&self) -> bool {
         self.incidents.iter().any(|(_, end)| end.is_none())
     }
@@ -152,14 +179,7 @@ pub fn check(
         (Some(Learns::Something), 0) => failures.push("nothing was learned".to_owned()),
         (Some(Learns::Nothing | Learns::Something) | None, _) => {}
     }
-    let holds = |cause: &&&str| {
-        let cause = cause.to_lowercase();
-        expected
-            .cause
-            .iter()
-            .all(|part| cause.contains(&part.to_lowercase()))
-    };
-    if !expected.cause.is_empty() && !story.causes.iter().any(|cause| holds(&cause)) {
+    if !story.names(&expected.cause) {
         failures.push(format!(
             "no diagnosis names all of {:?}: {:?}",
             expected.cause, story.causes

@@ -3,6 +3,7 @@
 
 mod check;
 mod health;
+mod score;
 
 use std::{
     collections::BTreeMap,
@@ -21,6 +22,7 @@ use serde_json::Value;
 
 pub use check::{check, facts};
 pub use health::unhealthy;
+pub use score::Score;
 
 use crate::{Flawless, Network, SimCluster, SimError, Simulation};
 
