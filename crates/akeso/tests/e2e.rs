@@ -433,14 +433,11 @@ scenarios! {
     crashed_once: "crashed-once",
     cronjob_fails_each_run: "cronjob-fails-each-run",
     cronjob_image: "cronjob-image",
-<<<<<<< HEAD
     cronjob_leap_day: "cronjob-leap-day",
     cronjob_never_due: "cronjob-never-due",
     cronjob_suspended: "cronjob-suspended",
-=======
     decoy_secret: "decoy-secret",
     decoy_tag: "decoy-tag",
->>>>>>> main
     dependency_comes_up: "dependency-comes-up",
     dependency_misnamed: "dependency-misnamed",
     dies_later: "dies-later",
@@ -470,17 +467,14 @@ scenarios! {
     ingress_backend_typo: "ingress-backend-typo",
     ingress_healthy: "ingress-healthy",
     init_crash: "init-crash",
-<<<<<<< HEAD
+    invalid_value: "invalid-value",
+    invalid_value_rollout: "invalid-value-rollout",
+    invalid_value_secret: "invalid-value-secret",
     job_account_missing: "job-account-missing",
     job_backoff: "job-backoff",
     job_deadline: "job-deadline",
     job_kept_running: "job-kept-running",
     job_two_workers: "job-two-workers",
-=======
-    invalid_value: "invalid-value",
-    invalid_value_rollout: "invalid-value-rollout",
-    invalid_value_secret: "invalid-value-secret",
->>>>>>> main
     limit_range_allows: "limit-range-allows",
     limit_range_forbids: "limit-range-forbids",
     memory_hungry: "memory-hungry",
