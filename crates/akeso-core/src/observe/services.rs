@@ -261,6 +261,17 @@ fn port_unmatched(look: &Look<'_>, service: &Service, spec: &ServiceSpec) -> Opt
         Some(IntOrString::Int(number)) => number_unmatched(port, *number, ports, &pods),
         None => number_unmatched(port, port.port, ports, &pods),
     })?;
+    // beside a Service for what the pods declare, one for another port may be meant for just that
+    // (`cart-metrics`): only a name that nobody declares leads nowhere for certain
+    let is_by_number =
+        |port: &ServicePort| !matches!(port.target_port, Some(IntOrString::String(_)));
+    let is_another = |other: &Service| other.metadata.name != service.metadata.name;
+    let mut all = in_namespace(&cluster.services, &look.workload.reference.namespace);
+    let is_beside =
+        all.any(|(_, other)| is_another(other) && pods.iter().any(|pod| selects(other, pod)));
+    if is_beside && ports.iter().all(is_by_number) {
+        return None;
+    }
     let is_asleep = |pod: &&Pod| {
         let reference = crate::cluster::ObjectRef {
             kind: crate::cluster::Kind::Pod,
