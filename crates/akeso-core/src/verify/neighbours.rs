@@ -6,12 +6,14 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use crate::{
     act::Action,
     cluster::{Cluster, Workload, in_namespace},
     engine::{Attempt, Incident, Ledger, State},
     observe::Sign,
-    workload::WorkloadRef,
+    workload::{SupportKind, WorkloadKind, WorkloadRef},
 };
 
 /// Why the change of an attempt is to be taken back for what it did to others.
@@ -28,6 +30,12 @@ pub fn harmed(
             && other.opened > attempt.at
             && other.was_well
     });
+    // where nobody was ready before, it is not the change that nobody answered until then
+    let called_from = if attempt.ready_before == 0 {
+        ready_since(workload)
+    } else {
+        Some(attempt.at)
+    };
     let takes_room = matches!(attempt.step.action, Action::IncreaseMemory(_));
     let services = services(workload);
     since.find_map(|other| {
@@ -38,6 +46,7 @@ pub fn harmed(
         if takes_room && has_no_room {
             return Some(format!("{} has no room any more since", other.workload));
         }
+        called_from.filter(|from| other.opened > *from)?;
         let theirs = cluster.workload(&other.workload)?;
         let service = services.iter().find(|service| calls(&theirs, service))?;
         Some(format!(
@@ -47,8 +56,19 @@ pub fn harmed(
     })
 }
 
-/// The open incidents of what fails with this workload: those that wait for its incident, and those
-/// of the workloads that call its Services.
+/// Since when one of the workload's pods is ready.
+fn ready_since(workload: &Workload<'_>) -> Option<Timestamp> {
+    let ready = workload.pods.iter().filter_map(|pod| {
+        let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+        let ready = conditions.iter().find(|it| it.type_ == "Ready")?;
+        let since = ready.last_transition_time.as_ref()?.0;
+        (ready.status == "True").then_some(since)
+    });
+    ready.min()
+}
+
+/// What fails with this workload: its Services that nobody answers for any more, and the workloads
+/// with an open incident that waits for this one or that call its Services.
 pub fn affected(cluster: &Cluster, ledger: &Ledger, incident: &Incident) -> Vec<WorkloadRef> {
     let workload = cluster.workload(&incident.workload);
     let services = workload.as_ref().map(services).unwrap_or_default();
@@ -62,7 +82,17 @@ pub fn affected(cluster: &Cluster, ledger: &Ledger, incident: &Incident) -> Vec<
         other.id != incident.id && (waits || (is_near && calls()))
     };
     let affected = ledger.open().filter(is_affected);
-    affected.map(|other| other.workload.clone()).collect()
+    let affected = affected.map(|other| other.workload.clone());
+    let answers = workload.is_none_or(|workload| workload.ready_pods() > 0);
+    let silent = services
+        .iter()
+        .filter(|_| !answers)
+        .map(|name| WorkloadRef {
+            kind: WorkloadKind::Support(SupportKind::Service),
+            namespace: incident.workload.namespace.clone(),
+            name: name.clone(),
+        });
+    silent.chain(affected).collect()
 }
 
 /// The Services that select the workload's pods.

@@ -2,6 +2,7 @@
 
 use akeso_core::{
     act::Action,
+    engine::Attempt,
     journal::{End, Fact},
     observe::{Sign, Symptom},
     verify::neighbours::harmed,
@@ -35,6 +36,7 @@ struct Case {
     was_well: bool,
     minute: i64,
     is_over: bool,
+    ready_before: usize,
 }
 
 impl Case {
@@ -49,6 +51,7 @@ impl Case {
             was_well: true,
             minute: 1,
             is_over: false,
+            ready_before: 1,
         }
     }
 
@@ -85,7 +88,11 @@ impl Case {
         }
         let cluster = world::cluster(&objects);
         let web = cluster.workload(&world::web()).unwrap();
-        harmed(&cluster, &story.ledger, &web, &attempt(self.action.clone()))
+        let attempt = Attempt {
+            ready_before: self.ready_before,
+            ..attempt(self.action.clone())
+        };
+        harmed(&cluster, &story.ledger, &web, &attempt)
     }
 }
 
@@ -141,6 +148,15 @@ fn what_calls_nothing_of_it_or_another_service_was_not() {
             None
         );
     }
+}
+
+#[test]
+fn where_nobody_was_ready_before_a_dependant_that_missed_it_was_not_harmed() {
+    let case = Case {
+        ready_before: 0,
+        ..Case::dependant()
+    };
+    assert_eq!(case.harmed(), None);
 }
 
 #[test]
