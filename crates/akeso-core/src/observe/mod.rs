@@ -396,7 +396,7 @@ fn on_support(flaw: Flaw, reason: &str, message: String) -> Symptom {
     }
 }
 
-/// Warning events about a pod with a reason, not older than `age`.
+/// Warning events about a pod with a reason, not older than `age`; the newest first.
 fn recent_events<'a>(
     look: &Look<'a>,
     pod: &'a Pod,
@@ -404,8 +404,12 @@ fn recent_events<'a>(
     age: SignedDuration,
 ) -> impl Iterator<Item = &'a Event> {
     let oldest = look.now.checked_sub(age).unwrap_or(Timestamp::MIN);
-    look.workload
+    let mut events: Vec<_> = look
+        .workload
         .events_of(pod.metadata.name.as_deref().unwrap_or_default(), "Pod")
-        .filter(move |event| event.reason.as_deref() == Some(reason))
-        .filter(move |event| last_seen(event).is_some_and(|seen| seen >= oldest))
+        .filter(|event| event.reason.as_deref() == Some(reason))
+        .filter(|event| last_seen(event).is_some_and(|seen| seen >= oldest))
+        .collect();
+    events.sort_by_key(|event| std::cmp::Reverse(last_seen(event)));
+    events.into_iter()
 }
