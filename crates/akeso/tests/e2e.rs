@@ -493,7 +493,6 @@ scenarios! {
     node_affinity_typo: "node-affinity-typo",
     node_affinity_unmatched: "node-affinity-unmatched",
     node_name_missing: "node-name-missing",
-    node_name_missing_pod: "node-name-missing-pod",
     node_name_present: "node-name-present",
     node_selector_matched: "node-selector-matched",
     node_selector_other: "node-selector-other",
