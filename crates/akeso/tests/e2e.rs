@@ -13,6 +13,7 @@ mod account;
 mod safety;
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::Write,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -585,6 +586,20 @@ fn every_scenario_is_run_on_a_real_cluster() {
         .map(|scenario| scenario.name.as_str())
         .collect();
     assert_eq!(names, LISTED, "list the scenario above");
+}
+
+#[test]
+fn no_two_scenarios_want_the_same_port_of_the_node_they_share() {
+    let mut taken = BTreeMap::new();
+    for scenario in Scenario::load_all(&scenarios()).unwrap() {
+        let manifests = [Some(scenario.manifest), scenario.then];
+        let all = manifests.into_iter().flatten().collect::<String>();
+        for port in all.split("hostPort: ").skip(1) {
+            let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+            let owner = taken.entry(port).or_insert_with(|| scenario.name.clone());
+            assert_eq!(*owner, scenario.name, "give them ports of their own");
+        }
+    }
 }
 
 #[test]
