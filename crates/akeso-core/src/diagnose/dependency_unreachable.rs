@@ -29,16 +29,17 @@ pub(super) const FAULT: Fault = Fault {
 };
 
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
-    match &symptom.sign {
+    let crash = match &symptom.sign {
         Sign::Crash(crash) => {
             let lives = symptom.status == "Running" && !crash.repeated;
             if lives || unknown_crash::is_ended_by_probe(examination, symptom) {
                 return None; // it runs by now, or another fault says why it ends
             }
+            Some(crash)
         }
         Sign::Probe {
             probe: Probe::Readiness,
-        } => {}
+        } => None,
         Sign::Probe {
             probe: Probe::Liveness | Probe::Startup,
         }
@@ -55,7 +56,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::JobFlawed { .. }
         | Sign::Evicted
         | Sign::Support { .. } => return None,
-    }
+    };
     let log = examination.crash_log(symptom)?;
     let found = unreachable::last_in(log).or_else(|| told_by_probe(examination, symptom))?;
     let namespace = &examination.workload.reference.namespace;
@@ -78,30 +79,16 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             .command
             .unwrap_or_else(|| examination.describe(symptom)),
     };
-    let remedy = match &symptom.sign {
-        Sign::Crash(crash) if !unknown_crash::is_no_accident(examination, symptom, crash) => {
+    let remedy = match crash {
+        Some(crash) if !unknown_crash::is_no_accident(examination, symptom, crash) => {
             Remedy::Wait {
                 why: "it has ended only a few times so far: what it depends on may be starting"
                     .to_owned(),
             }
         }
         // pods of the revision before may be ready only because they came when it still answered
-        Sign::Crash(_) if known.is_wrong_address => undo::or_person(examination, advice),
-        Sign::Crash(_)
-        | Sign::Probe { .. }
-        | Sign::ImagePull { .. }
-        | Sign::OutOfMemory(_)
-        | Sign::Config
-        | Sign::Mount { .. }
-        | Sign::Start
-        | Sign::Unschedulable
-        | Sign::RolloutOverdue
-        | Sign::PodsRefused
-        | Sign::StuckOnOldPod { .. }
-        | Sign::JobFailed
-        | Sign::JobFlawed { .. }
-        | Sign::Evicted
-        | Sign::Support { .. } => Remedy::Person(advice),
+        Some(_) if known.is_wrong_address => undo::or_person(examination, advice),
+        Some(_) | None => Remedy::Person(advice),
     };
     let mut diagnosis = examination
         .diagnosis(&FAULT, symptom, says, 75, remedy)

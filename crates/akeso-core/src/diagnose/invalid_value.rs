@@ -11,6 +11,7 @@ use super::{
 use crate::{
     act::{EnvValue, Found, Variable},
     observe::{Sign, Symptom},
+    similar::only,
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -101,9 +102,7 @@ fn meant<'c>(container: &'c Container, line: &str) -> Option<&'c EnvVar> {
                 .iter()
                 .any(|quote| line.contains(&format!("{quote}{value}{quote}")))
     };
-    let mut quoted = all().filter(is_quoted);
-    let first = quoted.next()?;
-    quoted.next().is_none().then_some(first)
+    only(all().filter(is_quoted))
 }
 
 fn has_word(line: &str, word: &str) -> bool {

@@ -87,11 +87,12 @@ use k8s_openapi::api::core::v1::Container;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    act::Action,
     cluster::Workload,
     evidence::{Answer, Evidence, Life, Listed, Question},
     learn::Fingerprint,
     observe::Symptom,
-    plan::{Advice, Step},
+    plan::{Advice, Origin, Proof, Step},
     policy::Settings,
 };
 
@@ -145,11 +146,16 @@ pub enum Remedy {
 }
 
 impl Remedy {
-    /// The same with this step tried first, where there was none.
-    fn with_step(self, step: Step) -> Self {
+    /// The same with this fix, which the cluster confirms, tried before a person must act.
+    fn with_fix(self, action: Action, reasoning: String) -> Self {
         match self {
             Self::Person(otherwise) => Self::Steps {
-                steps: vec![step],
+                steps: vec![Step {
+                    action,
+                    reasoning,
+                    origin: Origin::Playbook,
+                    proof: Proof::Confirmed,
+                }],
                 otherwise,
             },
             Self::Steps { .. } | Self::Wait { .. } => self,
@@ -441,12 +447,24 @@ impl<'a> Examination<'a> {
         confidence: u8,
         why: &str,
     ) -> Diagnosis {
-        let advice = Advice {
+        let remedy = self.person(symptom, why);
+        self.diagnosis(fault, symptom, &symptom.message, confidence, remedy)
+    }
+
+    /// A diagnosis of why the workload gets no pod, or its pod no node: what stands in the way was
+    /// told, and a person must say what gives way.
+    fn refused(&self, fault: &Fault, symptom: &Symptom, says: &str, why: &str) -> Diagnosis {
+        let remedy = self.person(symptom, why);
+        self.diagnosis(fault, symptom, says, 95, remedy)
+            .with_evidence([symptom.message.clone()])
+    }
+
+    /// A person must act, who begins by looking at what the symptom shows.
+    fn person(&self, symptom: &Symptom, why: &str) -> Remedy {
+        Remedy::Person(Advice {
             why: why.to_owned(),
             command: self.describe(symptom),
-        };
-        let remedy = Remedy::Person(advice);
-        self.diagnosis(fault, symptom, &symptom.message, confidence, remedy)
+        })
     }
 
     /// The last Warning events of the pod, or of the workload where there is none.

@@ -4,12 +4,11 @@
 use std::sync::LazyLock;
 
 use jiff::SignedDuration;
-use k8s_openapi::api::core::v1;
 use regex::Regex;
 
 use super::{Diagnosis, Examination, Family, Fault, last_lines, probe_failing, probe_wrong_port};
 use crate::{
-    observe::{Probe, Sign, Symptom},
+    observe::{Probe, ProbeTiming, Sign, Symptom},
     plan::Advice,
 };
 
@@ -46,19 +45,21 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         return None;
     }
     let lived = lifetime(examination, symptom)?;
-    let Time { given, words } = time(spec);
+    let timing = ProbeTiming::of(spec);
     // the kubelet may ask a period late, and the program may take its time to stop
     let grace = examination.workload.pod_spec()?;
     let grace = grace.termination_grace_period_seconds.unwrap_or(30);
-    let period = i64::from(spec.period_seconds.unwrap_or(10).max(1));
-    let latest = given + SignedDuration::from_secs(period + grace + 5);
+    let latest = timing.patience() + SignedDuration::from_secs(timing.period + grace + 5);
     if lived > latest {
         return None; // it was well for a while
     }
     let field = probe.field();
     let says = format!(
-        "is killed by its {field} {} s after its start, before it has finished starting ({last}): {words} is all the time that it gets",
-        lived.as_secs()
+        "is killed by its {field} {} s after its start, before it has finished starting ({last}): initialDelaySeconds {} + failureThreshold {} × periodSeconds {} is all the time that it gets",
+        lived.as_secs(),
+        timing.delay,
+        timing.failures,
+        timing.period
     );
     let advice = Advice {
         why: format!(
@@ -85,25 +86,4 @@ fn lifetime(examination: &Examination<'_>, symptom: &Symptom) -> Option<SignedDu
     let ended = status.last_state.as_ref()?.terminated.as_ref()?;
     let (start, end) = (ended.started_at.as_ref()?, ended.finished_at.as_ref()?);
     Some(end.0.duration_since(start.0))
-}
-
-/// The time that a probe leaves until it has the container killed.
-struct Time {
-    given: SignedDuration,
-    words: String,
-}
-
-fn time(probe: &v1::Probe) -> Time {
-    let delay = probe.initial_delay_seconds.unwrap_or(0);
-    let period = probe.period_seconds.unwrap_or(10).max(1);
-    let failures = probe.failure_threshold.unwrap_or(3).max(1);
-    let words = format!(
-        "initialDelaySeconds {delay} + failureThreshold {failures} × periodSeconds {period}"
-    );
-    Time {
-        given: SignedDuration::from_secs(
-            i64::from(delay) + i64::from(failures) * i64::from(period),
-        ),
-        words,
-    }
 }

@@ -34,6 +34,8 @@ use crate::{
     workload::ContainerRef,
 };
 
+pub use probes::ProbeTiming;
+
 /// Marks a workload or a namespace that Akeso must not touch, as a label or an annotation.
 pub const IGNORE: &str = "akeso.dev/ignore";
 

@@ -2,7 +2,7 @@
 //! 137 (SIGTERM was ignored), 143, or 0 with reason `Completed`.
 
 use jiff::SignedDuration;
-use k8s_openapi::api::core::v1::{Container, ContainerStatus, Event, Pod};
+use k8s_openapi::api::core::v1::{self, Container, ContainerStatus, Event, Pod};
 
 use super::{CRASH_MEMORY, Look, Probe, Sign, Symptom, recent_events};
 use crate::{
@@ -130,11 +130,38 @@ fn is_standby(look: &Look<'_>, status: &ContainerStatus, event: &Event) -> bool 
 
 fn start_time(container: &Container) -> SignedDuration {
     let allowed = container.readiness_probe.as_ref().map_or(0, |probe| {
-        let failures = i64::from(probe.failure_threshold.unwrap_or(3));
-        let period = i64::from(probe.period_seconds.unwrap_or(10));
-        i64::from(probe.initial_delay_seconds.unwrap_or(0)) + 3 * failures * period
+        let timing = ProbeTiming::of(probe);
+        timing.delay + 3 * timing.failures * timing.period
     });
     SignedDuration::from_secs(allowed).max(LEAST_START_TIME)
+}
+
+/// When a probe asks, in seconds, with the defaults of
+/// <https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/#configure-probes>.
+#[derive(Debug, Clone, Copy)]
+pub struct ProbeTiming {
+    /// Before it asks for the first time.
+    pub delay: i64,
+    /// Between two questions.
+    pub period: i64,
+    /// How many must fail in a row.
+    pub failures: i64,
+}
+
+impl ProbeTiming {
+    /// What the manifest says.
+    pub fn of(probe: &v1::Probe) -> Self {
+        Self {
+            delay: i64::from(probe.initial_delay_seconds.unwrap_or(0)),
+            period: i64::from(probe.period_seconds.unwrap_or(10).max(1)),
+            failures: i64::from(probe.failure_threshold.unwrap_or(3).max(1)),
+        }
+    }
+
+    /// How long a container has that never answers.
+    pub const fn patience(self) -> SignedDuration {
+        SignedDuration::from_secs(self.delay + self.failures * self.period)
+    }
 }
 
 /// What an event says; the client of the kubelet says before it that it has seen many like it

@@ -12,7 +12,7 @@ use k8s_openapi::{
 use super::{Flaw, Look, Symptom, TIME_TO_MEET, is_left_alone, on_support, written};
 use crate::{
     cluster::{Controller, Support, Workload, in_namespace, is_ready, selects},
-    similar::{self, closest},
+    similar::{self, closest, only},
     workload::{WorkloadKind, WorkloadRef},
 };
 
@@ -81,9 +81,7 @@ fn meant<'a>(service: &Workload<'a>, selector: &Labels) -> Option<(Workload<'a>,
             resembling.push((workload, labels, slip));
         }
     }
-    let (Some((meant, labels, slip)), true) = (resembling.pop(), resembling.is_empty()) else {
-        return None;
-    };
+    let (meant, labels, slip) = only(resembling)?;
     // what another Service reaches may not be what this one is for
     let services = &service.cluster().services;
     let is_reached = in_namespace(services, &service.reference.namespace).any(|(_, other)| {
@@ -136,10 +134,7 @@ pub(crate) fn right_port(service: &Workload<'_>) -> Option<(i32, String, String)
         if all.contains(name) {
             return None;
         }
-        let mut close = all.iter().filter(|other| similar::is_misspelt(name, other));
-        let (right, None) = (close.next()?, close.next()) else {
-            return None;
-        };
+        let right = only(all.iter().filter(|other| similar::is_misspelt(name, other)))?;
         Some((port.port, name.clone(), right.clone()))
     })
 }

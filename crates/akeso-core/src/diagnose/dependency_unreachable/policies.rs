@@ -9,10 +9,10 @@ use k8s_openapi::{
         core::v1::{Pod, Service},
         networking::v1::{NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort},
     },
-    apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
+    apimachinery::pkg::util::intstr::IntOrString,
 };
 
-use crate::cluster::{Cluster, Key};
+use crate::cluster::{Cluster, Key, label_selector_matches};
 
 type Labels = BTreeMap<String, String>;
 
@@ -112,7 +112,7 @@ fn isolating<'a>(
             && spec
                 .pod_selector
                 .as_ref()
-                .is_none_or(|it| selects(it, pod.labels))
+                .is_none_or(|it| label_selector_matches(Some(it), Some(pod.labels)))
     })
 }
 
@@ -161,10 +161,7 @@ fn is_meant(cluster: &Cluster, peer: &NetworkPolicyPeer, namespace: &str, pod: E
         Some(selector) => {
             let known = cluster.namespaces.get(&Key::new("", pod.namespace));
             known.is_none_or(|known| {
-                selects(
-                    selector,
-                    known.metadata.labels.as_ref().unwrap_or(&Labels::new()),
-                )
+                label_selector_matches(Some(selector), known.metadata.labels.as_ref())
             })
         }
     };
@@ -172,26 +169,7 @@ fn is_meant(cluster: &Cluster, peer: &NetworkPolicyPeer, namespace: &str, pod: E
         && peer
             .pod_selector
             .as_ref()
-            .is_none_or(|it| selects(it, pod.labels))
-}
-
-/// What it cannot judge it selects not: such a policy is not told of.
-fn selects(selector: &LabelSelector, labels: &Labels) -> bool {
-    let mut pairs = selector.match_labels.iter().flatten();
-    let mut expressions = selector.match_expressions.iter().flatten();
-    pairs.all(|(key, value)| labels.get(key) == Some(value))
-        && expressions.all(|it| {
-            let value = labels.get(&it.key);
-            let is_in =
-                || value.is_some_and(|value| it.values.iter().flatten().any(|v| v == value));
-            match it.operator.as_str() {
-                "In" => is_in(),
-                "NotIn" => !is_in(),
-                "Exists" => value.is_some(),
-                "DoesNotExist" => value.is_none(),
-                _ => false,
-            }
-        })
+            .is_none_or(|it| label_selector_matches(Some(it), Some(pod.labels)))
 }
 
 /// The port of the pod that a port of its Service leads to, where it is a number.
