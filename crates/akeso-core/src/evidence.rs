@@ -72,6 +72,20 @@ pub enum Answer {
     },
 }
 
+impl Answer {
+    /// The names and keys, if that is what was asked for and it could be asked.
+    pub const fn keys(&self) -> Option<&Keys> {
+        match self {
+            Self::Keys(keys) => Some(keys),
+            Self::Logs(_)
+            | Self::Image(_)
+            | Self::Bounds(_)
+            | Self::Objects(_)
+            | Self::Unknown { .. } => None,
+        }
+    }
+}
+
 /// What a registry says of an image reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImageAnswer {

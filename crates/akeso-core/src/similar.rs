@@ -11,6 +11,13 @@ pub fn closest(wanted: &str, names: impl IntoIterator<Item = String>) -> Option<
         .map(|(_, name)| name)
 }
 
+/// The only one there is; nothing if there are several or none.
+pub fn only<T>(all: impl IntoIterator<Item = T>) -> Option<T> {
+    let mut all = all.into_iter();
+    let first = all.next()?;
+    all.next().is_none().then_some(first)
+}
+
 /// Whether `wanted` is so surely a misspelling of `name` that a change may rest on it, when nothing
 /// else is called alike: only separators or case differ, or one word of four letters or more has a
 /// letter too many, too few, swapped or doubled in place of another. Another letter in a word, and another number, is

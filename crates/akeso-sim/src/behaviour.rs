@@ -36,6 +36,40 @@ pub(crate) struct Behaviour {
     pub(crate) exits: Option<Exits>,
     /// When its readiness probe passes, after each start.
     pub(crate) ready_after: Option<SignedDuration>,
+    /// What it answers to its probes; without it they pass at `ready_after`.
+    pub(crate) answers: Option<Answers>,
+}
+
+/// What a container answers to its probes.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Answers {
+    /// The port on which it listens for HTTP; none, if it does not.
+    pub(crate) port: Option<i32>,
+    /// The paths that it knows; every one if none is named.
+    pub(crate) paths: Vec<String>,
+    /// From its start until it answers at all.
+    pub(crate) after: SignedDuration,
+    /// Programs that the image lacks, for probes that run one.
+    pub(crate) lacks: Vec<String>,
+    /// What a probe's program writes when it is not well.
+    pub(crate) says: String,
+    /// When it says that it is not well (503, or a program that fails).
+    pub(crate) unwell: Option<Unwell>,
+}
+
+/// A time in which a container says that it is not well.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Unwell {
+    /// From its start on …
+    #[serde(default)]
+    pub(crate) from: SignedDuration,
+    /// … for so long; for ever, if nothing is said.
+    pub(crate) lasts: Option<SignedDuration>,
+    /// Only in pods whose names end so.
+    #[serde(default)]
+    pub(crate) pods: String,
 }
 
 /// What a container does when a required variable is empty.
@@ -93,6 +127,26 @@ impl Behaviours {
             .get(&format!("{workload}/{container}@{image}"));
         let general = || self.containers.get(&format!("{workload}/{container}"));
         special.or_else(general).cloned().unwrap_or_default()
+    }
+}
+
+impl Answers {
+    /// Whether it says, at this age, that it is not well.
+    pub(crate) fn is_unwell(&self, pod: &str, age: SignedDuration) -> bool {
+        self.unwell.as_ref().is_some_and(|unwell| {
+            let is_over = unwell
+                .lasts
+                .is_some_and(|lasts| age >= unwell.from.saturating_add(lasts));
+            pod.ends_with(&unwell.pods) && age >= unwell.from && !is_over
+        })
+    }
+
+    /// The age from which on its answers do not change any more.
+    pub(crate) fn settled_after(&self) -> SignedDuration {
+        let unwell = self.unwell.as_ref().map_or(SignedDuration::ZERO, |unwell| {
+            unwell.from.saturating_add(unwell.lasts.unwrap_or_default())
+        });
+        self.after.max(unwell)
     }
 }
 

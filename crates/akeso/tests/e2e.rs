@@ -13,6 +13,7 @@ mod account;
 mod safety;
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::Write,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -411,6 +412,7 @@ scenarios! {
     bad_fix: "bad-fix",
     bad_rollout: "bad-rollout",
     bare_pod_image: "bare-pod-image",
+    bus_error: "bus-error",
     canary: "canary",
     canary_dies: "canary-dies",
     cause_chain: "cause-chain",
@@ -437,10 +439,17 @@ scenarios! {
     config_misspelt_whole: "config-misspelt-whole",
     config_of_another_region: "config-of-another-region",
     crashed_once: "crashed-once",
+    cronjob_fails_each_run: "cronjob-fails-each-run",
     cronjob_image: "cronjob-image",
+    cronjob_leap_day: "cronjob-leap-day",
+    cronjob_never_due: "cronjob-never-due",
+    cronjob_suspended: "cronjob-suspended",
+    decoy_secret: "decoy-secret",
+    decoy_tag: "decoy-tag",
     dependency_comes_up: "dependency-comes-up",
     dependency_misnamed: "dependency-misnamed",
     dies_later: "dies-later",
+    dns_policy_default: "dns-policy-default",
     ends_well_once: "ends-well-once",
     env_from_secret: "env-from-secret",
     env_from_service: "env-from-service",
@@ -453,6 +462,7 @@ scenarios! {
     healthy: "healthy",
     healthy_sidecar: "healthy-sidecar",
     host_port_free: "host-port-free",
+    host_port_recreate: "host-port-recreate",
     host_port_replicas: "host-port-replicas",
     host_port_taken: "host-port-taken",
     hpa_by_memory: "hpa-by-memory",
@@ -465,14 +475,25 @@ scenarios! {
     ingress_backend_typo: "ingress-backend-typo",
     ingress_healthy: "ingress-healthy",
     init_crash: "init-crash",
+    invalid_value: "invalid-value",
+    invalid_value_rollout: "invalid-value-rollout",
+    invalid_value_secret: "invalid-value-secret",
+    job_account_missing: "job-account-missing",
+    job_backoff: "job-backoff",
+    job_deadline: "job-deadline",
+    job_kept_running: "job-kept-running",
+    job_two_workers: "job-two-workers",
     limit_range_allows: "limit-range-allows",
     limit_range_forbids: "limit-range-forbids",
     memory_hungry: "memory-hungry",
     memory_hungry_v2: "memory-hungry-v2",
+    memory_leak: "memory-leak",
     missing_configmap: "missing-configmap",
     missing_key: "missing-key",
     mysql_client: "mysql-client",
     mysql_client_asks: "mysql-client-asks",
+    network_policy_allows: "network-policy-allows",
+    network_policy_denies: "network-policy-denies",
     no_room: "no-room",
     no_room_for_a_moment: "no-room-for-a-moment",
     no_space_left: "no-space-left",
@@ -480,18 +501,30 @@ scenarios! {
     node_affinity_typo: "node-affinity-typo",
     node_affinity_unmatched: "node-affinity-unmatched",
     node_name_missing: "node-name-missing",
-    node_name_missing_pod: "node-name-missing-pod",
     node_name_present: "node-name-present",
     node_selector_matched: "node-selector-matched",
     node_selector_other: "node-selector-other",
     node_selector_unmatched: "node-selector-unmatched",
+    on_delete_broken: "on-delete-broken",
+    on_delete_waits: "on-delete-waits",
     operator_owned: "operator-owned",
+    option_ignored: "option-ignored",
     optional_key: "optional-key",
     orders_in_log: "orders-in-log",
     other_editor: "other-editor",
+    partition_keeps_broken: "partition-keeps-broken",
     paused: "paused",
     pod_affinity_met: "pod-affinity-met",
     pod_affinity_typo: "pod-affinity-typo",
+    probe_command_missing: "probe-command-missing",
+    probe_flaps_once: "probe-flaps-once",
+    probe_named_port: "probe-named-port",
+    probe_port_rollout: "probe-port-rollout",
+    probe_slow_starter: "probe-slow-starter",
+    probe_too_eager: "probe-too-eager",
+    probe_wrong_path: "probe-wrong-path",
+    probe_wrong_port: "probe-wrong-port",
+    probe_wrong_scheme: "probe-wrong-scheme",
     program_not_found: "program-not-found",
     pull_secret_misnamed: "pull-secret-misnamed",
     pull_secret_right: "pull-secret-right",
@@ -504,24 +537,36 @@ scenarios! {
     read_only_mount: "read-only-mount",
     read_only_root: "read-only-root",
     read_only_survived: "read-only-survived",
+    readiness_misses_peer: "readiness-misses-peer",
     registry_closed: "registry-closed",
     requests_add_up: "requests-add-up",
     resource_not_offered: "resource-not-offered",
+    rollout_host_port: "rollout-host-port",
     rollout_in_progress: "rollout-in-progress",
     same_failure_different_fix: "same-failure-different-fix",
     scaled_to_zero: "scaled-to-zero",
+    script_not_executable: "script-not-executable",
+    script_syntax: "script-syntax",
+    script_syntax_python: "script-syntax-python",
+    script_syntax_rollout: "script-syntax-rollout",
     secret_misspelt: "secret-misspelt",
     secret_misspelt_trusted: "secret-misspelt-trusted",
     service_port_name: "service-port-name",
     service_port_undeclared: "service-port-undeclared",
     service_selector_typo: "service-selector-typo",
     service_without_pods: "service-without-pods",
+    shared_memory: "shared-memory",
+    shared_memory_mounted: "shared-memory-mounted",
     spread_anyway: "spread-anyway",
     spread_label_missing: "spread-label-missing",
     spread_too_few_domains: "spread-too-few-domains",
+    standby: "standby",
     statefulset_image: "statefulset-image",
     token_not_mounted: "token-not-mounted",
     token_not_wanted: "token-not-wanted",
+    too_many_files: "too-many-files",
+    two_faults: "two-faults",
+    two_faults_one_unproven: "two-faults-one-unproven",
     unknown_crash: "unknown-crash",
     unschedulable: "unschedulable",
     volume_configmap_missing: "volume-configmap-missing",
@@ -534,6 +579,8 @@ scenarios! {
     web_server: "web-server",
     wrong_architecture: "wrong-architecture",
     wrong_architecture_rollout: "wrong-architecture-rollout",
+    wrong_argument: "wrong-argument",
+    wrong_argument_rollout: "wrong-argument-rollout",
 }
 
 #[test]
@@ -546,6 +593,20 @@ fn every_scenario_is_run_on_a_real_cluster() {
         .map(|scenario| scenario.name.as_str())
         .collect();
     assert_eq!(names, LISTED, "list the scenario above");
+}
+
+#[test]
+fn no_two_scenarios_want_the_same_port_of_the_node_they_share() {
+    let mut taken = BTreeMap::new();
+    for scenario in Scenario::load_all(&scenarios()).unwrap() {
+        let manifests = [Some(scenario.manifest), scenario.then];
+        let all = manifests.into_iter().flatten().collect::<String>();
+        for port in all.split("hostPort: ").skip(1) {
+            let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+            let owner = taken.entry(port).or_insert_with(|| scenario.name.clone());
+            assert_eq!(*owner, scenario.name, "give them ports of their own");
+        }
+    }
 }
 
 #[test]
@@ -626,9 +687,13 @@ fn the_four_are_healed_beside_controls_that_stay_as_they_are() {
 #[test]
 #[ignore = "needs a cluster: devcluster/devcluster up"]
 fn without_a_permission_its_action_is_off_and_the_others_heal() {
-    const OTHERS: &str = "fix_image_name,update_env,increase_memory,rollback_to_revision";
+    let all = akeso_core::act::ActionKind::ALL.iter();
+    let others: Vec<_> = all
+        .map(|it| it.as_str())
+        .filter(|it| *it != "restart_pod")
+        .collect();
     let namespace = Namespace::new("e2e-no-restarts");
-    let account = Account::new(&namespace.0, &["--action", OTHERS]);
+    let account = Account::new(&namespace.0, &["--action", &others.join(",")]);
     let mut monitor = Monitor::under(account, Autonomy::Full);
     for name in ["statefulset-image", "web-server"] {
         namespace.apply(&scenarios().join(name).join("manifest.yaml"));

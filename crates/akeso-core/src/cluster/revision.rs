@@ -49,6 +49,17 @@ impl Cluster {
             .filter_map(|child| self.replica_sets.get(&child.key()))
     }
 
+    /// The pod templates of a Deployment's earlier revisions.
+    pub(super) fn earlier_templates<'a>(
+        &'a self,
+        deployment: &'a Deployment,
+    ) -> impl Iterator<Item = &'a PodTemplateSpec> {
+        let current = revision_number(&deployment.metadata);
+        self.replica_sets_of(deployment)
+            .filter(move |set| revision_number(&set.metadata) < current)
+            .filter_map(|set| set.spec.template.as_ref())
+    }
+
     /// The ReplicaSet of the Deployment's newest template, once its controller has made it.
     pub(super) fn current_replica_set<'a>(
         &'a self,

@@ -1,4 +1,5 @@
-//! What is thrown away before an object is kept: managed fields but for who wrote last, the
+//! What is thrown away before an object is kept: managed fields but for when Akeso wrote last and who
+//! else did, the
 //! last-applied copy, and the parts of a pod that its owner's template tells as well.
 
 use k8s_openapi::{
@@ -19,12 +20,14 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// The built-in controllers note on the objects what they have done.
 const CONTROLLERS: &str = "kube-controller-manager";
 
-/// Whether it is the record of a write to the object itself, by neither Akeso nor Kubernetes.
-fn is_anothers(entry: &ManagedFieldsEntry) -> bool {
-    let manager = entry.manager.as_deref();
-    entry.subresource.is_none()
-        && manager != Some(crate::FIELD_MANAGER)
-        && manager != Some(CONTROLLERS)
+/// Whether it is the record of a write to the object itself, and not by Kubernetes.
+fn is_telling(entry: &ManagedFieldsEntry) -> bool {
+    entry.subresource.is_none() && entry.manager.as_deref() != Some(CONTROLLERS)
+}
+
+/// Whether it is the record of a write by Akeso.
+pub(super) fn is_own(entry: &ManagedFieldsEntry) -> bool {
+    entry.manager.as_deref() == Some(crate::FIELD_MANAGER)
 }
 
 pub(super) trait Trim {
@@ -33,15 +36,15 @@ pub(super) trait Trim {
 
 fn trim_metadata(metadata: &mut ObjectMeta) {
     metadata.managed_fields = metadata.managed_fields.take().map(|managers| {
-        let last = managers
-            .into_iter()
-            .filter(is_anothers)
-            .max_by_key(|one| one.time.clone());
-        let without_fields = last.map(|last| ManagedFieldsEntry {
+        let (own, others): (Vec<_>, Vec<_>) =
+            managers.into_iter().filter(is_telling).partition(is_own);
+        let last = |all: Vec<ManagedFieldsEntry>| all.into_iter().max_by_key(|it| it.time.clone());
+        let kept = last(others).into_iter().chain(last(own));
+        let without_fields = kept.map(|kept| ManagedFieldsEntry {
             fields_v1: None,
-            ..last
+            ..kept
         });
-        without_fields.into_iter().collect()
+        without_fields.collect()
     });
     if let Some(annotations) = &mut metadata.annotations {
         annotations.remove(LAST_APPLIED);

@@ -9,7 +9,7 @@ use k8s_openapi::{
         batch::v1::{CronJob, Job},
         core::v1::{Container, Event, Pod, PodSpec, PodTemplateSpec},
     },
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta},
 };
 
 use jiff::Timestamp;
@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Cluster, ForeignOwner, Key, Kind, Revision, Support, in_namespace,
     owners::{controller_of, foreign_owner, is_trial},
+    trim::is_own,
 };
 use crate::digest::hex;
 use crate::workload::{ContainerRef, ContainerRole, WorkloadKind, WorkloadRef};
@@ -403,6 +404,22 @@ impl<'a> Workload<'a> {
         }
     }
 
+    /// The pod templates that it had before, as far as they are known.
+    pub fn earlier_templates(&self) -> Vec<&'a PodTemplateSpec> {
+        match self.controller {
+            Controller::Deployment(deployment) => {
+                self.cluster.earlier_templates(deployment).collect()
+            }
+            Controller::StatefulSet(_)
+            | Controller::DaemonSet(_)
+            | Controller::ReplicaSet(_)
+            | Controller::CronJob(_)
+            | Controller::Job(_)
+            | Controller::Pod(_)
+            | Controller::Support(_) => Vec::new(),
+        }
+    }
+
     fn ready_old_pods(&self, of_revision: impl Fn(&Pod) -> bool) -> i32 {
         let count = self
             .old_pods
@@ -451,8 +468,7 @@ impl<'a> Workload<'a> {
     /// Who, beside Akeso, wrote to its object last, by the name of the field manager and the time
     /// (<https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>).
     pub fn last_writer(&self) -> Option<String> {
-        let writer = self.metadata().managed_fields.as_ref()?.first()?;
-        let manager = writer.manager.as_deref()?;
+        let manager = self.last_entry()?.manager.as_deref()?;
         Some(match self.last_write() {
             Some((_, at)) => format!("{manager} (at {at})"),
             None => manager.to_owned(),
@@ -461,8 +477,13 @@ impl<'a> Workload<'a> {
 
     /// The same, where the time is known.
     pub fn last_write(&self) -> Option<(&'a str, Timestamp)> {
-        let writer = self.metadata().managed_fields.as_ref()?.first()?;
+        let writer = self.last_entry()?;
         Some((writer.manager.as_deref()?, writer.time.as_ref()?.0))
+    }
+
+    fn last_entry(&self) -> Option<&'a ManagedFieldsEntry> {
+        let mut writers = self.metadata().managed_fields.iter().flatten();
+        writers.find(|writer| !is_own(writer))
     }
 
     /// The Warning events about one object of the workload.

@@ -115,8 +115,9 @@ impl Refusal {
 const WHOSE: &str = "whether the program is meant to have this right is for a person to say";
 
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
-    match &symptom.sign {
-        Sign::Crash(_) | Sign::Probe { .. } => {}
+    let crash = match &symptom.sign {
+        Sign::Crash(crash) => Some(crash),
+        Sign::Probe { .. } => None,
         Sign::ImagePull { .. }
         | Sign::OutOfMemory(_)
         | Sign::Config
@@ -127,9 +128,10 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
+        | Sign::JobFlawed { .. }
         | Sign::Evicted
         | Sign::Support { .. } => return None,
-    }
+    };
     let log = examination.crash_log(symptom)?;
     // a refusal far up in the log may have been lived with
     let end = last_lines(log, 20).join("\n");
@@ -179,27 +181,15 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             command: refusal.grant(),
         },
     };
-    let remedy = match &symptom.sign {
-        Sign::Crash(crash) if !unknown_crash::is_no_accident(examination, symptom, crash) => {
+    let remedy = match crash {
+        Some(crash) if !unknown_crash::is_no_accident(examination, symptom, crash) => {
             Remedy::Wait {
                 why: "it has ended only a few times so far, and the right may be on its way"
                     .to_owned(),
             }
         }
-        Sign::Crash(_) => undo::or_person(examination, advice),
-        Sign::Probe { .. }
-        | Sign::ImagePull { .. }
-        | Sign::OutOfMemory(_)
-        | Sign::Config
-        | Sign::Mount { .. }
-        | Sign::Start
-        | Sign::Unschedulable
-        | Sign::RolloutOverdue
-        | Sign::PodsRefused
-        | Sign::StuckOnOldPod { .. }
-        | Sign::JobFailed
-        | Sign::Evicted
-        | Sign::Support { .. } => Remedy::Person(advice),
+        Some(_) => undo::or_person(examination, advice),
+        None => Remedy::Person(advice),
     };
     Some(
         examination

@@ -26,6 +26,17 @@ pub(super) fn changed_before(workload: &Workload<'_>, now: Timestamp) -> Vec<Str
 
 fn since_last_good(workload: &Workload<'_>) -> Option<String> {
     let good = workload.last_good_revision()?;
+    Some(format!(
+        "since revision {}, of which {} pod(s) are ready, these fields of the pod template were changed: {}",
+        good.number,
+        good.ready_pods,
+        fields_since_last_good(workload)?
+    ))
+}
+
+/// The fields of the pod template that differ from the last good revision.
+pub(super) fn fields_since_last_good(workload: &Workload<'_>) -> Option<String> {
+    let good = workload.last_good_revision()?;
     let fields = changed_fields(&good.template, workload.template()?);
     if fields.is_empty() {
         return None;
@@ -35,10 +46,5 @@ fn since_last_good(workload: &Workload<'_>) -> Option<String> {
         more => format!(" and {more} more"),
     };
     let named: Vec<_> = fields.into_iter().take(MOST_FIELDS).collect();
-    Some(format!(
-        "since revision {}, of which {} pod(s) are ready, these fields of the pod template were changed: {}{more}",
-        good.number,
-        good.ready_pods,
-        named.join(", ")
-    ))
+    Some(format!("{}{more}", named.join(", ")))
 }

@@ -1,9 +1,6 @@
 //! Fault `claim-in-use`: the claim is for one pod alone, and another pod has it.
 
-use super::{
-    Diagnosis, Examination, Family, Fault,
-    placement::{self, listed},
-};
+use super::{Diagnosis, Examination, Family, Fault, placement::listed};
 use crate::{
     cluster::in_namespace,
     observe::{Sign, Symptom, claims_of, pods_with},
@@ -64,5 +61,5 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     } else {
         "who has it must go first, or this workload needs a claim of its own".to_owned()
     };
-    Some(placement::told(examination, &FAULT, symptom, &says, &why))
+    Some(examination.refused(&FAULT, symptom, &says, &why))
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use k8s_openapi::api::core::v1::Volume;
 use regex::Regex;
 
-use super::{Diagnosis, Examination, Family, Fault, placement};
+use super::{Diagnosis, Examination, Family, Fault};
 use crate::{
     cluster::in_namespace,
     observe::{Sign, Symptom},
@@ -53,5 +53,5 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     );
     let why =
         format!("PersistentVolumeClaim {namespace}/{claim} must be made, or claimName corrected");
-    Some(placement::told(examination, &FAULT, symptom, &says, &why))
+    Some(examination.refused(&FAULT, symptom, &says, &why))
 }

@@ -47,6 +47,7 @@ pub(super) fn of(symptom: &Symptom, namespace: &str) -> Option<String> {
         | Sign::RolloutOverdue
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
+        | Sign::JobFlawed { .. }
         | Sign::Evicted
         | Sign::Support { .. } => None,
     }

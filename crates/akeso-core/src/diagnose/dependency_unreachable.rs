@@ -1,8 +1,10 @@
 //! Fault `dependency-unreachable`: the program ends, or is never ready, and its log names a host
 //! that it cannot reach. Where that is a Service, the cluster knows more: it may not be there, not
-//! have the port, or have nobody behind it.
+//! have the port, have nobody behind it, or something may stand between.
 
+mod between;
 mod known;
+mod policies;
 mod unreachable;
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +14,9 @@ use crate::{
     observe::{Probe, Sign, Symptom},
     plan::Advice,
 };
+use between::between;
 use known::known;
+use unreachable::Unreachable;
 
 /// Until every node knows that a pod of a Service is ready.
 const TIME_TO_KNOW: SignedDuration = SignedDuration::from_secs(5);
@@ -23,22 +27,23 @@ pub(super) const FAULT: Fault = Fault {
     name: "dependency-unreachable",
     family: Family::Network,
     signs: "the program ends or is never ready, and its log names a host that refuses, does not answer or is not known",
-    does: "says what the cluster knows of it: no such Service, no such port, no ready pod and whose they would be; where these are broken themselves, waits for what heals them; after a rollout that changed the address, puts the last good revision back, where its pods are ready",
+    does: "says what the cluster knows of it: no such Service, no such port, no ready pod and whose they would be, a NetworkPolicy or a dnsPolicy that stands between; where those behind the Service are broken themselves, waits for what heals them; after a rollout that changed the address, puts the last good revision back, where its pods are ready",
     never: "changes an address to one that looks like it, or restarts the program while its dependency is away",
     diagnose,
 };
 
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
-    match &symptom.sign {
+    let crash = match &symptom.sign {
         Sign::Crash(crash) => {
             let lives = symptom.status == "Running" && !crash.repeated;
             if lives || unknown_crash::is_ended_by_probe(examination, symptom) {
                 return None; // it runs by now, or another fault says why it ends
             }
+            Some(crash)
         }
         Sign::Probe {
             probe: Probe::Readiness,
-        } => {}
+        } => None,
         Sign::Probe {
             probe: Probe::Liveness | Probe::Startup,
         }
@@ -52,12 +57,20 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
+        | Sign::JobFlawed { .. }
         | Sign::Evicted
         | Sign::Support { .. } => return None,
-    }
+    };
     let log = examination.crash_log(symptom)?;
-    let found = unreachable::last_in(log)?;
-    let known = known(examination, &found);
+    let found = unreachable::last_in(log).or_else(|| told_by_probe(examination, symptom))?;
+    let mut known = known(examination, &found);
+    let between = between(examination, &found)?;
+    if !between.is_empty() {
+        known.says.push_str(&between);
+        "what stands between them must be mended, if they are meant to meet"
+            .clone_into(&mut known.why);
+        (known.caused_by, known.ready_since) = (None, None);
+    }
     let says = format!(
         "cannot reach {}: {}{}",
         found.address(),
@@ -73,32 +86,19 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let is_over = known
         .ready_since
         .is_some_and(|since| !has_tried(examination, symptom, since));
-    let remedy = match &symptom.sign {
+    let remedy = match crash {
         _ if is_over && !unknown_crash::has_given_up(examination, symptom) => Remedy::Wait {
             why: "what it depends on is ready only since then: its next try tells".to_owned(),
         },
-        Sign::Crash(crash) if !unknown_crash::is_no_accident(examination, symptom, crash) => {
+        Some(crash) if !unknown_crash::is_no_accident(examination, symptom, crash) => {
             Remedy::Wait {
                 why: "it has ended only a few times so far: what it depends on may be starting"
                     .to_owned(),
             }
         }
         // pods of the revision before may be ready only because they came when it still answered
-        Sign::Crash(_) if known.is_wrong_address => undo::or_person(examination, advice),
-        Sign::Crash(_)
-        | Sign::Probe { .. }
-        | Sign::ImagePull { .. }
-        | Sign::OutOfMemory(_)
-        | Sign::Config
-        | Sign::Mount { .. }
-        | Sign::Start
-        | Sign::Unschedulable
-        | Sign::RolloutOverdue
-        | Sign::PodsRefused
-        | Sign::StuckOnOldPod { .. }
-        | Sign::JobFailed
-        | Sign::Evicted
-        | Sign::Support { .. } => Remedy::Person(advice),
+        Some(_) if known.is_wrong_address => undo::or_person(examination, advice),
+        Some(_) | None => Remedy::Person(advice),
     };
     let mut diagnosis = examination
         .diagnosis(&FAULT, symptom, says, 75, remedy)
@@ -119,4 +119,16 @@ fn has_tried(examination: &Examination<'_>, symptom: &Symptom, since: Timestamp)
         }
         Some(_) | None => examination.now >= after(TIME_TO_REACH),
     }
+}
+
+/// A readiness probe that runs a program may say itself whom the program cannot reach. What the
+/// kubelet says of the pod's own address is no such word.
+fn told_by_probe(examination: &Examination<'_>, symptom: &Symptom) -> Option<Unreachable> {
+    let Sign::Probe { probe } = &symptom.sign else {
+        return None;
+    };
+    let spec = probe.of(examination.container(symptom)?)?;
+    spec.exec.as_ref()?;
+    let (_, said) = symptom.message.split_once(" probe failed: ")?;
+    unreachable::last_in(said)
 }

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{ContainerPort, Pod};
 
 use super::{
     Diagnosis, Examination, Family, Fault,
-    placement::{self, Placement, listed, name},
+    placement::{Placement, listed, name},
 };
 use crate::observe::Symptom;
 
@@ -69,7 +69,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             text(first)
         )
     };
-    Some(placement::told(examination, &FAULT, symptom, &says, &why))
+    Some(examination.refused(&FAULT, symptom, &says, &why))
 }
 
 fn host_ports(pod: &Pod) -> impl Iterator<Item = &ContainerPort> {

@@ -4,7 +4,6 @@ use super::{Diagnosis, Examination, Family, Fault};
 use crate::{
     act::Action,
     observe::{Flaw, Sign, Symptom, ingresses::right_backend},
-    plan::{Origin, Proof, Step},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -30,12 +29,9 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             None => "it is the only Service that is called like it".to_owned(),
             Some(service) => format!("it is the only port of Service {service}"),
         };
-        diagnosis.remedy = diagnosis.remedy.with_step(Step {
-            action: Action::FixIngress(fix),
-            reasoning,
-            origin: Origin::Playbook,
-            proof: Proof::Confirmed,
-        });
+        diagnosis.remedy = diagnosis
+            .remedy
+            .with_fix(Action::FixIngress(fix), reasoning);
     }
     Some(diagnosis)
 }

@@ -68,6 +68,7 @@ fn backoff(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis
             "",
         ),
         Sign::JobFailed
+        | Sign::JobFlawed { .. }
         | Sign::Evicted
         | Sign::ImagePull { .. }
         | Sign::OutOfMemory(_)

@@ -52,7 +52,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     );
     let why =
         "the container must ask for what the LimitRange allows, or the LimitRange must give way";
-    Some(pods_refused::told(examination, &FAULT, symptom, &says, why))
+    Some(examination.refused(&FAULT, symptom, &says, why))
 }
 
 /// The containers that ask for just this; the message does not name them.

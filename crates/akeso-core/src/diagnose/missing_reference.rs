@@ -13,10 +13,10 @@ use regex::{Captures, Regex};
 use super::{Diagnosis, Examination, Family, Fault, Remedy, undo};
 use crate::{
     act::{Action, FixReference, Referred},
-    evidence::{Answer, Keys, Question},
+    evidence::{Keys, Question},
     observe::{Sign, Symptom},
     plan::{Advice, Origin, Proof, Step},
-    similar::is_misspelt,
+    similar::{is_misspelt, only},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -51,14 +51,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let container = examination.container(symptom)?;
     // a Secret that is not for programs (of TLS, of a registry) is not listed: that one is not
     // among them proves nothing, that one is among them does
-    let keys = match examination.ask(Question::Keys)? {
-        Answer::Keys(keys) => Some(keys),
-        Answer::Logs(_)
-        | Answer::Image(_)
-        | Answer::Bounds(_)
-        | Answer::Objects(_)
-        | Answer::Unknown { .. } => None,
-    };
+    let keys = examination.ask(Question::Keys)?.keys();
     let fields = missing.fields(container);
     let by = if fields.is_empty() {
         String::new()
@@ -217,10 +210,7 @@ impl Missing {
             whole.map(|(name, _)| name).collect()
         };
         let wanted = self.key.as_ref().unwrap_or(&self.name);
-        let mut close = names.into_iter().filter(|name| is_close(wanted, name));
-        let (to, None) = (close.next()?, close.next()) else {
-            return None;
-        };
+        let to = only(names.into_iter().filter(|name| is_close(wanted, name)))?;
         let fix = fix(to);
         let why = match &self.key {
             // a key that is in use under its own name is not the one that is missing

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Container;
 use super::{Diagnosis, Examination, Family, Fault, Remedy, last_lines, variable_names};
 use crate::{
     act::{Action, Found, UpdateEnv, Variable},
-    evidence::{Answer, Keys, Question},
+    evidence::{Keys, Question},
     observe::{Sign, Symptom},
     plan::{Advice, Origin, Proof, Step, values},
 };
@@ -56,14 +56,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         )
     };
     let unread = Keys::default();
-    let keys = match examination.ask(Question::Keys)? {
-        Answer::Keys(keys) => Some(keys),
-        Answer::Logs(_)
-        | Answer::Image(_)
-        | Answer::Bounds(_)
-        | Answer::Objects(_)
-        | Answer::Unknown { .. } => None,
-    };
+    let keys = examination.ask(Question::Keys)?.keys();
     let is_read = keys.is_some();
     let keys = keys.unwrap_or(&unread);
     if may_come_from_elsewhere(template, keys, &names) {

@@ -12,7 +12,7 @@ use super::{
     undo,
 };
 use crate::{
-    evidence::{Answer, Keys, Question},
+    evidence::{Keys, Question},
     observe::{Sign, Symptom},
     plan::Advice,
 };
@@ -41,21 +41,27 @@ struct Source<'s> {
     field: String,
 }
 
+/// What the kinds of volume say of a ConfigMap or Secret: its name, whether it is optional, and which
+/// of its keys are taken.
+type Reference<'s> = (&'s str, Option<bool>, Option<&'s Vec<KeyToPath>>);
+
 impl<'s> Source<'s> {
+    /// The sources that stand in `field`.
     fn of(
-        is_map: bool,
-        name: &'s str,
-        optional: Option<bool>,
-        items: Option<&'s Vec<KeyToPath>>,
-        field: String,
-    ) -> Self {
-        Self {
+        field: &str,
+        map: Option<Reference<'s>>,
+        secret: Option<Reference<'s>>,
+    ) -> impl Iterator<Item = Self> {
+        let source = |is_map, member: &str, (name, optional, items): Reference<'s>| Self {
             is_map,
             name,
             is_optional: optional == Some(true),
             items: items.map(Vec::as_slice).unwrap_or_default(),
-            field,
-        }
+            field: format!("{field}.{member}"),
+        };
+        let map = map.map(|it| source(true, "configMap", it));
+        let secret = secret.map(|it| source(false, "secret", it));
+        map.into_iter().chain(secret)
     }
 }
 
@@ -70,14 +76,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         .into_iter()
         .filter(|source| !source.is_optional)
         .collect();
-    let keys = match examination.ask(Question::Keys)? {
-        Answer::Keys(keys) => Some(keys),
-        Answer::Logs(_)
-        | Answer::Image(_)
-        | Answer::Bounds(_)
-        | Answer::Objects(_)
-        | Answer::Unknown { .. } => None,
-    };
+    let keys = examination.ask(Question::Keys)?.keys();
     let missing = missing(&symptom.message, &sources, keys);
     let (first, _) = missing.first()?;
     let namespace = &examination.workload.reference.namespace;
@@ -155,54 +154,22 @@ fn missing<'s>(
 
 fn sources(place: usize, volume: &Volume) -> Vec<Source<'_>> {
     let field = format!("volumes[{place}]");
-    let mut all = Vec::new();
-    if let Some(map) = &volume.config_map {
-        let field = format!("{field}.configMap");
-        all.push(Source::of(
-            true,
-            &map.name,
-            map.optional,
-            map.items.as_ref(),
-            field,
-        ));
-    }
-    if let Some(secret) = &volume.secret {
-        let field = format!("{field}.secret");
-        let name = secret.secret_name.as_deref().unwrap_or_default();
-        all.push(Source::of(
-            false,
-            name,
-            secret.optional,
-            secret.items.as_ref(),
-            field,
-        ));
-    }
+    let map = volume.config_map.as_ref();
+    let map = map.map(|it| (it.name.as_str(), it.optional, it.items.as_ref()));
+    let secret = volume.secret.as_ref().map(|it| {
+        let name = it.secret_name.as_deref().unwrap_or_default();
+        (name, it.optional, it.items.as_ref())
+    });
     let projected = volume.projected.iter();
     let projected = projected.flat_map(|volume| volume.sources.iter().flatten().enumerate());
-    for (source_place, source) in projected {
-        let field = format!("{field}.projected.sources[{source_place}]");
-        if let Some(map) = &source.config_map {
-            let field = format!("{field}.configMap");
-            all.push(Source::of(
-                true,
-                &map.name,
-                map.optional,
-                map.items.as_ref(),
-                field,
-            ));
-        }
-        if let Some(secret) = &source.secret {
-            let field = format!("{field}.secret");
-            all.push(Source::of(
-                false,
-                &secret.name,
-                secret.optional,
-                secret.items.as_ref(),
-                field,
-            ));
-        }
-    }
-    all
+    let projected = projected.flat_map(|(place, source)| {
+        let map = source.config_map.as_ref();
+        let map = map.map(|it| (it.name.as_str(), it.optional, it.items.as_ref()));
+        let secret = source.secret.as_ref();
+        let secret = secret.map(|it| (it.name.as_str(), it.optional, it.items.as_ref()));
+        Source::of(&format!("{field}.projected.sources[{place}]"), map, secret).collect::<Vec<_>>()
+    });
+    Source::of(&field, map, secret).chain(projected).collect()
 }
 
 /// ` (container app at /etc/app)`.

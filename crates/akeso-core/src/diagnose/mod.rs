@@ -13,6 +13,7 @@ mod container_config;
 mod dependency;
 mod dependency_unreachable;
 mod evicted;
+mod exhausted;
 mod exits_successfully;
 mod host_port_taken;
 mod image;
@@ -22,7 +23,9 @@ mod image_never_pulled;
 mod image_unavailable;
 mod ingress_backend;
 mod injected_container;
+mod invalid_value;
 mod job_failed;
+mod job_flawed;
 mod job_given_up;
 mod limit_range;
 mod missing_reference;
@@ -37,6 +40,7 @@ mod node_cordoned;
 mod node_missing;
 mod node_selector_unmatched;
 mod node_unwell;
+mod old_pod_held;
 mod out_of_memory;
 mod placement;
 mod pod_affinity_unmatched;
@@ -44,6 +48,7 @@ mod pod_anti_affinity;
 mod pod_security;
 mod pods_refused;
 mod probe_failing;
+mod probe_too_eager;
 mod probe_wrong_answer;
 mod probe_wrong_port;
 mod program_not_found;
@@ -53,7 +58,9 @@ mod read_only_file_system;
 mod registry_unavailable;
 mod request_too_large;
 mod requests;
+mod rollout_blocked;
 mod rollout_overdue;
+mod script_syntax;
 mod service_account_missing;
 mod service_port;
 mod service_selector;
@@ -71,6 +78,7 @@ mod volume_elsewhere;
 mod webhook_unavailable;
 mod written_path;
 mod wrong_architecture;
+mod wrong_argument;
 
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -79,11 +87,12 @@ use k8s_openapi::api::core::v1::Container;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    act::Action,
     cluster::Workload,
     evidence::{Answer, Evidence, Life, Listed, Question},
     learn::Fingerprint,
     observe::Symptom,
-    plan::{Advice, Step},
+    plan::{Advice, Origin, Proof, Step},
     policy::Settings,
     workload::WorkloadRef,
 };
@@ -141,11 +150,16 @@ pub enum Remedy {
 }
 
 impl Remedy {
-    /// The same with this step tried first, where there was none.
-    fn with_step(self, step: Step) -> Self {
+    /// The same with this fix, which the cluster confirms, tried before a person must act.
+    fn with_fix(self, action: Action, reasoning: String) -> Self {
         match self {
             Self::Person(otherwise) => Self::Steps {
-                steps: vec![step],
+                steps: vec![Step {
+                    action,
+                    reasoning,
+                    origin: Origin::Playbook,
+                    proof: Proof::Confirmed,
+                }],
                 otherwise,
             },
             Self::Steps { .. } | Self::Wait { .. } => self,
@@ -223,6 +237,7 @@ pub enum Family {
 pub const FAULTS: &[Fault] = &[
     injected_container::FAULT,
     stuck_stateful_set::FAULT,
+    old_pod_held::FAULT,
     image::FAULT,
     image_back_off::FAULT,
     image_malformed::FAULT,
@@ -239,6 +254,11 @@ pub const FAULTS: &[Fault] = &[
     container_config::FAULT,
     program_not_found::FAULT,
     bad_command::FAULT,
+    script_syntax::FAULT,
+    wrong_argument::FAULT,
+    invalid_value::FAULT,
+    exhausted::SHARED_MEMORY,
+    exhausted::FILES,
     access_forbidden::FAULT,
     token_not_mounted::FAULT,
     dependency_unreachable::FAULT,
@@ -246,12 +266,14 @@ pub const FAULTS: &[Fault] = &[
     probe_wrong_answer::PATH,
     probe_wrong_answer::SCHEME,
     probe_wrong_answer::COMMAND,
+    probe_too_eager::FAULT,
     probe_failing::FAULT,
     read_only_file_system::FAULT,
     no_space_left::FAULT,
     exits_successfully::FAULT,
     job_given_up::BACKOFF,
     unknown_crash::FAULT,
+    rollout_blocked::FAULT,
     evicted::LIMIT,
     evicted::PRESSURE,
     claim_missing::FAULT,
@@ -279,6 +301,8 @@ pub const FAULTS: &[Fault] = &[
     rollout_overdue::FAULT,
     job_given_up::DEADLINE,
     job_failed::FAULT,
+    job_flawed::KEPT,
+    job_flawed::NEVER_DUE,
     node_unwell::NOT_READY,
     node_unwell::PRESSURE,
     stuck_deleting::FAULT,
@@ -447,12 +471,24 @@ impl<'a> Examination<'a> {
         confidence: u8,
         why: &str,
     ) -> Diagnosis {
-        let advice = Advice {
+        let remedy = self.person(symptom, why);
+        self.diagnosis(fault, symptom, &symptom.message, confidence, remedy)
+    }
+
+    /// A diagnosis of why the workload gets no pod, or its pod no node: what stands in the way was
+    /// told, and a person must say what gives way.
+    fn refused(&self, fault: &Fault, symptom: &Symptom, says: &str, why: &str) -> Diagnosis {
+        let remedy = self.person(symptom, why);
+        self.diagnosis(fault, symptom, says, 95, remedy)
+            .with_evidence([symptom.message.clone()])
+    }
+
+    /// A person must act, who begins by looking at what the symptom shows.
+    fn person(&self, symptom: &Symptom, why: &str) -> Remedy {
+        Remedy::Person(Advice {
             why: why.to_owned(),
             command: self.describe(symptom),
-        };
-        let remedy = Remedy::Person(advice);
-        self.diagnosis(fault, symptom, &symptom.message, confidence, remedy)
+        })
     }
 
     /// The last Warning events of the pod, or of the workload where there is none.

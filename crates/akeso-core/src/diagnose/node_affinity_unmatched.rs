@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{NodeSelectorRequirement, NodeSelectorTerm};
 
 use super::{
     Diagnosis, Examination, Family, Fault,
-    placement::{self, Placement, label, listed, only_close, requirement_text},
+    placement::{Placement, label, listed, only_close, requirement_text},
 };
 use crate::{
     cluster::{node_meets, required_terms, term_matches},
@@ -55,7 +55,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         )
     };
     let why = "the affinity must name what a node has, or such a node must be added";
-    Some(placement::told(examination, &FAULT, symptom, &says, why))
+    Some(examination.refused(&FAULT, symptom, &says, why))
 }
 
 /// What of a term no node meets; all of it where each part is met by some.

@@ -2,7 +2,7 @@
 
 use super::{
     Diagnosis, Examination, Family, Fault,
-    placement::{self, Placement, listed, name},
+    placement::{Placement, listed, name},
 };
 use crate::observe::Symptom;
 
@@ -27,5 +27,5 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         listed(cordoned)
     );
     let why = "a node must be uncordoned (kubectl uncordon) once its maintenance is over, or another added";
-    Some(placement::told(examination, &FAULT, symptom, &says, why))
+    Some(examination.refused(&FAULT, symptom, &says, why))
 }

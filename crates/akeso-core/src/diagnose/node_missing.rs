@@ -3,7 +3,7 @@
 
 use super::{
     Diagnosis, Examination, Family, Fault,
-    placement::{self, listed, name, only_close},
+    placement::{listed, name, only_close},
 };
 use crate::observe::{NODE_MISSING, Symptom};
 
@@ -30,5 +30,5 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         listed(nodes.values().map(name))
     );
     let why = "nodeName must go, so that the scheduler chooses (nodeSelector says which), or name a node that there is";
-    Some(placement::told(examination, &FAULT, symptom, &says, why))
+    Some(examination.refused(&FAULT, symptom, &says, why))
 }

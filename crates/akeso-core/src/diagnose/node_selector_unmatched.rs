@@ -2,12 +2,11 @@
 
 use super::{
     Diagnosis, Examination, Family, Fault,
-    placement::{self, Placement, label, only_close},
+    placement::{Placement, label, only_close},
 };
 use crate::{
     act::{Action, FixNodeSelector},
     observe::Symptom,
-    plan::{Origin, Proof, Step},
     similar::is_misspelt,
 };
 
@@ -25,73 +24,56 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     if !place.message.contains("didn't match Pod's node affinity") {
         return None;
     }
-    let lacking: Vec<_> = lacking_values(&place)
-        .map(|(key, value)| {
-            let meant = meant(&place, key, value)
-                .map(|meant| format!(" (likely meant: {meant})"))
-                .unwrap_or_default();
-            format!("{key}={value}{meant}")
+    let lacking: Vec<_> = place
+        .selector()
+        .filter(|(key, value)| {
+            let mut nodes = place.nodes.iter();
+            !nodes.any(|node| label(node, key) == Some(value))
         })
+        .map(|(key, value)| (key, value, meant(&place, key, value)))
         .collect();
     if lacking.is_empty() {
         return None;
     }
+    let shown = |(key, value, meant): &(&str, &str, Option<(String, String)>)| match meant {
+        Some((label, right)) => format!("{key}={value} (likely meant: {label}={right})"),
+        None => format!("{key}={value}"),
+    };
     let says = format!(
         "fits on no node: none of {} node(s) has the label that nodeSelector asks for: {}",
         place.nodes.len(),
-        lacking.join(", ")
+        lacking.iter().map(shown).collect::<Vec<_>>().join(", ")
     );
     let why = "the nodeSelector must name labels that a node has, or such a node must be added";
-    let mut diagnosis = placement::told(examination, &FAULT, symptom, &says, why);
-    let slips: Vec<_> = lacking_values(&place)
-        .filter_map(|(key, value)| slip(&place, key, value))
-        .collect();
-    if let ([fix], [_]) = (slips.as_slice(), lacking.as_slice()) {
-        let reasoning = format!(
-            "nodes have {}={}, and nothing else is close",
-            fix.label, fix.to
-        );
-        diagnosis.remedy = diagnosis.remedy.with_step(Step {
-            action: Action::FixNodeSelector(fix.clone()),
-            reasoning,
-            origin: Origin::Playbook,
-            proof: Proof::Confirmed,
-        });
+    let mut diagnosis = examination.refused(&FAULT, symptom, &says, why);
+    if let [(key, value, Some((label, right)))] = lacking.as_slice()
+        && key == label
+        && is_misspelt(value, right)
+    {
+        let fix = FixNodeSelector {
+            label: label.clone(),
+            from: (*value).to_owned(),
+            to: right.clone(),
+        };
+        let reasoning = format!("nodes have {label}={right}, and nothing else is close");
+        diagnosis.remedy = diagnosis
+            .remedy
+            .with_fix(Action::FixNodeSelector(fix), reasoning);
     }
     Some(diagnosis)
 }
 
-/// The labels of the selector that no node has.
-fn lacking_values<'a>(place: &Placement<'a>) -> impl Iterator<Item = (&'a str, &'a str)> {
-    place.selector().filter(|(key, value)| {
-        let mut nodes = place.nodes.iter();
-        !nodes.any(|node| label(node, key) == Some(value))
-    })
-}
-
-/// The correction of a value that is misspelt.
-fn slip(place: &Placement<'_>, key: &str, value: &str) -> Option<FixNodeSelector> {
-    let to = meant(place, key, value)?
-        .strip_prefix(&format!("{key}="))?
-        .to_owned();
-    is_misspelt(value, &to).then(|| FixNodeSelector {
-        label: key.to_owned(),
-        from: value.to_owned(),
-        to,
-    })
-}
-
 /// The one close value of the label, or else the one close label of that value.
-fn meant(place: &Placement<'_>, key: &str, value: &str) -> Option<String> {
+fn meant(place: &Placement<'_>, key: &str, value: &str) -> Option<(String, String)> {
     let labels = || {
         let nodes = place.nodes.iter();
         nodes.flat_map(|node| node.metadata.labels.iter().flatten())
     };
     let values = labels().filter(|(name, _)| *name == key);
     if let Some(close) = only_close(value, values.map(|(_, value)| value.clone()).collect()) {
-        return Some(format!("{key}={close}"));
+        return Some((key.to_owned(), close));
     }
     let keys = labels().filter(|(_, known)| *known == value);
     let close = only_close(key, keys.map(|(key, _)| key.clone()).collect())?;
-    Some(format!("{close}={value}"))
+    Some((close, value.to_owned()))
 }

@@ -1,9 +1,11 @@
 //! Fault `out-of-memory`: the kernel killed a container that reached its memory limit.
 
+use std::collections::BTreeSet;
+
 use super::{Diagnosis, Examination, Family, Fault, Remedy};
 use crate::{
     act::{Action, IncreaseMemory},
-    cluster::is_ready,
+    cluster::{Key, is_ready},
     evidence::{Answer, Bounds, Question},
     observe::{CRASH_MEMORY, Crash, Sign, Symptom},
     plan::{Advice, Origin, Proof, Step, memory},
@@ -11,12 +13,15 @@ use crate::{
 };
 use k8s_openapi::api::core::v1::Container;
 
+/// The same program with a limit that was raised so often, and killed again, is not helped by more.
+const RAISED_IN_VAIN: usize = 2;
+
 pub(super) const FAULT: Fault = Fault {
     name: "out-of-memory",
     family: Family::Resources,
     signs: "the kernel has killed the container at its memory limit (`OOMKilled`)",
     does: "raises the limit in few steps, within node, quota, LimitRange and ceiling",
-    never: "raises it without a bound, or where an autoscaler owns it",
+    never: "raises it without a bound, again when two raises were in vain, while its node is short of memory, or where an autoscaler owns it",
     diagnose,
 };
 
@@ -63,6 +68,33 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             why: "it ran well for long before: one kill alone is no pattern".to_owned(),
         };
         return Some(examination.diagnosis(&FAULT, symptom, says, 60, remedy));
+    }
+    if let Some(node) = short_of_memory(examination, symptom) {
+        let says = format!("{says}, while its node {node} is short of memory");
+        let why = "more memory for one program would take it from the others of the node";
+        let advice = Advice {
+            why: why.to_owned(),
+            command: format!("kubectl describe node {node}"),
+        };
+        return Some(examination.diagnosis(&FAULT, symptom, says, 80, Remedy::Person(advice)));
+    }
+    let raised = raised_from(examination, symptom, limit);
+    if raised.len() >= RAISED_IN_VAIN {
+        let from: Vec<_> = raised.iter().map(ToString::to_string).collect();
+        let says = format!(
+            "{says}, though its limit was raised from {} before: it leaks, or its need has no bound",
+            from.join(" and ")
+        );
+        let why = "the program must be made to give memory back; a higher limit only makes the next kill come later";
+        let command = format!(
+            "kubectl -n {} top pod --containers",
+            examination.workload.reference.namespace
+        );
+        let advice = Advice {
+            why: why.to_owned(),
+            command,
+        };
+        return Some(examination.diagnosis(&FAULT, symptom, says, 85, Remedy::Person(advice)));
     }
     let Answer::Bounds(bounds) = examination.ask(Question::Bounds)? else {
         let why = "the LimitRanges and ResourceQuotas of the namespace cannot be read, so nothing bounds the limit";
@@ -137,6 +169,34 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             .diagnosis(&FAULT, symptom, says, 95, remedy)
             .with_evidence([evidence]),
     )
+}
+
+/// The smaller limits that the same program had in earlier revisions.
+fn raised_from(examination: &Examination<'_>, symptom: &Symptom, limit: Bytes) -> BTreeSet<Bytes> {
+    let (Some(now), Some(reference)) = (examination.container(symptom), symptom.container.as_ref())
+    else {
+        return BTreeSet::new();
+    };
+    let earlier = examination.workload.earlier_templates();
+    let earlier = earlier.into_iter().filter_map(|template| {
+        let (_, before) = crate::cluster::find_container(template.spec.as_ref()?, reference)?;
+        let is_same =
+            before.image == now.image && before.command == now.command && before.args == now.args;
+        memory(before, Which::Limit).filter(|before| is_same && *before < limit)
+    });
+    earlier.collect()
+}
+
+/// The pod's node, if it has no memory left for anybody.
+fn short_of_memory(examination: &Examination<'_>, symptom: &Symptom) -> Option<String> {
+    let mut pods = examination.workload.pods.iter();
+    let pod = pods.find(|pod| pod.metadata.name == symptom.pod)?;
+    let name = pod.spec.as_ref()?.node_name.as_ref()?;
+    let nodes = &examination.workload.cluster().nodes;
+    let status = nodes.get(&Key::new("", name))?.status.as_ref()?;
+    let mut conditions = status.conditions.iter().flatten();
+    let is_short = conditions.any(|it| it.type_ == "MemoryPressure" && it.status == "True");
+    is_short.then(|| name.clone())
 }
 
 /// The limit that the killed container really had.

@@ -7,14 +7,13 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
 
-use super::{Diagnosis, Examination, Fault, Remedy};
+use super::Examination;
 use crate::{
     cluster::{
         Cluster, Controller, in_namespace, is_tolerated, label_selector_matches, required_terms,
         term_matches,
     },
     observe::{Sign, Symptom},
-    plan::Advice,
     similar::closest,
 };
 
@@ -184,21 +183,4 @@ pub(super) fn only_close(wanted: &str, mut names: BTreeSet<String>) -> Option<St
     let close = closest(wanted, names.clone())?;
     names.remove(&close);
     closest(wanted, names).is_none().then_some(close)
-}
-
-/// Why no node takes the pod is known: a person must say what gives way.
-pub(super) fn told(
-    examination: &Examination<'_>,
-    fault: &Fault,
-    symptom: &Symptom,
-    says: &str,
-    why: &str,
-) -> Diagnosis {
-    let advice = Advice {
-        why: why.to_owned(),
-        command: examination.describe(symptom),
-    };
-    examination
-        .diagnosis(fault, symptom, says, 95, Remedy::Person(advice))
-        .with_evidence([symptom.message.clone()])
 }

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::PodAffinityTerm;
 
 use super::{
     Diagnosis, Examination, Family, Fault,
-    placement::{self, Placement, label, listed, node_of, only_close, selector_text},
+    placement::{Placement, label, listed, node_of, only_close, selector_text},
 };
 use crate::{cluster::in_namespace, observe::Symptom};
 
@@ -33,7 +33,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         .filter_map(|term| unmet(examination, &place, term));
     let says = format!("fits on no node: {}", unmet.next()?);
     let why = "podAffinity must name pods that run, or they must be started first";
-    Some(placement::told(examination, &FAULT, symptom, &says, why))
+    Some(examination.refused(&FAULT, symptom, &says, why))
 }
 
 fn unmet(

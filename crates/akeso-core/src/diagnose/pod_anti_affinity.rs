@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{Node, Pod, PodAffinityTerm, PodSpec};
 
 use super::{
     Diagnosis, Examination, Family, Fault,
-    placement::{self, Placement, label, listed, name, node_of, selector_text},
+    placement::{Placement, label, listed, name, node_of, selector_text},
 };
 use crate::{
     cluster::{Kind, ObjectRef, Workload, label_selector_matches},
@@ -48,7 +48,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         return None;
     };
     let why = "fewer replicas, more nodes, or preferredDuringSchedulingIgnoredDuringExecution in place of the required rule";
-    Some(placement::told(examination, &FAULT, symptom, &says, why))
+    Some(examination.refused(&FAULT, symptom, &says, why))
 }
 
 fn anti_affinity(spec: &PodSpec) -> Option<&Vec<PodAffinityTerm>> {

@@ -33,11 +33,5 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let why = format!(
         "the fields named must be set in spec.template, or label pod-security.kubernetes.io/enforce of Namespace {namespace} is stricter than was meant"
     );
-    Some(pods_refused::told(
-        examination,
-        &FAULT,
-        symptom,
-        &says,
-        &why,
-    ))
+    Some(examination.refused(&FAULT, symptom, &says, &why))
 }

@@ -65,7 +65,9 @@ fn scheme(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis>
     let probe = probe_of(symptom)?;
     spec(examination, symptom, probe)?.http_get.as_ref()?;
     let message = &symptom.message;
-    let says = if message.contains("server gave HTTP response to HTTPS client") {
+    let says = if message.contains("first record does not look like a TLS handshake") {
+        "asks by HTTPS (scheme), the program answers without TLS"
+    } else if message.contains("server gave HTTP response to HTTPS client") {
         "asks by HTTPS (scheme), the program answers by HTTP"
     } else if message.contains("malformed HTTP response \"\\x15\\x03") {
         // what a TLS server says to a client that does not speak TLS: an alert

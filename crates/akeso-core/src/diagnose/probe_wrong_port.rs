@@ -10,12 +10,12 @@ use k8s_openapi::{
 };
 use regex::Regex;
 
-use super::{Diagnosis, Examination, Family, Fault, Remedy, last_lines, probe_failing, undo};
+use super::{Diagnosis, Examination, Family, Fault, last_lines, probe_failing, undo};
 use crate::{
     act::{Action, FixProbe},
     cluster::selects,
     observe::{Sign, Symptom},
-    plan::{Advice, Origin, Proof, Step},
+    plan::Advice,
     similar::closest,
 };
 
@@ -65,6 +65,11 @@ fn listens(log: &str) -> Vec<Listens<'_>> {
     log.lines().filter_map(of_line).collect()
 }
 
+/// Whether a log tells that the program has come so far as to listen.
+pub(super) fn has_begun_to_listen(log: &str) -> bool {
+    !listens(log).is_empty()
+}
+
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let Sign::Probe { probe } = &symptom.sign else {
         return None;
@@ -103,22 +108,18 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         why: format!("the {field} must ask the port on which the program listens"),
         command: examination.describe(symptom),
     };
+    let remedy = probe_failing::remedy(examination, *probe, advice);
     let remedy = match right_port(examination, container, &asked, port, log) {
-        Some((to, reasoning)) if undo::step(examination).is_none() => Remedy::Steps {
-            steps: vec![Step {
-                action: Action::FixProbe(FixProbe {
-                    container: symptom.container.clone()?,
-                    probe: *probe,
-                    from: serde_json::json!(asked),
-                    to,
-                }),
-                reasoning,
-                origin: Origin::Playbook,
-                proof: Proof::Confirmed,
-            }],
-            otherwise: advice,
-        },
-        Some(_) | None => probe_failing::remedy(examination, *probe, advice),
+        Some((to, reasoning)) if undo::step(examination).is_none() => {
+            let action = Action::FixProbe(FixProbe {
+                container: symptom.container.clone()?,
+                probe: *probe,
+                from: serde_json::json!(asked),
+                to,
+            });
+            remedy.with_fix(action, reasoning)
+        }
+        Some(_) | None => remedy,
     };
     let evidence = std::iter::once(symptom.message.clone()).chain(last_lines(log, 3));
     Some(

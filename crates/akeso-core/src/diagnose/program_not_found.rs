@@ -66,6 +66,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
+        | Sign::JobFlawed { .. }
         | Sign::Evicted
         | Sign::Support { .. } => return None,
     };

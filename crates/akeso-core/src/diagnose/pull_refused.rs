@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{Diagnosis, Examination, Family, Fault, Remedy, image_unavailable};
 use crate::{
-    evidence::{Answer, Keys, Question},
+    evidence::{Keys, Question},
     image_reference::ImageReference,
     observe::{Sign, Symptom},
     plan::Advice,
@@ -29,14 +29,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     if is_missing || !image_unavailable::is_refused(&symptom.message) {
         return None;
     }
-    let known = match examination.ask(Question::Keys)? {
-        Answer::Keys(keys) => Some(keys),
-        Answer::Logs(_)
-        | Answer::Image(_)
-        | Answer::Bounds(_)
-        | Answer::Objects(_)
-        | Answer::Unknown { .. } => None,
-    };
+    let known = examination.ask(Question::Keys)?.keys();
     let host = ImageReference::parse(image)
         .and_then(|reference| reference.host)
         .unwrap_or_else(|| "docker.io".to_owned());

@@ -56,11 +56,5 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         "spec.hard of ResourceQuota {namespace}/{} must grow, or something in the namespace must use less",
         &found[1]
     );
-    Some(pods_refused::told(
-        examination,
-        &FAULT,
-        symptom,
-        &says,
-        &why,
-    ))
+    Some(examination.refused(&FAULT, symptom, &says, &why))
 }

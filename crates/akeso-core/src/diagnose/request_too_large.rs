@@ -2,7 +2,7 @@
 
 use super::{
     Diagnosis, Examination, Family, Fault,
-    placement::{self, Placement, name},
+    placement::{Placement, name},
     requests::{allocatable, amount, insufficient, of_pod, request, shown},
 };
 use crate::observe::Symptom;
@@ -28,7 +28,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     }
     let says = format!("fits on no node, even an empty one: {}", found.join("; "));
     let why = "resources.requests must fit a node, or a larger node must be added";
-    Some(placement::told(examination, &FAULT, symptom, &says, why))
+    Some(examination.refused(&FAULT, symptom, &says, why))
 }
 
 fn too_large(place: &Placement<'_>, resource: &str) -> Option<String> {

@@ -35,11 +35,5 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let why = format!(
         "ServiceAccount {namespace}/{account} must be made with what it may do, or serviceAccountName is misspelt: nobody but its owner knows"
     );
-    Some(pods_refused::told(
-        examination,
-        &FAULT,
-        symptom,
-        &says,
-        &why,
-    ))
+    Some(examination.refused(&FAULT, symptom, &says, &why))
 }

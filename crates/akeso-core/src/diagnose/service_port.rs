@@ -4,7 +4,6 @@ use super::{Diagnosis, Examination, Family, Fault};
 use crate::{
     act::{Action, FixService},
     observe::{Flaw, Sign, Symptom, services::right_port},
-    plan::{Origin, Proof, Step},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -27,16 +26,14 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let mut diagnosis = examination.for_a_person(&FAULT, symptom, 75, why);
     if let Some((port, from, to)) = right_port(examination.workload) {
         let reasoning = format!("it is the only name like {from} that the ready pods declare");
-        diagnosis.remedy = diagnosis.remedy.with_step(Step {
-            action: Action::FixService(FixService {
+        diagnosis.remedy = diagnosis.remedy.with_fix(
+            Action::FixService(FixService {
                 port: Some(port),
                 from: from.into(),
                 to: to.into(),
             }),
             reasoning,
-            origin: Origin::Playbook,
-            proof: Proof::Confirmed,
-        });
+        );
     }
     Some(diagnosis)
 }

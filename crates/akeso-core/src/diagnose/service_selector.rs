@@ -6,7 +6,6 @@ use super::{Diagnosis, Examination, Family, Fault};
 use crate::{
     act::{Action, FixService},
     observe::{Flaw, Sign, Symptom, services::right_selector},
-    plan::{Origin, Proof, Step},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -31,16 +30,14 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         let reasoning = format!(
             "it is one slip away from the labels of {meant}, whose pods no Service reaches"
         );
-        diagnosis.remedy = diagnosis.remedy.with_step(Step {
-            action: Action::FixService(FixService {
+        diagnosis.remedy = diagnosis.remedy.with_fix(
+            Action::FixService(FixService {
                 port: None,
                 from: json!(from),
                 to: json!(to),
             }),
             reasoning,
-            origin: Origin::Playbook,
-            proof: Proof::Confirmed,
-        });
+        );
     }
     Some(diagnosis)
 }

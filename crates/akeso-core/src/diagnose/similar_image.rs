@@ -1,7 +1,7 @@
 //! Which image may have been meant by one that does not exist. That a name exists is no proof that
 //! it was meant: `shop/card` is not `shop/cart`, and `1.25` is not `1.26`.
 
-use crate::image_reference::ImageReference;
+use crate::{image_reference::ImageReference, similar::only};
 
 /// The article's typos of repository names.
 pub(super) const REPOSITORY_TYPOS: [(&str, &str); 5] = [
@@ -151,12 +151,8 @@ pub(super) fn closest_tag<'a>(tag: &str, tags: &'a [String]) -> Option<&'a str> 
             .map(String::as_str)
             .find(|candidate| candidate == right);
     }
-    let mut meant = tags
-        .iter()
-        .map(String::as_str)
-        .filter(|candidate| is_tag_typo(tag, candidate));
-    let first = meant.next()?;
-    meant.next().is_none().then_some(first)
+    let names = tags.iter().map(String::as_str);
+    only(names.filter(|candidate| is_tag_typo(tag, candidate)))
 }
 
 fn is_tag_typo(tag: &str, candidate: &str) -> bool {

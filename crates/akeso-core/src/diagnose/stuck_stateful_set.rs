@@ -18,7 +18,7 @@ pub(super) const FAULT: Fault = Fault {
 };
 
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
-    let Sign::StuckOnOldPod { uid } = &symptom.sign else {
+    let Sign::StuckOnOldPod { uid, held: None } = &symptom.sign else {
         return None;
     };
     let pod = symptom.pod.clone()?;

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::Taint;
 
 use super::{
     Diagnosis, Examination, Family, Fault,
-    placement::{self, Placement, listed, name},
+    placement::{Placement, listed, name},
 };
 use crate::observe::Symptom;
 
@@ -59,7 +59,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     } else {
         "the pod needs a toleration if it is meant for these nodes, or a node without the taint"
     };
-    Some(placement::told(examination, &FAULT, symptom, &says, why))
+    Some(examination.refused(&FAULT, symptom, &says, why))
 }
 
 fn text(taint: &Taint) -> String {

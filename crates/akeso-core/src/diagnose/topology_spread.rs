@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::TopologySpreadConstraint;
 
 use super::{
     Diagnosis, Examination, Family, Fault,
-    placement::{self, Placement, label, listed, name, node_of, only_close, selector_text},
+    placement::{Placement, label, listed, name, node_of, only_close, selector_text},
 };
 use crate::observe::Symptom;
 
@@ -37,7 +37,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         ))
     })?;
     let why = "the constraint must fit the nodes (another topologyKey, a larger maxSkew, whenUnsatisfiable ScheduleAnyway), or a node in the missing place must be added";
-    Some(placement::told(examination, &FAULT, symptom, &says, why))
+    Some(examination.refused(&FAULT, symptom, &says, why))
 }
 
 fn unmet(place: &Placement<'_>, constraint: &TopologySpreadConstraint) -> Option<String> {

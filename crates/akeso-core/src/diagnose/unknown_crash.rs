@@ -1,7 +1,7 @@
 //! Fault `unknown-crash`: the program ends and nothing says why. It is called that; it is not
 //! restarted blindly. Where the revision before it runs well, that one is put back.
 
-use super::{Diagnosis, Examination, Family, Fault, Remedy, last_lines, undo};
+use super::{Diagnosis, Examination, Family, Fault, Remedy, changes, last_lines, undo};
 use crate::{
     observe::{Crash, Sign, Symptom},
     plan::Advice,
@@ -35,7 +35,12 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let since = examination
         .workload
         .last_good_revision()
-        .map(|good| format!("; revision {} runs well", good.number))
+        .map(|good| {
+            let fields = changes::fields_since_last_good(examination.workload)
+                .map(|fields| format!(", since which {fields} were changed"))
+                .unwrap_or_default();
+            format!("; revision {} runs well{fields}", good.number)
+        })
         .unwrap_or_default();
     let says = format!(
         "ends with exit code {} for a cause that is not known{last}{since}",

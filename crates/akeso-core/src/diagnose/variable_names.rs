@@ -128,7 +128,7 @@ fn tail(log: &str) -> &str {
 }
 
 /// Lines by which a program says that it goes on, and how.
-fn is_harmless(line: &str) -> bool {
+pub(super) fn is_harmless(line: &str) -> bool {
     const GOES_ON: [&str; 13] = [
         "using default",
         "defaulting",

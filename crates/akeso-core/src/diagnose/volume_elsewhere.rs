@@ -3,7 +3,7 @@
 
 use super::{
     Diagnosis, Examination, Family, Fault,
-    placement::{self, Placement, listed, name},
+    placement::{Placement, listed, name},
 };
 use crate::{
     cluster::Key,
@@ -56,5 +56,5 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         listed(place.tolerated().map(name))
     );
     let why = "the pod must be let on the node or zone of its volume, or its data be moved to a volume elsewhere";
-    Some(placement::told(examination, &FAULT, symptom, &says, why))
+    Some(examination.refused(&FAULT, symptom, &says, why))
 }

@@ -37,13 +37,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let why = format!(
         "{at} must answer again: no pod that webhook \"{webhook}\" must agree to is made until then"
     );
-    Some(pods_refused::told(
-        examination,
-        &FAULT,
-        symptom,
-        &says,
-        &why,
-    ))
+    Some(examination.refused(&FAULT, symptom, &says, &why))
 }
 
 /// What is wrong with the webhook, in one clause.

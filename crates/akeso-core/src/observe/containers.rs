@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
 
-use super::{CRASH_MEMORY, Crash, Look, Sign, Symptom};
+use super::{CRASH_MEMORY, Crash, Held, Look, Sign, Symptom};
 use crate::{
     cluster::{Controller, is_ready},
     image_reference::ImageReference,
@@ -198,37 +198,74 @@ fn sign_of(ended: &ContainerStateTerminated, status: &ContainerStatus, now: Time
 }
 
 /// A StatefulSet with ordered pods replaces an old pod only when it is ready, so a broken old pod
-/// keeps the fixed template from ever being used.
+/// keeps the fixed template from ever being used. With `OnDelete`, or below a partition, it replaces
+/// none; a DaemonSet neither, with `OnDelete`.
 fn stuck_on_old_pod(look: &Look<'_>) -> Option<Symptom> {
-    let Controller::StatefulSet(set) = look.workload.controller else {
-        return None;
+    let (strategy, partition, is_parallel) = match look.workload.controller {
+        Controller::StatefulSet(set) => {
+            let strategy = set.spec.update_strategy.as_ref();
+            (
+                strategy.and_then(|strategy| strategy.type_.as_deref()),
+                strategy.and_then(|strategy| strategy.rolling_update.as_ref()?.partition),
+                set.spec.pod_management_policy.as_deref() == Some("Parallel"),
+            )
+        }
+        Controller::DaemonSet(set) => {
+            let strategy = set.spec.update_strategy.as_ref();
+            // a rolling update replaces broken pods first
+            let strategy = strategy.and_then(|strategy| strategy.type_.as_deref());
+            (strategy, None, true)
+        }
+        Controller::Deployment(_)
+        | Controller::ReplicaSet(_)
+        | Controller::CronJob(_)
+        | Controller::Job(_)
+        | Controller::Pod(_)
+        | Controller::Support(_) => return None,
     };
-    let on_delete = set
-        .spec
-        .update_strategy
-        .as_ref()
-        .and_then(|s| s.type_.as_deref())
-        == Some("OnDelete");
-    let partition = set
-        .spec
-        .update_strategy
-        .as_ref()
-        .and_then(|strategy| strategy.rolling_update.as_ref()?.partition);
-    let parallel = set.spec.pod_management_policy.as_deref() == Some("Parallel");
-    if on_delete || parallel || partition.unwrap_or(0) > 0 {
-        return None;
-    }
     let stuck = look
         .workload
         .old_pods
         .iter()
         .find(|pod| !is_ready(pod) && of_pod(look, pod).iter().any(Symptom::is_lasting))?;
+    let partition = partition.unwrap_or(0);
+    let held = if strategy == Some("OnDelete") {
+        Some(Held::OnDelete)
+    } else if ordinal(stuck).is_some_and(|ordinal| ordinal < partition) {
+        Some(Held::Partition)
+    } else if is_parallel || partition > 0 {
+        return None; // it will be replaced
+    } else {
+        None
+    };
+    let message = match held {
+        None => {
+            "the StatefulSet waits for this pod of an old revision to become ready before it replaces it"
+        }
+        Some(Held::OnDelete | Held::Partition) => {
+            "this pod of an old revision is broken, and is not replaced by itself"
+        }
+    };
     Some(Symptom {
-        sign: Sign::StuckOnOldPod { uid: stuck.metadata.uid.clone()? },
+        sign: Sign::StuckOnOldPod {
+            uid: stuck.metadata.uid.clone()?,
+            held,
+        },
         pod: stuck.metadata.name.clone(),
         container: None,
         status: "Pending".to_owned(),
         reason: "StuckOnOldPod".to_owned(),
-        message: "the StatefulSet waits for this pod of an old revision to become ready before it replaces it".to_owned(),
+        message: message.to_owned(),
     })
+}
+
+/// The number at the end of the name of a StatefulSet's pod.
+fn ordinal(pod: &Pod) -> Option<i32> {
+    pod.metadata
+        .name
+        .as_deref()?
+        .rsplit_once('-')?
+        .1
+        .parse()
+        .ok()
 }

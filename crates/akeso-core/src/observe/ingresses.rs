@@ -11,7 +11,7 @@ use super::{Flaw, Look, Symptom, TIME_TO_MEET, on_support, written};
 use crate::{
     act::FixIngress,
     cluster::{Controller, Key, Support, Workload, in_namespace},
-    similar::{closest, is_misspelt},
+    similar::{closest, is_misspelt, only},
 };
 
 /// With this port the AWS load balancer controller reads an annotation in place of a Service
@@ -96,10 +96,7 @@ pub(crate) fn right_backend(ingress: &Workload<'_>) -> Option<FixIngress> {
     let (backend, _) = wrong.next()?;
     let Some(service) = services.get(&Key::new(namespace, &backend.name)) else {
         let names = in_namespace(services, namespace).map(|(key, _)| &key.name);
-        let mut close = names.filter(|name| is_misspelt(&backend.name, name));
-        let (right, None) = (close.next()?, close.next()) else {
-            return None;
-        };
+        let right = only(names.filter(|name| is_misspelt(&backend.name, name)))?;
         return Some(FixIngress {
             port_of: None,
             from: backend.name.clone().into(),

@@ -34,6 +34,8 @@ use crate::{
     workload::ContainerRef,
 };
 
+pub use probes::ProbeTiming;
+
 /// Marks a workload or a namespace that Akeso must not touch, as a label or an annotation.
 pub const IGNORE: &str = "akeso.dev/ignore";
 
@@ -102,9 +104,17 @@ pub enum Sign {
     StuckOnOldPod {
         /// The pod's uid, so that no other pod of its name is meant.
         uid: String,
+        /// What its owner has said that keeps it from being replaced.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held: Option<Held>,
     },
     /// The Job has given up.
     JobFailed,
+    /// A Job that never ends, or a CronJob that never begins one.
+    JobFlawed {
+        /// What is wrong with it.
+        flaw: JobFlaw,
+    },
     /// The kubelet ends the pods again and again, for what they take or for what their node lacks.
     Evicted,
     /// What workloads rely on does not fit together.
@@ -112,6 +122,26 @@ pub enum Sign {
         /// What does not fit.
         flaw: Flaw,
     },
+}
+
+/// What keeps a broken pod of an old revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Held {
+    /// The update strategy `OnDelete`.
+    OnDelete,
+    /// The partition of a rolling update, which the pod is below.
+    Partition,
+}
+
+/// What is wrong with a Job or a CronJob that does not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobFlaw {
+    /// Its work is done, and a container that never ends keeps it running.
+    KeptRunning,
+    /// Its schedule names no day that there is.
+    NeverDue,
 }
 
 /// What is wrong with what workloads rely on.
@@ -204,6 +234,7 @@ impl Symptom {
             | Sign::PodsRefused
             | Sign::StuckOnOldPod { .. }
             | Sign::JobFailed
+            | Sign::JobFlawed { .. }
             | Sign::Evicted
             | Sign::Support { .. } => true,
         }
@@ -347,7 +378,7 @@ pub(crate) fn last_seen(event: &Event) -> Option<Timestamp> {
 }
 
 /// When an object was made, or was last written to by somebody who does not only keep its status.
-fn written(metadata: &ObjectMeta) -> Timestamp {
+pub(crate) fn written(metadata: &ObjectMeta) -> Timestamp {
     let made = metadata.creation_timestamp.as_ref();
     let writers = metadata.managed_fields.iter().flatten();
     let changed = writers.filter_map(|writer| writer.time.as_ref());
@@ -367,7 +398,7 @@ fn on_support(flaw: Flaw, reason: &str, message: String) -> Symptom {
     }
 }
 
-/// Warning events about a pod with a reason, not older than `age`.
+/// Warning events about a pod with a reason, not older than `age`; the newest first.
 fn recent_events<'a>(
     look: &Look<'a>,
     pod: &'a Pod,
@@ -375,8 +406,12 @@ fn recent_events<'a>(
     age: SignedDuration,
 ) -> impl Iterator<Item = &'a Event> {
     let oldest = look.now.checked_sub(age).unwrap_or(Timestamp::MIN);
-    look.workload
+    let mut events: Vec<_> = look
+        .workload
         .events_of(pod.metadata.name.as_deref().unwrap_or_default(), "Pod")
-        .filter(move |event| event.reason.as_deref() == Some(reason))
-        .filter(move |event| last_seen(event).is_some_and(|seen| seen >= oldest))
+        .filter(|event| event.reason.as_deref() == Some(reason))
+        .filter(|event| last_seen(event).is_some_and(|seen| seen >= oldest))
+        .collect();
+    events.sort_by_key(|event| std::cmp::Reverse(last_seen(event)));
+    events.into_iter()
 }

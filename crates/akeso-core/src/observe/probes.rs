@@ -2,10 +2,13 @@
 //! 137 (SIGTERM was ignored), 143, or 0 with reason `Completed`.
 
 use jiff::SignedDuration;
-use k8s_openapi::api::core::v1::{Container, ContainerStatus, Event, Pod};
+use k8s_openapi::api::core::v1::{self, Container, ContainerStatus, Event, Pod};
 
 use super::{CRASH_MEMORY, Look, Probe, Sign, Symptom, recent_events};
-use crate::workload::{ContainerRef, ContainerRole};
+use crate::{
+    cluster::is_ready,
+    workload::{ContainerRef, ContainerRole},
+};
 
 /// A healthy start emits readiness failures too; this is the least time a container gets, however
 /// eager its probe.
@@ -39,7 +42,7 @@ fn of_pod(look: &Look<'_>, pod: &Pod) -> Vec<Symptom> {
                 }),
                 status: "Running".to_owned(),
                 reason: "Unhealthy".to_owned(),
-                message: event.message.clone().unwrap_or_default(),
+                message: words(event).to_owned(),
             })
         })
         .collect()
@@ -93,19 +96,80 @@ fn never_ready<'a>(
         return None;
     }
     let mut events = recent_events(look, pod, "Unhealthy", SignedDuration::from_mins(5));
-    events.find_map(|event| match probe_of(event, &status.name)? {
+    let (probe, event) = events.find_map(|event| match probe_of(event, &status.name)? {
         Probe::Readiness => Some((Probe::Readiness, event)),
+        // a startup probe that fails has the container restarted; one that cannot ask has it wait
+        Probe::Startup if is_error(event) => Some((Probe::Startup, event)),
         Probe::Liveness | Probe::Startup => None,
-    })
+    })?;
+    (!is_standby(look, status, event)).then_some((probe, event))
+}
+
+/// Whether the probe could not ask at all, in the kubelet's words.
+fn is_error(event: &Event) -> bool {
+    let message = event.message.as_deref();
+    message.is_some_and(|message| message.contains(" probe errored"))
+}
+
+/// Of programs that choose a leader, those that stand by answer that they are not ready, and are
+/// well: the program answers, has never been restarted, and another pod like it is ready. Where
+/// that keeps a rollout from ending, it is no such program.
+fn is_standby(look: &Look<'_>, status: &ContainerStatus, event: &Event) -> bool {
+    let message = event.message.as_deref().unwrap_or_default();
+    // an HTTP status, or the end of a command; nobody answered where there was no connection
+    let is_answer = message.contains("statuscode: 503")
+        || !(is_error(event)
+            || ["Get \"", "dial tcp", "statuscode", "timed out", "timeout"]
+                .iter()
+                .any(|words| message.contains(words)));
+    is_answer
+        && status.restart_count == 0
+        && look.workload.pods.iter().any(|pod| is_ready(pod))
+        && !super::rollout::is_overdue(look)
 }
 
 fn start_time(container: &Container) -> SignedDuration {
     let allowed = container.readiness_probe.as_ref().map_or(0, |probe| {
-        let failures = i64::from(probe.failure_threshold.unwrap_or(3));
-        let period = i64::from(probe.period_seconds.unwrap_or(10));
-        i64::from(probe.initial_delay_seconds.unwrap_or(0)) + 3 * failures * period
+        let timing = ProbeTiming::of(probe);
+        timing.delay + 3 * timing.failures * timing.period
     });
     SignedDuration::from_secs(allowed).max(LEAST_START_TIME)
+}
+
+/// When a probe asks, in seconds, with the defaults of
+/// <https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/#configure-probes>.
+#[derive(Debug, Clone, Copy)]
+pub struct ProbeTiming {
+    /// Before it asks for the first time.
+    pub delay: i64,
+    /// Between two questions.
+    pub period: i64,
+    /// How many must fail in a row.
+    pub failures: i64,
+}
+
+impl ProbeTiming {
+    /// What the manifest says.
+    pub fn of(probe: &v1::Probe) -> Self {
+        Self {
+            delay: i64::from(probe.initial_delay_seconds.unwrap_or(0)),
+            period: i64::from(probe.period_seconds.unwrap_or(10).max(1)),
+            failures: i64::from(probe.failure_threshold.unwrap_or(3).max(1)),
+        }
+    }
+
+    /// How long a container has that never answers.
+    pub const fn patience(self) -> SignedDuration {
+        SignedDuration::from_secs(self.delay + self.failures * self.period)
+    }
+}
+
+/// What an event says; the client of the kubelet says before it that it has seen many like it
+/// (<https://github.com/kubernetes/client-go/blob/master/tools/record/events_cache.go>).
+fn words(event: &Event) -> &str {
+    let message = event.message.as_deref().unwrap_or_default();
+    let plain = message.strip_prefix("(combined from similar events): ");
+    plain.unwrap_or(message)
 }
 
 /// Which probe of a container an `Unhealthy` event speaks of.
@@ -118,7 +182,7 @@ fn probe_of(event: &Event, container: &str) -> Option<Probe> {
     if !path.is_empty() && path != format!("spec.containers{{{container}}}") {
         return None;
     }
-    match event.message.as_deref()?.split(' ').next()? {
+    match words(event).split(' ').next()? {
         "Liveness" => Some(Probe::Liveness),
         "Readiness" => Some(Probe::Readiness),
         "Startup" => Some(Probe::Startup),

@@ -24,6 +24,11 @@ fn symptom(sign: Sign, reason: &str, message: &str) -> Symptom {
     }
 }
 
+/// Whether the rollout has passed its deadline.
+pub(super) fn is_overdue(look: &Look<'_>) -> bool {
+    overdue(look).is_some()
+}
+
 /// `Available` stays true as long as old pods serve; `Progressing` tells.
 fn overdue(look: &Look<'_>) -> Option<Symptom> {
     let Controller::Deployment(deployment) = look.workload.controller else {

@@ -12,7 +12,7 @@ use k8s_openapi::{
 use super::{Flaw, Look, Symptom, TIME_TO_MEET, is_left_alone, on_support, written};
 use crate::{
     cluster::{Controller, Support, Workload, in_namespace, is_ready, selects},
-    similar::{self, closest},
+    similar::{self, closest, only},
     workload::{WorkloadKind, WorkloadRef},
 };
 
@@ -81,9 +81,7 @@ fn meant<'a>(service: &Workload<'a>, selector: &Labels) -> Option<(Workload<'a>,
             resembling.push((workload, labels, slip));
         }
     }
-    let (Some((meant, labels, slip)), true) = (resembling.pop(), resembling.is_empty()) else {
-        return None;
-    };
+    let (meant, labels, slip) = only(resembling)?;
     // what another Service reaches may not be what this one is for
     let services = &service.cluster().services;
     let is_reached = in_namespace(services, &service.reference.namespace).any(|(_, other)| {
@@ -136,10 +134,7 @@ pub(crate) fn right_port(service: &Workload<'_>) -> Option<(i32, String, String)
         if all.contains(name) {
             return None;
         }
-        let mut close = all.iter().filter(|other| similar::is_misspelt(name, other));
-        let (right, None) = (close.next()?, close.next()) else {
-            return None;
-        };
+        let right = only(all.iter().filter(|other| similar::is_misspelt(name, other)))?;
         Some((port.port, name.clone(), right.clone()))
     })
 }
@@ -261,6 +256,17 @@ fn port_unmatched(look: &Look<'_>, service: &Service, spec: &ServiceSpec) -> Opt
         Some(IntOrString::Int(number)) => number_unmatched(port, *number, ports, &pods),
         None => number_unmatched(port, port.port, ports, &pods),
     })?;
+    // beside a Service for what the pods declare, one for another port may be meant for just that
+    // (`cart-metrics`): only a name that nobody declares leads nowhere for certain
+    let is_by_number =
+        |port: &ServicePort| !matches!(port.target_port, Some(IntOrString::String(_)));
+    let is_another = |other: &Service| other.metadata.name != service.metadata.name;
+    let mut all = in_namespace(&cluster.services, &look.workload.reference.namespace);
+    let is_beside =
+        all.any(|(_, other)| is_another(other) && pods.iter().any(|pod| selects(other, pod)));
+    if is_beside && ports.iter().all(is_by_number) {
+        return None;
+    }
     let is_asleep = |pod: &&Pod| {
         let reference = crate::cluster::ObjectRef {
             kind: crate::cluster::Kind::Pod,

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::{Deserialize, Serialize};
 
 use super::{Autonomy, Consent, Policy};
-use crate::act::ActionKind;
+use crate::{act::ActionKind, cluster::label_selector_matches};
 
 /// The label by which a namespace lowers its level, or raises it where the policy trusts it.
 pub const AUTONOMY_LABEL: &str = "akeso.dev/autonomy";
@@ -103,7 +103,11 @@ pub struct Effective {
 impl NamespaceRule {
     fn matches(&self, namespace: &str, labels: Option<&Labels>) -> bool {
         let by_name = self.names.is_empty() || self.names.iter().any(|g| g.matches(namespace));
-        by_name && self.selector.as_ref().is_none_or(|s| selects(s, labels))
+        by_name
+            && self.selector.as_ref().is_none_or(|selector| {
+                // labels that are not known are selected by nothing
+                labels.is_some() && label_selector_matches(Some(selector), labels)
+            })
     }
 }
 
@@ -151,30 +155,6 @@ impl Autonomy {
     pub fn named(name: &str) -> Option<Self> {
         serde_json::from_value(name.into()).ok()
     }
-}
-
-/// Whether a selector selects these labels
-/// (<https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors>).
-/// Labels that are not known are selected by nothing.
-fn selects(selector: &LabelSelector, labels: Option<&Labels>) -> bool {
-    let Some(labels) = labels else { return false };
-    let mut equal = selector.match_labels.iter().flatten();
-    let mut expressions = selector.match_expressions.iter().flatten();
-    equal.all(|(key, value)| labels.get(key) == Some(value))
-        && expressions.all(|expression| {
-            let value = labels.get(&expression.key);
-            let is_listed = || {
-                let listed = expression.values.iter().flatten();
-                value.is_some_and(|value| listed.into_iter().any(|one| one == value))
-            };
-            match expression.operator.as_str() {
-                "In" => is_listed(),
-                "NotIn" => !is_listed(),
-                "Exists" => value.is_some(),
-                "DoesNotExist" => value.is_none(),
-                _ => false, // the API server knows no other
-            }
-        })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::Service;
 use crate::{
     act::Action,
     cluster::{Controller, Support, Workload, in_namespace, is_ready, selects},
-    observe::{Crash, Sign, Symptom, TIME_TO_MEET},
+    observe::{Crash, ProbeTiming, Sign, Symptom, TIME_TO_MEET},
     quantity::Bytes,
 };
 
@@ -95,6 +95,7 @@ fn took(symptom: &Symptom) -> SignedDuration {
         | Sign::PodsRefused
         | Sign::StuckOnOldPod { .. }
         | Sign::JobFailed
+        | Sign::JobFlawed { .. }
         | Sign::Evicted => SignedDuration::ZERO,
         // what was written just now is given time to meet what it is for
         Sign::Support { .. } => TIME_TO_MEET,
@@ -122,14 +123,10 @@ fn time_to_be_killed(workload: &Workload<'_>) -> SignedDuration {
     let spec = workload.pod_spec();
     let containers = spec.into_iter().flat_map(|spec| &spec.containers);
     let probes = containers.filter_map(|container| container.liveness_probe.as_ref());
-    let seconds = probes.map(|probe| {
-        // the defaults of https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/#configure-probes
-        let failures = i64::from(probe.failure_threshold.unwrap_or(3));
-        let period = i64::from(probe.period_seconds.unwrap_or(10));
-        i64::from(probe.initial_delay_seconds.unwrap_or(0)) + failures * period
-    });
-    let longest = SignedDuration::from_secs(seconds.max().unwrap_or_default());
-    longest.clamp(SignedDuration::ZERO, LONGEST_WINDOW)
+    let longest = probes.map(|probe| ProbeTiming::of(probe).patience()).max();
+    longest
+        .unwrap_or_default()
+        .clamp(SignedDuration::ZERO, LONGEST_WINDOW)
 }
 
 impl Watch {

@@ -44,6 +44,7 @@ fn who_wrote_shortly_before_is_named() {
 #[test]
 fn what_was_written_long_ago_or_by_kubernetes_itself_explains_nothing() {
     assert!(changed("kubectl-edit", "2026-01-01T10:58:00Z").is_empty());
+    assert!(changed("akeso", "2026-01-01T11:58:00Z").is_empty());
     assert!(changed("kube-controller-manager", "2026-01-01T11:58:00Z").is_empty());
     // a clock that is ahead
     assert!(changed("kubectl-edit", "2026-01-01T12:58:00Z").is_empty());

@@ -249,3 +249,30 @@ fn a_readiness_probe_is_a_symptom_only_when_its_time_is_over() {
         }]
     );
 }
+
+#[test]
+fn of_several_answers_to_a_probe_the_newest_counts() {
+    // until the program listened, nobody answered at all
+    let told = |name: &str, message: &str, at: &str| {
+        let message = format!("Readiness probe failed: {message}");
+        let mut event = world::warning("Unhealthy", &message, at);
+        event["metadata"]["name"] = json!(name);
+        event
+    };
+    let running = json!({"running": {"startedAt": "2026-01-01T11:50:00Z"}});
+    let observation = look_at(&[
+        world::deployment(&json!({"containers": [{"name": "app", "image": "nginx:1.27"}]})),
+        world::replica_set(),
+        world::pod(&json!([status(&running, &json!({}), 0)])),
+        told("a", "connection refused", "2026-01-01T11:59:01Z"),
+        told(
+            "b",
+            "HTTP probe failed with statuscode: 404",
+            "2026-01-01T11:59:58Z",
+        ),
+    ]);
+    let [symptom] = observation.symptoms.as_slice() else {
+        panic!("{observation:?}");
+    };
+    assert!(symptom.message.ends_with("404"), "{}", symptom.message);
+}

@@ -170,6 +170,13 @@ fn a_port_that_the_pods_do_not_declare_is_named() {
         ),
         None
     );
+    // another Service sends to what is declared: this one may be for what is not
+    let mut beside = service(&selector, &json!([{"port": 80, "targetPort": 8080}]));
+    beside["metadata"]["name"] = json!("main");
+    let mut others = web().to_vec();
+    others.push(beside);
+    assert_eq!(of(json!([{"port": 9090}]), &others), None);
+    assert!(of(json!([{"port": 80, "targetPort": "htpp"}]), &others).is_some());
     let mut unready = web();
     unready[2]["status"]["conditions"][0]["status"] = json!("False");
     assert_eq!(of(json!([{"port": 80}]), &unready), None);

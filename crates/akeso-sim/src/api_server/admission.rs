@@ -1,10 +1,13 @@
-//! Admission of pods: quotas, and the largest memory limit of a LimitRange.
+//! Admission of pods: service accounts, quotas, and the largest memory limit of a LimitRange.
 
 use std::collections::BTreeMap;
 
-use akeso_core::quantity::{Bytes, MilliCpu};
+use akeso_core::{
+    cluster::Key,
+    quantity::{Bytes, MilliCpu},
+};
 use k8s_openapi::{
-    api::core::v1::{Container, LimitRange, Pod, PodSpec, ResourceQuota},
+    api::core::v1::{Container, LimitRange, Pod, PodSpec, ResourceQuota, ServiceAccount},
     apimachinery::pkg::api::resource::Quantity,
 };
 
@@ -74,6 +77,20 @@ pub(crate) fn admit(store: &Store, pod: &Pod) -> Result<(), String> {
     let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let refused = |why: String| Err(format!("pods \"{name}\" is forbidden: {why}"));
+    let account = pod
+        .spec
+        .as_ref()
+        .and_then(|it| it.service_account_name.as_deref());
+    // every namespace has a `default`
+    if let Some(account) = account.filter(|account| *account != "default")
+        && store
+            .get::<ServiceAccount>(&Key::new(namespace, account))
+            .is_none()
+    {
+        return refused(format!(
+            "error looking up service account {namespace}/{account}: serviceaccount \"{account}\" not found"
+        ));
+    }
     if let Some(why) = store
         .list::<LimitRange>(namespace)
         .find_map(|range| above_maximum(range, pod))

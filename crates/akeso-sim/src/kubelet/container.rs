@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::Container;
 
 use super::{
     backoff::{BACKOFF_MEMORY, RESYNC, backoff_end, in_go, next_backoff},
+    probes::Probes,
     process::{self, End, Process},
     shown::Shown,
 };
@@ -90,6 +91,12 @@ pub(super) struct Setting<'a> {
     pub(super) restarts: RestartPolicy,
     /// `POD_NAMESPACE(UID)`, as in the kubelet's messages.
     pub(super) pod: String,
+    /// The pod's name.
+    pub(super) name: &'a str,
+    /// The pod's address.
+    pub(super) ip: &'a str,
+    /// How long a process may take to stop.
+    pub(super) grace: SignedDuration,
 }
 
 /// When a container is started again.
@@ -210,8 +217,13 @@ impl ContainerLife {
             Stage::Running(process) if !process.is_seen => Some(later(process.since, SEE_START)),
             Stage::Running(process) => {
                 let end = process.end.as_ref().map(|end| later(end.at, SEE_END));
-                let ready = (!self.shown.ready).then_some(process.ready_at);
-                [end, ready, process.probe_at].into_iter().flatten().min()
+                let has_no_probes = process.probes.is_none();
+                let ready = (!self.shown.ready && has_no_probes).then_some(process.ready_at);
+                let probes = process.probes.as_deref().and_then(Probes::next_at);
+                // what is being killed is not asked any more
+                let probes = probes.filter(|_| !process.is_killed);
+                let times = [end, ready, process.probe_at, probes];
+                times.into_iter().flatten().min()
             }
             Stage::Ended {
                 restart: Some(restart),
@@ -344,6 +356,7 @@ impl ContainerLife {
             setting.container,
             &setting.behaviour,
             variables,
+            (setting.ip, setting.name),
             self.starts,
             at,
         );
@@ -379,7 +392,20 @@ impl ContainerLife {
         if is_first_look {
             self.shown.run(&process);
         }
-        self.shown.ready = process.ready_at <= at;
+        if let Some(probes) = process.probes.as_mut().filter(|_| !process.is_killed) {
+            let outcome = probes.step(setting.container, at);
+            self.shown.ready = probes.is_ready();
+            self.shown.started = probes.has_started();
+            let said = outcome.unhealthy.into_iter();
+            sayings.extend(said.map(|said| Saying::warning("Unhealthy", said, "kubelet")));
+            if outcome.kills {
+                process.is_killed = true;
+                process.end = Some(End::killed(later(at, setting.grace)));
+            }
+            self.stage = Stage::Running(process);
+            return;
+        }
+        self.shown.ready = process.ready_at <= at && process.probes.is_none();
         if let Some(due) = process.probe_at.filter(|due| *due <= at) {
             if !self.shown.ready {
                 sayings.push(Saying::warning(

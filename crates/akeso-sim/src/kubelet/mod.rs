@@ -4,6 +4,7 @@ mod backoff;
 mod container;
 mod environment;
 mod eviction;
+mod probes;
 mod process;
 mod shown;
 mod status;
@@ -255,6 +256,8 @@ fn run(world: &World, pod: &Pod, life: &mut PodLife) -> Vec<crate::warnings::Say
     ]
     .map(|part| part.as_deref().unwrap_or_default());
     let mut may_start = true;
+    let ip = life.ip.clone();
+    let grace = spec.termination_grace_period_seconds.unwrap_or(30);
     for (container, (role, life_of)) in containers.zip(&mut life.containers) {
         let restarts = match (spec.restart_policy.as_deref(), *role) {
             _ if is_sidecar(container) => RestartPolicy::Always,
@@ -275,6 +278,9 @@ fn run(world: &World, pod: &Pod, life: &mut PodLife) -> Vec<crate::warnings::Say
             credentials: credentials.clone(),
             restarts,
             pod: format!("{name}_{namespace}({uid})"),
+            name,
+            ip: &ip,
+            grace: SignedDuration::from_secs(grace),
         };
         if life_of.image != image {
             life_of.change_image(&setting, world.now);

@@ -7,6 +7,7 @@ use akeso_core::quantity::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Container;
 
+use super::probes::Probes;
 use crate::{behaviour::Behaviour, world::later};
 
 /// A program that runs.
@@ -21,6 +22,10 @@ pub(super) struct Process {
     pub(super) is_seen: bool,
     /// When its readiness probe fails next.
     pub(super) probe_at: Option<Timestamp>,
+    /// Its probes, if it says what it answers to them.
+    pub(super) probes: Option<Box<Probes>>,
+    /// Whether it is being killed for them.
+    pub(super) is_killed: bool,
 }
 
 /// How a program ends.
@@ -55,11 +60,13 @@ fn memory_limit(container: &Container) -> Option<Bytes> {
     Bytes::parse(&limits.get("memory")?.0).ok()
 }
 
-/// Starts a container's program for the `nth` time, from 1; with what it logs at once.
+/// Starts a container's program for the `nth` time, from 1; with what it logs at once. `pod` is
+/// the pod's address and name.
 pub(super) fn start(
     container: &Container,
     behaviour: &Behaviour,
     variables: &BTreeMap<String, String>,
+    pod: (&str, &str),
     nth: u32,
     at: Timestamp,
 ) -> (Process, Vec<String>) {
@@ -86,13 +93,16 @@ pub(super) fn start(
     let first_probe = later(at, SignedDuration::from_secs(delay.into()));
     let ready_at = later(at, behaviour.ready_after.unwrap_or_default()).max(first_probe);
     let probe_at = probe.map(|_| first_probe).filter(|first| *first < ready_at);
+    let probes = Probes::new(container, behaviour.answers.as_ref(), pod, at).map(Box::new);
     (
         Process {
             since: at,
             end,
             ready_at,
             is_seen: false,
-            probe_at,
+            probe_at: probe_at.filter(|_| probes.is_none()),
+            probes,
+            is_killed: false,
         },
         log,
     )

@@ -311,3 +311,76 @@ fn a_pod_that_is_deleted_lingers_for_its_grace_period() {
     bench.pass(3);
     assert!(bench.object("Pod", "solo").is_null());
 }
+
+fn said(bench: &Workbench, reason: &str) -> Vec<String> {
+    let events = bench.all(akeso_core::cluster::Kind::Event);
+    let of_reason = events.iter().filter(|event| event["reason"] == reason);
+    of_reason
+        .map(|event| event["message"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_container_that_its_liveness_probe_does_not_reach_is_killed_and_started_anew() {
+    let more = ", livenessProbe: {tcpSocket: {port: 81}, periodSeconds: 2, failureThreshold: 2}";
+    let mut bench = behaving(
+        "{answers: {port: 80}}",
+        &deployment("web", 1, "busybox", more),
+    );
+    bench.pass(60);
+    let history = bench.history("app");
+    let killed = history
+        .iter()
+        .find(|(_, shown)| shown == "terminated Error r=0");
+    assert!(killed.is_some(), "{history:?}");
+    let words = said(&bench, "Unhealthy");
+    assert!(
+        words[0].starts_with("Liveness probe failed: dial tcp 10.244.0.")
+            && words[0].ends_with(":81: connect: connection refused"),
+        "{words:?}"
+    );
+}
+
+#[test]
+fn until_its_startup_probe_has_passed_a_container_is_asked_nothing_else() {
+    let more = ", startupProbe: {tcpSocket: {port: 80}, periodSeconds: 1, failureThreshold: 30}, livenessProbe: {httpGet: {path: /, port: 80}, periodSeconds: 1, failureThreshold: 1}";
+    let mut bench = behaving(
+        "{answers: {port: 80, after: 9s}}",
+        &deployment("web", 1, "busybox", more),
+    );
+    bench.pass(60);
+    assert_eq!(bench.field("Deployment", "web", "/status/readyReplicas"), 1);
+    let words = said(&bench, "Unhealthy");
+    assert!(
+        words
+            .iter()
+            .all(|it| it.starts_with("Startup probe failed: ")),
+        "{words:?}"
+    );
+    let history = bench.history("app");
+    assert!(history.iter().all(|(_, shown)| shown.ends_with("r=0")));
+}
+
+#[test]
+fn what_cannot_be_asked_is_neither_failed_nor_passed() {
+    let more = ", readinessProbe: {exec: {command: [ask]}, periodSeconds: 2}, livenessProbe: {exec: {command: [ask]}, periodSeconds: 2, failureThreshold: 1}";
+    let mut bench = behaving(
+        "{answers: {lacks: [ask]}}",
+        &deployment("web", 1, "busybox", more),
+    );
+    bench.pass(60);
+    assert!(
+        bench
+            .field("Deployment", "web", "/status/readyReplicas")
+            .is_null()
+    );
+    let history = bench.history("app");
+    assert!(history.iter().all(|(_, shown)| shown.ends_with("r=0")));
+    let words = said(&bench, "Unhealthy");
+    assert!(
+        words
+            .iter()
+            .any(|it| it.starts_with("Readiness probe errored")),
+        "{words:?}"
+    );
+}

@@ -145,10 +145,11 @@ pub fn left_behind(scenario: &Scenario, simulation: &Simulation) -> Vec<String> 
     let workloads = scenario.workloads(&scenario.name).unwrap();
     let left = workloads.into_iter().filter_map(|(workload, expected)| {
         let (kind, name) = (workload.kind, &workload.name);
+        // what the cluster has cleared away needs nobody any more
         let object = simulation
             .cluster
-            .object(kind.as_str(), &scenario.name, name);
-        let why = unhealthy(kind, object.as_ref())?;
+            .object(kind.as_str(), &scenario.name, name)?;
+        let why = unhealthy(kind, Some(&object))?;
         let open = simulation.engine.ledger().open_incident(&workload);
         let state = open
             .and_then(|id| simulation.engine.ledger().get(id))

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     cluster::{Cluster, Key, Kind, ObjectRef, in_namespace, is_ready, selects},
-    observe::{Symptom, TIME_TO_MEET, observe},
-    similar::closest,
+    observe::{Symptom, TIME_TO_MEET, observe, written},
+    similar::{closest, only},
     workload::{SupportKind, WorkloadKind, WorkloadRef},
 };
 
@@ -158,7 +158,7 @@ fn culprit(
 
 /// The Service that a host is the name of, whether it exists or not. Of other namespaces only those
 /// are judged of which Services are known: they may lie outside of what is watched.
-fn service_meant(cluster: &Cluster, own: &str, host: &str) -> Option<Key> {
+pub(super) fn service_meant(cluster: &Cluster, own: &str, host: &str) -> Option<Key> {
     let is_its = |service: &Service| {
         let spec = service.spec.as_ref();
         spec.and_then(|spec| spec.cluster_ip.as_deref()) == Some(host)
@@ -197,9 +197,8 @@ fn similar_service(cluster: &Cluster, wanted: &Key, port: Option<u16>) -> Option
     let has_port =
         |service: &Service| port.is_some_and(|port| ports_of(service).contains(&i32::from(port)));
     let only_with_port = || {
-        let mut such = all().filter(|(_, service)| has_port(service));
-        let (key, _) = such.next()?;
-        such.next().is_none().then(|| key.name.clone())
+        let (key, _) = only(all().filter(|(_, service)| has_port(service)))?;
+        Some(key.name.clone())
     };
     closest(&wanted.name, all().map(|(key, _)| key.name.clone())).or_else(only_with_port)
 }
@@ -238,7 +237,10 @@ fn behind(cluster: &Cluster, service: &Service) -> Behind {
     let ready = || pods.iter().map(|(_, pod)| *pod).filter(|pod| is_ready(pod));
     if ready().next().is_some() {
         return Behind::Ready {
-            since: ready().filter_map(ready_since).min(),
+            since: ready()
+                .filter_map(ready_since)
+                .min()
+                .map(|since| since.max(written(&service.metadata))),
         };
     }
     let of_pods = pods.iter().filter_map(|(key, _)| {

@@ -77,6 +77,8 @@ static FORMS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         format!(r"(?i:bad address) '?{HOST}{PORT}?'?(?:$|\s)"),
         format!(r"\b(?:ECONNREFUSED|ETIMEDOUT|ENOTFOUND|EAI_AGAIN) {HOST}{PORT}?(?:$|[\s,'\)])"),
         format!(r"\bnc: {HOST} \([^)]*:(?<port>\d{{1,5}})\)"),
+        // netcat of OpenBSD
+        format!(r#"\bgetaddrinfo for host "{HOST}" port (?<port>\d{{1,5}})"#),
         // PostgreSQL and MySQL
         format!(r#"(?i:could not translate host name) "{HOST}""#),
         format!(r#"connection to server at "{HOST}"[^,]*, port (?<port>\d{{1,5}})"#),
@@ -183,6 +185,12 @@ mod tests {
             ),
             ("wget: bad address 'db:8080'", "db", Some(8080), NotKnown),
             ("nc: bad address 'db'", "db", None, NotKnown),
+            (
+                "nc: getaddrinfo for host \"db\" port 5432: Temporary failure in name resolution",
+                "db",
+                Some(5432),
+                NotKnown,
+            ),
             (
                 "nc: db (10.96.3.4:5432): Connection refused",
                 "db",

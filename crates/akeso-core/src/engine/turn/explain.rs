@@ -190,6 +190,7 @@ impl<'a> Turn<'a> {
             | Sign::Unschedulable
             | Sign::PodsRefused
             | Sign::StuckOnOldPod { .. }
+            | Sign::JobFlawed { .. }
             | Sign::Evicted
             | Sign::Support { .. } => false,
         };

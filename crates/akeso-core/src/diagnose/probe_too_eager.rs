@@ -1,0 +1,89 @@
+//! Fault `probe-too-eager`: a liveness or startup probe has the program killed before it has
+//! finished starting, as its log tells, again and again.
+
+use std::sync::LazyLock;
+
+use jiff::SignedDuration;
+use regex::Regex;
+
+use super::{Diagnosis, Examination, Family, Fault, last_lines, probe_failing, probe_wrong_port};
+use crate::{
+    observe::{Probe, ProbeTiming, Sign, Symptom},
+    plan::Advice,
+};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "probe-too-eager",
+    family: Family::Probes,
+    signs: "a container is killed by its liveness or startup probe as soon as that may, each time, and the last words of its log tell that it is still starting",
+    does: "names the time that it gets and the fields that give it; after a rollout, puts the last good revision back, where its pods are ready",
+    never: "gives it more time: a program that hangs says the same",
+    diagnose,
+};
+
+/// What programs say while they start.
+static STARTING: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r"(?i)\b(?:starting|initiali[sz]ing|loading|loaded \d+|warming|booting|migrating|applying|recovering|replaying|restoring|importing|preparing|indexing|compiling)\b",
+    )
+    .ok()
+});
+
+fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
+    let Sign::Probe {
+        probe: probe @ (Probe::Liveness | Probe::Startup),
+    } = &symptom.sign
+    else {
+        return None;
+    };
+    let container = examination.container(symptom)?;
+    let spec = probe.of(container)?;
+    let log = examination.crash_log(symptom)?;
+    let last = last_lines(log, 1).pop()?;
+    let is_starting = STARTING.as_ref().is_some_and(|it| it.is_match(&last));
+    if !is_starting || probe_wrong_port::has_begun_to_listen(log) {
+        return None;
+    }
+    let lived = lifetime(examination, symptom)?;
+    let timing = ProbeTiming::of(spec);
+    // the kubelet may ask a period late, and the program may take its time to stop
+    let grace = examination.workload.pod_spec()?;
+    let grace = grace.termination_grace_period_seconds.unwrap_or(30);
+    let latest = timing.patience() + SignedDuration::from_secs(timing.period + grace + 5);
+    if lived > latest {
+        return None; // it was well for a while
+    }
+    let field = probe.field();
+    let says = format!(
+        "is killed by its {field} {} s after its start, before it has finished starting ({last}): initialDelaySeconds {} + failureThreshold {} × periodSeconds {} is all the time that it gets",
+        lived.as_secs(),
+        timing.delay,
+        timing.failures,
+        timing.period
+    );
+    let advice = Advice {
+        why: format!(
+            "either a startupProbe must give it the time that it needs, or the {field} ask later; if it never finishes starting, its log tells why"
+        ),
+        command: examination.describe(symptom),
+    };
+    let remedy = probe_failing::remedy(examination, *probe, advice);
+    Some(
+        examination
+            .diagnosis(&FAULT, symptom, says, 75, remedy)
+            .with_evidence([symptom.message.clone()])
+            .with_evidence(last_lines(log, 3)),
+    )
+}
+
+/// How long the container's last life was.
+fn lifetime(examination: &Examination<'_>, symptom: &Symptom) -> Option<SignedDuration> {
+    let name = &symptom.container.as_ref()?.name;
+    let mut pods = examination.workload.pods.iter();
+    let pod = pods.find(|pod| pod.metadata.name == symptom.pod)?;
+    let mut statuses = pod.status.as_ref()?.container_statuses.iter().flatten();
+    let status = statuses.find(|status| status.name == *name)?;
+    let ended = status.last_state.as_ref()?.terminated.as_ref()?;
+    let (start, end) = (ended.started_at.as_ref()?, ended.finished_at.as_ref()?);
+    Some(end.0.duration_since(start.0))
+}

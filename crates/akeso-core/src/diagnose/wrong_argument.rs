@@ -1,0 +1,110 @@
+//! Fault `wrong-argument`: the program does not know an option that the container gives it.
+
+use std::{collections::BTreeSet, sync::LazyLock};
+
+use k8s_openapi::api::core::v1::Container;
+use regex::Regex;
+
+use super::{Diagnosis, Examination, Family, Fault, last_lines, unknown_crash};
+use crate::{
+    observe::{Sign, Symptom},
+    similar::closest,
+};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "wrong-argument",
+    family: Family::Command,
+    signs: "the program's log calls an option unknown that stands in the container's command or args",
+    does: "puts the last good revision back, where its pods are ready; else names the option, its field, and the one in the usage text that is close to it",
+    never: "changes or drops an argument",
+    diagnose,
+};
+
+/// GNU, busybox, Go's flag, cobra, clap, argparse, click and those alike.
+static UNKNOWN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r"(?i)(?:unrecogni[sz]ed (?:command[- ]line )?(?:option|argument|flag)s?|unknown (?:command[- ]line )?(?:option|flag|argument)s?|",
+        r"invalid (?:option|argument|flag)|illegal option|bad option|no such option|unexpected (?:argument|option)|flag provided but not defined|",
+        r"unsupported option)(?: found)?:? (?:-- )?[`'‘’\x22]?(?P<option>-{1,2}[A-Za-z0-9][\w.-]*)"
+    ))
+    .ok()
+});
+/// getopt's words for a single letter: `invalid option -- 'x'`.
+static LETTER: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)(?:invalid|illegal|unrecogni[sz]ed|unknown) option -- [`'‘’\x22]?(?P<option>[A-Za-z0-9])\b").ok()
+});
+static OPTION: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?:^|[\s,\[(])(--?[a-zA-Z][\w.-]+)").ok());
+
+fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
+    let Sign::Crash(crash) = &symptom.sign else {
+        return None;
+    };
+    // those are signals
+    if crash.exit_code == 0 || crash.exit_code > 128 {
+        return None;
+    }
+    let container = examination.container(symptom)?;
+    let log = examination.crash_log(symptom)?;
+    let (option, field) = log.lines().find_map(|line| {
+        let option = unknown_option(line)?;
+        let field = field_of(container, &option)?;
+        Some((option, field))
+    })?;
+    let known: BTreeSet<String> = OPTION
+        .iter()
+        .flat_map(|pattern| pattern.captures_iter(log))
+        .map(|found| found[1].trim_end_matches(['.', '-']).to_owned())
+        .filter(|known| *known != option)
+        .collect();
+    let close = closest(&option, known).filter(|_| option.len() > 3);
+    let hint = close.map(|close| format!("; its usage has {close}"));
+    let says = format!(
+        "is given the option {option} in {field}, which its program does not know{}",
+        hint.unwrap_or_default()
+    );
+    let why = format!("{field} must hold options that the program knows");
+    let remedy = unknown_crash::remedy(examination, symptom, crash, why);
+    Some(
+        examination
+            .diagnosis(&FAULT, symptom, says, 90, remedy)
+            .with_detail(&option)
+            .with_evidence(last_lines(log, 4)),
+    )
+}
+
+fn unknown_option(line: &str) -> Option<String> {
+    let letter = LETTER.as_ref()?.captures(line);
+    if let Some(letter) = letter {
+        return Some(format!("-{}", &letter["option"]));
+    }
+    let found = UNKNOWN.as_ref()?.captures(line)?;
+    Some(found["option"].trim_end_matches(['.', '-']).to_owned())
+}
+
+/// The field of the container in which the option stands. One that stands nowhere there is an
+/// entrypoint's or a script's, of which nothing is known.
+fn field_of(container: &Container, option: &str) -> Option<String> {
+    let is_letter = option.len() == 2;
+    // cobra and Go's flag take one dash for two
+    let plain = option.trim_start_matches('-');
+    let is_option = |part: &str| {
+        let Some(name) = part.strip_prefix('-') else {
+            return false;
+        };
+        let bare = name.trim_start_matches('-');
+        let bare = bare.split_once('=').map_or(bare, |(name, _)| name);
+        bare == plain || (is_letter && !name.starts_with('-') && name.contains(plain))
+    };
+    let fields = [("command", &container.command), ("args", &container.args)];
+    let mut words = fields.into_iter().flat_map(|(field, words)| {
+        let words = words.iter().flatten().enumerate();
+        words.map(move |(place, word)| (field, place, word))
+    });
+    let is_in = |word: &str| {
+        word.split([' ', ';', '\n', '&', '|', '"', '\''])
+            .any(is_option)
+    };
+    let (field, place, _) = words.find(|(_, _, word)| is_in(word))?;
+    Some(format!("{field}[{place}]"))
+}

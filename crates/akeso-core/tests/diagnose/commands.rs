@@ -1,0 +1,203 @@
+//! What is said of a script, an option or a value that the program does not take, and of what a
+//! program uses up.
+
+use akeso_core::{diagnose::Diagnosis, evidence::Keys};
+use serde_json::{Value, json};
+
+use crate::program_and_reference::{crashed, diagnoses, only};
+
+fn told(container: &Value, code: i32, log: &str) -> Diagnosis {
+    only(diagnoses(container, &crashed(code), log, &Keys::default()))
+}
+
+fn running(words: &[&str]) -> Value {
+    json!({"name": "app", "image": "busybox:latest", "command": words})
+}
+
+#[test]
+fn a_syntax_error_is_told_with_its_line_and_the_field_of_the_script() {
+    let inline = running(&["sh", "-c", "if true; then echo hi"]);
+    let file = running(&["/start.sh"]);
+    let python = running(&["python3", "-u", "-c", "print('hi'"]);
+    for (container, code, log, place) in [
+        (
+            &inline,
+            2,
+            "sh: 1: Syntax error: end of file unexpected (expecting \"fi\")",
+            "in line 1 of command[2]: Syntax error: end of file unexpected",
+        ),
+        (
+            &inline,
+            2,
+            "sh: syntax error: unexpected end of file (expecting \"fi\")",
+            "in command[2]: syntax error: unexpected end of file",
+        ),
+        (
+            &inline,
+            2,
+            "bash: -c: line 1: syntax error near unexpected token `fi'\nbash: -c: line 1: `fi'",
+            "in line 1 of command[2]: syntax error near unexpected token",
+        ),
+        (
+            &file,
+            2,
+            "/start.sh: 3: Syntax error: \"fi\" unexpected",
+            "in line 3 of /start.sh: Syntax error",
+        ),
+        (
+            &python,
+            1,
+            "  File \"<string>\", line 1\n    print('hi'\n         ^\nSyntaxError: '(' was never closed",
+            "in line 1 of command[3]: SyntaxError: '(' was never closed",
+        ),
+    ] {
+        let told = told(container, code, log);
+        assert_eq!(told.fault, "script-syntax", "{log}");
+        assert!(told.cause.contains(place), "{}", told.cause);
+    }
+    for log in [
+        "ERROR: syntax error at or near \"selct\"",
+        "app: syntax error in config.yaml",
+        "sh: 1: Syntax error: something\nand on it went\nfor long",
+        "Traceback (most recent call last):\n  File \"/app.py\", line 3, in <module>\n    eval(text)\n  File \"<string>\", line 1\n    1 +\n      ^\nSyntaxError: invalid syntax",
+    ] {
+        assert_eq!(told(&inline, 2, log).fault, "unknown-crash", "{log}");
+    }
+}
+
+#[test]
+fn an_unknown_option_is_told_with_its_field_and_the_one_that_is_close() {
+    for (words, code, log, says) in [
+        (
+            &["sleep", "--forever"][..],
+            1,
+            "sleep: unrecognized option '--forever'\nTry 'sleep --help' for more information.",
+            "the option --forever in command[1]",
+        ),
+        (
+            &["app", "--prot=80"],
+            1,
+            "Error: unknown flag: --prot\nUsage:\n  app [flags]\n\nFlags:\n      --port int   where to listen\n",
+            "the option --prot in command[1], which its program does not know; its usage has --port",
+        ),
+        (
+            &["app", "-prot", "80"],
+            2,
+            "flag provided but not defined: -prot\nUsage of app:\n  -port int\n    \twhere to listen\n",
+            "the option -prot in command[1], which its program does not know; its usage has -port",
+        ),
+        (
+            &["app", "--prot", "80"],
+            2,
+            "error: unexpected argument '--prot' found\n\n  tip: a similar argument exists: '--port'",
+            "the option --prot in command[1]",
+        ),
+        (
+            &["app", "--verbos"],
+            2,
+            "usage: app [-h]\napp: error: unrecognized arguments: --verbos",
+            "the option --verbos in command[1]",
+        ),
+        (
+            &["sh", "-c", "exec app -qx"],
+            1,
+            "app: invalid option -- 'x'\n",
+            "the option -x in command[2]",
+        ),
+    ] {
+        let told = told(&running(words), code, log);
+        assert_eq!(told.fault, "wrong-argument", "{log}");
+        assert!(told.cause.contains(says), "{}", told.cause);
+    }
+    // nobody knows where that stands, or it is the input that is wrong
+    for log in [
+        "app: unrecognized option '--other'",
+        "invalid option: \"-\"",
+        "invalid argument: 3",
+    ] {
+        let told = told(&running(&["app", "--forever"]), 1, log);
+        assert_eq!(told.fault, "unknown-crash", "{log}");
+    }
+}
+
+/// A container with these variables.
+fn with_variables(pairs: &[(&str, &str)]) -> Value {
+    let env: Vec<_> = pairs
+        .iter()
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .collect();
+    json!({"name": "app", "image": "busybox:latest", "env": env})
+}
+
+#[test]
+fn a_value_that_is_not_accepted_is_told_with_its_variable() {
+    let container = with_variables(&[("PORT", "abc"), ("MODE", "fast")]);
+    for log in [
+        "invalid value \"abc\" for PORT",
+        "PORT must be a number, not abc",
+        "could not parse PORT=abc as a port",
+        // that names no variable, and only one has this value
+        "ValueError: invalid literal for int() with base 10: 'abc'",
+    ] {
+        let told = told(&container, 1, log);
+        assert_eq!(told.fault, "invalid-value", "{log}");
+        assert!(
+            told.cause
+                .contains("does not accept the value `abc` of its variable PORT"),
+            "{}",
+            told.cause
+        );
+    }
+    for log in [
+        // it went on
+        "PORT is not a number, using the default\nsegmentation fault",
+        "invalid value in the request\nkilled",
+        // two are named
+        "invalid combination of PORT and MODE",
+        "listening on PORT abc",
+    ] {
+        assert_eq!(told(&container, 1, log).fault, "unknown-crash", "{log}");
+    }
+    let twice = with_variables(&[("PORT", "abc"), ("ADMIN_PORT", "abc")]);
+    let log = "ValueError: invalid literal for int() with base 10: 'abc'";
+    assert_eq!(told(&twice, 1, log).fault, "unknown-crash");
+}
+
+#[test]
+fn the_value_of_a_credential_is_not_shown_nor_what_quotes_it() {
+    let container = with_variables(&[("DB_PASSWORD", "hunter2")]);
+    let told = told(&container, 1, "invalid value \"hunter2\" for DB_PASSWORD");
+    assert_eq!(told.fault, "invalid-value");
+    assert!(
+        told.cause
+            .ends_with("does not accept the value of its variable DB_PASSWORD")
+    );
+    assert!(!format!("{told:?}").contains("hunter2"), "{told:?}");
+}
+
+#[test]
+fn shared_memory_and_open_files_are_told_by_the_logs_last_words() {
+    let container = running(&["app"]);
+    for (code, log) in [
+        (
+            1,
+            "dd: error writing '/dev/shm/x': No space left on device\n65+0 records in",
+        ),
+        (
+            1,
+            "FATAL: could not resize shared memory segment \"/PostgreSQL.1\" to 8 bytes: No space left on device",
+        ),
+        (135, ""),
+    ] {
+        let told = told(&container, code, log);
+        assert_eq!(told.fault, "shared-memory", "{log}");
+        assert!(told.cause.contains("64Mi"), "{}", told.cause);
+    }
+    let mut mounted = container.clone();
+    mounted["volumeMounts"] = json!([{"name": "shm", "mountPath": "/dev/shm"}]);
+    assert_eq!(told(&mounted, 135, "").fault, "unknown-crash");
+    let disk = "write /data/x: No space left on device";
+    assert_eq!(told(&container, 1, disk).fault, "no-space-left");
+    let files = "OSError: [Errno 24] Too many open files: '/etc/passwd'";
+    assert_eq!(told(&container, 1, files).fault, "too-many-files");
+}
