@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Diagnosis, Examination, Family, Fault, Remedy, last_lines, undo, unknown_crash};
 use crate::{
-    observe::{Probe, Sign, Symptom},
+    observe::{Probe, Sign, Symptom, TIME_TO_REACH},
     plan::Advice,
 };
 use between::between;
@@ -20,8 +20,6 @@ use unreachable::Unreachable;
 
 /// Until every node knows that a pod of a Service is ready.
 const TIME_TO_KNOW: SignedDuration = SignedDuration::from_secs(5);
-/// ... and a program that runs has asked again.
-const TIME_TO_REACH: SignedDuration = SignedDuration::from_secs(60);
 
 pub(super) const FAULT: Fault = Fault {
     name: "dependency-unreachable",

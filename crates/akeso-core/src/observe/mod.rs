@@ -47,6 +47,9 @@ pub const CRASH_MEMORY: SignedDuration = SignedDuration::from_mins(10);
 /// What is applied together comes one after the other, and its pods later still.
 pub(crate) const TIME_TO_MEET: SignedDuration = SignedDuration::from_secs(60);
 
+/// Until who calls what has become ready has asked again, and has given up what it asked before.
+pub(crate) const TIME_TO_REACH: SignedDuration = SignedDuration::from_secs(60);
+
 /// One observable sign on one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Symptom {

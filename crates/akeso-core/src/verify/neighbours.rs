@@ -12,7 +12,7 @@ use crate::{
     act::Action,
     cluster::{Cluster, Workload, in_namespace},
     engine::{Attempt, Incident, Ledger, State},
-    observe::Sign,
+    observe::{Sign, TIME_TO_REACH},
     workload::{SupportKind, WorkloadKind, WorkloadRef},
 };
 
@@ -32,7 +32,7 @@ pub fn harmed(
     });
     // where nobody was ready before, it is not the change that nobody answered until then
     let called_from = if attempt.ready_before == 0 {
-        ready_since(workload)
+        ready_since(workload).and_then(|since| since.checked_add(TIME_TO_REACH).ok())
     } else {
         Some(attempt.at)
     };

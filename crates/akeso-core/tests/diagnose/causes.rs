@@ -169,6 +169,25 @@ fn what_was_said_before_the_database_was_ready_tells_nothing_of_now() {
 }
 
 #[test]
+fn what_was_said_before_the_service_was_corrected_tells_nothing_of_now() {
+    let corrected = |at| {
+        let mut service = service("db");
+        service["metadata"]["managedFields"] =
+            json!([{"manager": "akeso", "operation": "Update", "time": at}]);
+        let long_ready = database(1, &ready("2026-01-01T10:00:00Z"));
+        explain(&with(service, long_ready), REFUSED).remedy
+    };
+    assert!(matches!(
+        corrected("2026-01-01T11:59:00Z"),
+        Remedy::Wait { .. }
+    ));
+    assert!(matches!(
+        corrected("2026-01-01T11:50:00Z"),
+        Remedy::Person(_)
+    ));
+}
+
+#[test]
 fn nothing_is_broken_by_itself() {
     // its own pods are behind the Service that it calls
     let found = explain(&[service("web")], REFUSED);

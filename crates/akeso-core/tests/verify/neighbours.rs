@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::world::{
     self,
-    story::{Story, attempt, closed, image, memory, pull, symptom, workload},
+    story::{Story, at, attempt, closed, image, memory, pull, symptom, workload},
 };
 
 fn deployment(reference: &WorkloadRef, spec: &Value) -> Value {
@@ -37,6 +37,8 @@ struct Case {
     minute: i64,
     is_over: bool,
     ready_before: usize,
+    /// The minute since which a pod of `shop/web` is ready.
+    ready_since: Option<i64>,
 }
 
 impl Case {
@@ -52,6 +54,7 @@ impl Case {
             minute: 1,
             is_over: false,
             ready_before: 1,
+            ready_since: None,
         }
     }
 
@@ -85,6 +88,12 @@ impl Case {
         let mut objects = vec![web, self.service.clone()];
         if self.other != world::web() {
             objects.push(deployment(&self.other, &self.spec));
+        }
+        if let Some(minute) = self.ready_since {
+            let mut pod = world::pod(&json!([]));
+            pod["status"]["conditions"] =
+                json!([{"type": "Ready", "status": "True", "lastTransitionTime": at(minute)}]);
+            objects.extend([world::replica_set(), pod]);
         }
         let cluster = world::cluster(&objects);
         let web = cluster.workload(&world::web()).unwrap();
@@ -152,11 +161,19 @@ fn what_calls_nothing_of_it_or_another_service_was_not() {
 
 #[test]
 fn where_nobody_was_ready_before_a_dependant_that_missed_it_was_not_harmed() {
-    let case = Case {
-        ready_before: 0,
-        ..Case::dependant()
+    let broken_at = |minute, ready_since| {
+        let case = Case {
+            ready_before: 0,
+            ready_since,
+            minute,
+            ..Case::dependant()
+        };
+        case.harmed().is_some()
     };
-    assert_eq!(case.harmed(), None);
+    assert!(!broken_at(1, None));
+    // it asked before, and gives up by now
+    assert!(!broken_at(2, Some(1)));
+    assert!(broken_at(3, Some(1)));
 }
 
 #[test]
