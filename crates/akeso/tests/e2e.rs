@@ -543,6 +543,8 @@ scenarios! {
     resource_not_offered: "resource-not-offered",
     rollout_host_port: "rollout-host-port",
     rollout_in_progress: "rollout-in-progress",
+    rollout_node_selector: "rollout-node-selector",
+    rollout_request_too_large: "rollout-request-too-large",
     same_failure_different_fix: "same-failure-different-fix",
     scaled_to_zero: "scaled-to-zero",
     script_not_executable: "script-not-executable",

@@ -1,6 +1,6 @@
 //! Fault `host-port-taken`: the pod wants a port of its node, and another pod has it.
 
-use k8s_openapi::api::core::v1::{ContainerPort, Pod};
+use k8s_openapi::api::core::v1::{ContainerPort, PodSpec};
 
 use super::{
     Diagnosis, Examination, Family, Fault,
@@ -12,7 +12,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "host-port-taken",
     family: Family::Scheduling,
     signs: "no node takes the pod, for a `hostPort` of it is taken on each",
-    does: "names the port and who has it; says where it is a replica of the workload itself",
+    does: "names the port and who has it; says where it is a replica of the workload itself; after a rollout that changed it, puts the last good revision back, where its pods are ready and no node has come for five minutes",
     never: "changes a port, or ends who has it",
     diagnose,
 };
@@ -22,14 +22,14 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     if !place.message.contains("didn't have free ports") {
         return None;
     }
-    let wanted: Vec<_> = host_ports(place.pod).collect();
+    let wanted: Vec<_> = place.pod.spec.iter().flat_map(host_ports).collect();
     let first = wanted.first()?;
     let open = place.open();
     let holders: Vec<_> = open
         .iter()
         .flat_map(|node| place.pods_on(node).map(|pod| (name(node), pod)))
         .filter_map(|(node, pod)| {
-            let mut held = host_ports(pod);
+            let mut held = pod.spec.iter().flat_map(host_ports);
             let port = held.find(|held| wanted.iter().any(|it| collide(it, held)))?;
             Some((node, pod, port))
         })
@@ -69,14 +69,15 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             text(first)
         )
     };
-    Some(examination.refused(&FAULT, symptom, &says, &why))
+    let diagnosis = examination.refused(&FAULT, symptom, &says, &why);
+    Some(diagnosis.undone_if_changed(examination, |spec| {
+        host_ports(spec).cloned().collect::<Vec<_>>()
+    }))
 }
 
-fn host_ports(pod: &Pod) -> impl Iterator<Item = &ContainerPort> {
-    let containers = pod.spec.iter().flat_map(|spec| {
-        let init = spec.init_containers.iter().flatten();
-        spec.containers.iter().chain(init)
-    });
+fn host_ports(spec: &PodSpec) -> impl Iterator<Item = &ContainerPort> {
+    let init = spec.init_containers.iter().flatten();
+    let containers = spec.containers.iter().chain(init);
     let ports = containers.flat_map(|container| container.ports.iter().flatten());
     ports.filter(|port| port.host_port.is_some_and(|port| port > 0))
 }

@@ -17,7 +17,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "node-affinity-unmatched",
     family: Family::Scheduling,
     signs: "no node takes the pod, and none meets its required `nodeAffinity`, or all of its `nodeSelector` and affinity together",
-    does: "names the requirement, what the nodes have, and the value that was likely meant if exactly one is close",
+    does: "names the requirement, what the nodes have, and the value that was likely meant if exactly one is close; after a rollout that changed it, puts the last good revision back, where its pods are ready and no node has come for five minutes",
     never: "labels a node, or changes an affinity: an autoscaler may yet bring the node",
     diagnose,
 };
@@ -55,7 +55,10 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         )
     };
     let why = "the affinity must name what a node has, or such a node must be added";
-    Some(examination.refused(&FAULT, symptom, &says, why))
+    let diagnosis = examination.refused(&FAULT, symptom, &says, why);
+    Some(diagnosis.undone_if_changed(examination, |spec| {
+        (spec.node_selector.clone(), spec.affinity.clone())
+    }))
 }
 
 /// What of a term no node meets; all of it where each part is met by some.

@@ -11,7 +11,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "node-missing",
     family: Family::Scheduling,
     signs: "the pod template's `nodeName` is no node that there is",
-    does: "names it, and the node that was likely meant if exactly one is close",
+    does: "names it, and the node that was likely meant if exactly one is close; after a rollout that changed it, puts the last good revision back, where its pods are ready and no node has come for five minutes",
     never: "binds a pod to a node",
     diagnose,
 };
@@ -30,5 +30,6 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         listed(nodes.values().map(name))
     );
     let why = "nodeName must go, so that the scheduler chooses (nodeSelector says which), or name a node that there is";
-    Some(examination.refused(&FAULT, symptom, &says, why))
+    let diagnosis = examination.refused(&FAULT, symptom, &says, why);
+    Some(diagnosis.undone_if_changed(examination, |spec| spec.node_name.clone()))
 }

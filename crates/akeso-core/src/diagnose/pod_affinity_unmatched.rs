@@ -14,7 +14,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "pod-affinity-unmatched",
     family: Family::Scheduling,
     signs: "no node takes the pod, and no pod stands on a node that its required `podAffinity` is for",
-    does: "names the selector, and the label that was likely meant if exactly one is close; or the nodes of those pods",
+    does: "names the selector, and the label that was likely meant if exactly one is close; or the nodes of those pods; after a rollout that changed it, puts the last good revision back, where its pods are ready and no node has come for five minutes",
     never: "changes an affinity, or starts what is missing",
     diagnose,
 };
@@ -33,7 +33,8 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         .filter_map(|term| unmet(examination, &place, term));
     let says = format!("fits on no node: {}", unmet.next()?);
     let why = "podAffinity must name pods that run, or they must be started first";
-    Some(examination.refused(&FAULT, symptom, &says, why))
+    let diagnosis = examination.refused(&FAULT, symptom, &says, why);
+    Some(diagnosis.undone_if_changed(examination, |spec| spec.affinity.clone()))
 }
 
 fn unmet(

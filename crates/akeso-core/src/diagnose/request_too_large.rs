@@ -4,6 +4,7 @@ use super::{
     Diagnosis, Examination, Family, Fault,
     placement::{Placement, name},
     requests::{allocatable, amount, insufficient, of_pod, request, shown},
+    undo,
 };
 use crate::observe::Symptom;
 
@@ -11,7 +12,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "request-too-large",
     family: Family::Scheduling,
     signs: "no node takes the pod, and it requests more of a resource than the largest node that it may go to has; or one that no node offers",
-    does: "names the container, its request and the largest node's allocatable",
+    does: "names the container, its request and the largest node's allocatable; after a rollout that changed it, puts the last good revision back, where its pods are ready and no node has come for five minutes",
     never: "lowers a request: what the program needs is not known",
     diagnose,
 };
@@ -28,7 +29,8 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     }
     let says = format!("fits on no node, even an empty one: {}", found.join("; "));
     let why = "resources.requests must fit a node, or a larger node must be added";
-    Some(examination.refused(&FAULT, symptom, &says, why))
+    let diagnosis = examination.refused(&FAULT, symptom, &says, why);
+    Some(diagnosis.undone_if_changed(examination, undo::resources))
 }
 
 fn too_large(place: &Placement<'_>, resource: &str) -> Option<String> {

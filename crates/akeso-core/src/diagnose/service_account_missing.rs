@@ -11,7 +11,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "service-account-missing",
     family: Family::Access,
     signs: "no pod comes to be: the API server says `error looking up service account`",
-    does: "names the field and the account",
+    does: "names the field and the account; after a rollout that changed it, puts the last good revision back, where its pods are ready",
     never: "makes an account, or lets the pods run as another",
     diagnose,
 };
@@ -35,5 +35,6 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let why = format!(
         "ServiceAccount {namespace}/{account} must be made with what it may do, or serviceAccountName is misspelt: nobody but its owner knows"
     );
-    Some(examination.refused(&FAULT, symptom, &says, &why))
+    let diagnosis = examination.refused(&FAULT, symptom, &says, &why);
+    Some(diagnosis.undone_if_changed(examination, |spec| spec.service_account_name.clone()))
 }

@@ -13,7 +13,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "taint-untolerated",
     family: Family::Scheduling,
     signs: "no node takes the pod, and every node that its `nodeSelector` and affinity allow has a taint that it does not tolerate",
-    does: "names the taints, the nodes and the tolerations that the pod has; tells a taint that Kubernetes has set since the node is not well from one that somebody has set",
+    does: "names the taints, the nodes and the tolerations that the pod has; tells a taint that Kubernetes has set since the node is not well from one that somebody has set; after a rollout that changed it, puts the last good revision back, where its pods are ready and no node has come for five minutes",
     never: "adds a toleration or removes a taint: who taints a node wants it for others",
     diagnose,
 };
@@ -59,7 +59,14 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     } else {
         "the pod needs a toleration if it is meant for these nodes, or a node without the taint"
     };
-    Some(examination.refused(&FAULT, symptom, &says, why))
+    let diagnosis = examination.refused(&FAULT, symptom, &says, why);
+    Some(diagnosis.undone_if_changed(examination, |spec| {
+        (
+            spec.tolerations.clone(),
+            spec.node_selector.clone(),
+            spec.affinity.clone(),
+        )
+    }))
 }
 
 fn text(taint: &Taint) -> String {

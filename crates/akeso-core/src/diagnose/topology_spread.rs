@@ -14,7 +14,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "topology-spread",
     family: Family::Scheduling,
     signs: "no node takes the pod for its `topologySpreadConstraints` with `DoNotSchedule`",
-    does: "names the constraint, the label that no node has, or how many pods each domain has and which alone may take the next",
+    does: "names the constraint, the label that no node has, or how many pods each domain has and which alone may take the next; after a rollout that changed it, puts the last good revision back, where its pods are ready and no node has come for five minutes",
     never: "changes a constraint, or moves pods",
     diagnose,
 };
@@ -37,7 +37,8 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         ))
     })?;
     let why = "the constraint must fit the nodes (another topologyKey, a larger maxSkew, whenUnsatisfiable ScheduleAnyway), or a node in the missing place must be added";
-    Some(examination.refused(&FAULT, symptom, &says, why))
+    let diagnosis = examination.refused(&FAULT, symptom, &says, why);
+    Some(diagnosis.undone_if_changed(examination, |spec| spec.topology_spread_constraints.clone()))
 }
 
 fn unmet(place: &Placement<'_>, constraint: &TopologySpreadConstraint) -> Option<String> {

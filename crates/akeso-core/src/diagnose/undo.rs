@@ -1,11 +1,12 @@
 //! The remedy for a bad rollout: the last good revision, where one is proven by ready pods.
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, PodSpec, ResourceRequirements};
 
-use super::{Examination, Remedy};
+use super::{Diagnosis, Examination, Remedy};
 use crate::{
     act::{Action, RollbackToRevision, rollback_fingerprint},
     cluster::is_ready,
+    observe::{PENDING_LONG, Sign},
     plan::{Advice, Origin, Proof, Step},
 };
 
@@ -62,4 +63,42 @@ pub(super) fn or_step(
         },
         None => Remedy::Person(advice),
     }
+}
+
+impl Diagnosis {
+    /// The same, in place of a person who would have to change what is blamed, where a rollout has
+    /// changed it: what it has not changed keeps the pods of the last good revision out as well.
+    /// A node may yet come for what no node takes.
+    pub(super) fn undone_if_changed<T: PartialEq>(
+        mut self,
+        examination: &Examination<'_>,
+        blamed: impl Fn(&PodSpec) -> T,
+    ) -> Self {
+        let good = examination.workload.last_good_revision();
+        let before = good.and_then(|good| good.template.spec.as_ref().map(&blamed));
+        let is_changed = before.is_some() && before != examination.workload.pod_spec().map(&blamed);
+        let (Remedy::Person(advice), true) = (&self.remedy, is_changed) else {
+            return self;
+        };
+        let may_pass =
+            matches!(self.symptom.sign, Sign::Unschedulable) && self.symptom.status != PENDING_LONG;
+        self.remedy = match step(examination) {
+            None => return self,
+            Some(_) if may_pass => Remedy::Wait {
+                why: "a node that takes it may be on its way".to_owned(),
+            },
+            Some(step) => Remedy::Steps {
+                steps: vec![step],
+                otherwise: advice.clone(),
+            },
+        };
+        self
+    }
+}
+
+/// What each container asks for and may use.
+pub(super) fn resources(spec: &PodSpec) -> Vec<Option<ResourceRequirements>> {
+    let init = spec.init_containers.iter().flatten();
+    let containers = init.chain(&spec.containers);
+    containers.map(|it| it.resources.clone()).collect()
 }

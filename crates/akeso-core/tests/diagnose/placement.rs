@@ -1,6 +1,7 @@
 //! Why no node takes a pod, by the scheduler's words and the nodes themselves.
 
 use akeso_core::{
+    act::ActionKind,
     diagnose::{Diagnosis, Findings, Remedy, diagnose},
     evidence::Evidence,
     observe::observe,
@@ -8,7 +9,7 @@ use akeso_core::{
 };
 use serde_json::{Value, json};
 
-use crate::world;
+use crate::{explain, world};
 
 fn node(name: &str, disk: &str, cordoned: bool) -> Value {
     json!({
@@ -447,4 +448,61 @@ fn a_node_name_that_is_no_node_is_a_fault_though_no_pod_says_so() {
         ],
     );
     assert_eq!(pinned("one"), None);
+}
+
+/// Deployment `shop/web` was changed from one pod spec, whose pod is ready, to another, whose pod no
+/// node takes since this time.
+fn rolled_out(before: &Value, after: &Value, message: &str, since: &str) -> Remedy {
+    let spec = |spec: &Value| json!({"metadata": {"labels": {"app": "web"}}, "spec": spec});
+    let mut old = world::older_replica_set();
+    old["spec"]["template"] = spec(before);
+    old["status"] = json!({"replicas": 1, "readyReplicas": 1});
+    let mut new = world::replica_set();
+    new["spec"]["template"] = spec(after);
+    let mut ready = world::pod(&json!([]));
+    ready["metadata"]["name"] = json!("web-0-old");
+    ready["metadata"]["uid"] = json!("old-uid");
+    ready["metadata"]["ownerReferences"][0]["name"] = json!("web-0");
+    ready["metadata"]["ownerReferences"][0]["uid"] = json!("web-0-uid");
+    ready["status"]["conditions"] = json!([{"type": "Ready", "status": "True"}]);
+    let mut pending = world::pod(&json!([]));
+    pending["spec"] = after.clone();
+    pending["status"] = json!({"phase": "Pending", "conditions": [{
+        "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+        "message": message, "lastTransitionTime": since
+    }]});
+    let mut objects = vec![world::deployment(after), old, new, ready, pending];
+    objects.extend([node("one", "fast", false), node("two", "archive", false)]);
+    let found = explain::of(&world::web(), &objects, |question| {
+        panic!("{question:?} is not to be asked")
+    });
+    found.into_iter().next().unwrap().remedy
+}
+
+#[test]
+fn what_a_rollout_has_changed_is_put_back_when_no_node_has_come_for_it() {
+    const LONG_AGO: &str = "2026-01-01T11:00:00Z";
+    const NO_CPU: &str = "0/2 nodes are available: 2 Insufficient cpu.";
+    let plain = json!({"containers": [{"name": "app", "image": "nginx"}]});
+    let greedy = json!({"containers": [{"name": "app", "image": "nginx",
+        "resources": {"requests": {"cpu": "64"}}}]});
+    for (after, message) in [(selecting("tape"), UNMATCHED), (greedy.clone(), NO_CPU)] {
+        let Remedy::Steps { steps, .. } = rolled_out(&plain, &after, message, LONG_AGO) else {
+            panic!("it ran before, and no node has come");
+        };
+        assert_eq!(steps[0].action.kind(), ActionKind::RollbackToRevision);
+        // a node may be on its way
+        let remedy = rolled_out(&plain, &after, message, "2026-01-01T11:58:00Z");
+        assert!(matches!(remedy, Remedy::Wait { .. }), "{remedy:?}");
+    }
+    // that it was changed elsewhere does not make it the change's fault
+    for (before, after, message) in [
+        (selecting("tape"), selecting("tape"), UNMATCHED),
+        (greedy.clone(), greedy, NO_CPU),
+    ] {
+        let mut after = after;
+        after["containers"][0]["image"] = json!("nginx:1.28");
+        let remedy = rolled_out(&before, &after, message, LONG_AGO);
+        assert!(matches!(remedy, Remedy::Person(_)), "{remedy:?}");
+    }
 }
