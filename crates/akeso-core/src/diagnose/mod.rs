@@ -74,6 +74,7 @@ mod undo;
 mod unknown_crash;
 mod unschedulable;
 mod variable_names;
+mod volume_attached_elsewhere;
 mod volume_elsewhere;
 mod webhook_unavailable;
 mod written_path;
@@ -250,6 +251,7 @@ pub const FAULTS: &[Fault] = &[
     missing_variable::FAULT,
     missing_reference::FAULT,
     missing_volume_source::FAULT,
+    volume_attached_elsewhere::FAULT,
     mount_failed::FAULT,
     container_config::FAULT,
     program_not_found::FAULT,

@@ -1,7 +1,7 @@
-//! Volumes that the kubelet cannot mount. It shows in `FailedMount` events only: the containers
-//! stay in `ContainerCreating`, which says nothing.
+//! Volumes that cannot be attached or mounted. It shows in `FailedAttachVolume` and `FailedMount`
+//! events only: the containers stay in `ContainerCreating`, which says nothing.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Event, Pod};
 
 use super::{Look, Sign, Symptom, last_seen, recent_events};
@@ -11,6 +11,8 @@ use super::{Look, Sign, Symptom, last_seen, recent_events};
 const GRACE: SignedDuration = SignedDuration::from_secs(30);
 /// The kubelet tries again after 122 s at the latest (`pkg/volume/util/nestedpendingoperations`).
 const LONGEST_RETRY: SignedDuration = SignedDuration::from_secs(150);
+/// A pod that ends has half a minute by default, and its volume is detached after that.
+const TIME_TO_DETACH: SignedDuration = SignedDuration::from_mins(2);
 
 pub(super) fn symptoms(look: &Look<'_>) -> Vec<Symptom> {
     look.workload
@@ -36,6 +38,28 @@ pub(super) fn of_pod(look: &Look<'_>, pod: &Pod) -> Option<Symptom> {
         .as_ref()
         .or(pod.metadata.creation_timestamp.as_ref())?
         .0;
+    attached_elsewhere(look, pod, bound).or_else(|| not_mounted(look, pod, bound))
+}
+
+/// The controller that attaches volumes says once, and not again, that another node has one; until
+/// the old pod of a rollout has ended, that is so for a while.
+fn attached_elsewhere(look: &Look<'_>, pod: &Pod, bound: Timestamp) -> Option<Symptom> {
+    let mut events = recent_events(
+        look,
+        pod,
+        "FailedAttachVolume",
+        SignedDuration::from_hours(1),
+    );
+    let event = events.find(|event| {
+        let message = event.message.as_deref();
+        message.is_some_and(|message| message.starts_with("Multi-Attach error"))
+    })?;
+    let name = event.message.as_deref()?.split('"').nth(1)?;
+    look.has_lasted(bound, TIME_TO_DETACH)
+        .then(|| symptom(pod, "FailedAttachVolume", name.to_owned(), event))
+}
+
+fn not_mounted(look: &Look<'_>, pod: &Pod, bound: Timestamp) -> Option<Symptom> {
     let events = recent_events(look, pod, "FailedMount", LONGEST_RETRY);
     let lasting = events.filter_map(|event| {
         let volume = volume_of(event)?;
@@ -47,14 +71,18 @@ pub(super) fn of_pod(look: &Look<'_>, pod: &Pod) -> Option<Symptom> {
     if look.has_come(seen.checked_add(LONGEST_RETRY).ok()?) {
         return None;
     }
-    Some(Symptom {
+    Some(symptom(pod, "FailedMount", volume, event))
+}
+
+fn symptom(pod: &Pod, reason: &str, volume: String, event: &Event) -> Symptom {
+    Symptom {
         sign: Sign::Mount { volume },
         pod: pod.metadata.name.clone(),
         container: None,
         status: "Waiting".to_owned(),
-        reason: "FailedMount".to_owned(),
+        reason: reason.to_owned(),
         message: event.message.clone().unwrap_or_default(),
-    })
+    }
 }
 
 /// The volume of `MountVolume.SetUp failed for volume "settings" : ...`; that mounts time out is

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
+    explain,
     program_and_reference::{corrected, keys, only},
     world,
 };
@@ -265,4 +266,41 @@ fn another_cause_stays_the_kubelets_words() {
         "{}",
         told.cause
     );
+}
+
+#[test]
+fn a_volume_that_another_node_has_is_told_with_who_has_it_once_a_rollout_would_be_over() {
+    const MULTI: &str =
+        "Multi-Attach error for volume \"pvc-1\" Volume is already used by pod(s) web-0-old";
+    let volume = json!({"name": "data", "persistentVolumeClaim": {"claimName": "disk"}});
+    let claim = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "disk", "namespace": "shop"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "volumeName": "pvc-1"}
+    });
+    let mut holder = world::pod(&json!([]));
+    holder["metadata"]["name"] = json!("web-0-old");
+    holder["metadata"]["uid"] = json!("old-uid");
+    holder["spec"]["nodeName"] = json!("node1");
+    holder["spec"]["volumes"] = json!([volume.clone()]);
+    let event = world::warning("FailedAttachVolume", MULTI, "2026-01-01T11:59:01Z");
+    let at = |bound: &str, is_sandboxed: &str| {
+        let mut objects = world_with(&volume, is_sandboxed, &event);
+        objects[2]["status"]["conditions"][1]["lastTransitionTime"] = json!(bound);
+        objects.extend([claim.clone(), holder.clone()]);
+        explain::of(&world::web(), &objects, |question| {
+            panic!("{question:?} is not to be asked")
+        })
+    };
+    let found = only(at("2026-01-01T11:57:00Z", "False"));
+    assert_eq!(found.fault, "volume-attached-elsewhere");
+    for words in [
+        "PersistentVolumeClaim shop/disk (ReadWriteOnce)",
+        "pod web-0-old on node1",
+    ] {
+        assert!(found.cause.contains(words), "{}", found.cause);
+    }
+    // the old pod of a rollout may still be ending; and this one has it by now
+    assert!(at("2026-01-01T11:59:00Z", "False").is_empty());
+    assert!(at("2026-01-01T11:57:00Z", "True").is_empty());
 }

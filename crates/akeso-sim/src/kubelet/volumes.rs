@@ -1,7 +1,8 @@
-//! Volumes that are made of configuration, or are directories of the node, of which there are none;
-//! of others it is taken for granted that they can be mounted.
+//! Volumes that are made of configuration, or are directories of the node, of which there are none,
+//! and claims that another node has; of others it is taken for granted that they can be mounted.
 
-use k8s_openapi::api::core::v1::{KeyToPath, Pod, Volume};
+use akeso_core::cluster::Key;
+use k8s_openapi::api::core::v1::{KeyToPath, PersistentVolumeClaim, Pod, Volume};
 
 use super::environment::{config_map, secret};
 use crate::{store::Store, warnings::Saying};
@@ -19,7 +20,53 @@ pub(super) fn failed(store: &Store, pod: &Pod) -> Vec<Saying> {
         let message = format!("MountVolume.SetUp failed for volume \"{name}\" : {why}");
         Some(Saying::warning("FailedMount", message, "kubelet"))
     };
-    volumes.filter_map(why_not).collect()
+    let attached = volumes
+        .clone()
+        .filter_map(|volume| attached(store, pod, volume));
+    attached.chain(volumes.filter_map(why_not)).collect()
+}
+
+/// What the attach controller says of a volume that only one node may have
+/// (<https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes>).
+fn attached(store: &Store, pod: &Pod, volume: &Volume) -> Option<Saying> {
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    let name = &volume.persistent_volume_claim.as_ref()?.claim_name;
+    let claim = store.get::<PersistentVolumeClaim>(&Key::new(namespace, name))?;
+    let spec = claim.spec.as_ref()?;
+    let mut modes = spec.access_modes.iter().flatten();
+    if !modes.all(|mode| mode.starts_with("ReadWriteOnce")) {
+        return None;
+    }
+    // who came first has it
+    let age = |pod: &Pod| {
+        let made = pod.metadata.creation_timestamp.clone();
+        (made, pod.metadata.name.clone())
+    };
+    let node = |pod: &Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
+    let has_it = |other: &&Pod| {
+        let spec = other.spec.as_ref();
+        let mut volumes = spec.into_iter().flat_map(|it| it.volumes.iter().flatten());
+        let phase = other.status.as_ref().and_then(|it| it.phase.as_deref());
+        other.metadata.namespace.as_deref() == Some(namespace)
+            && age(other) < age(pod)
+            && !matches!(phase, Some("Succeeded" | "Failed"))
+            && node(other).is_some_and(|it| node(pod) != Some(it))
+            && volumes.any(|it| {
+                let claim = it.persistent_volume_claim.as_ref();
+                claim.is_some_and(|it| it.claim_name == *name)
+            })
+    };
+    let other = store.all::<Pod>().find(has_it)?;
+    let message = format!(
+        "Multi-Attach error for volume \"{}\" Volume is already used by pod(s) {}",
+        spec.volume_name.as_deref()?,
+        other.metadata.name.as_deref()?
+    );
+    Some(Saying::warning(
+        "FailedAttachVolume",
+        message,
+        "attachdetach-controller",
+    ))
 }
 
 /// Why a volume cannot be made, in the kubelet's words.
