@@ -145,7 +145,7 @@ impl Cluster {
     }
 
     /// What may become ill or well because this object has changed, beside its own root owner: a
-    /// Service by its pods, an Ingress by its Services.
+    /// Service by its pods, an Ingress by its Services, a disruption budget by another one.
     pub fn leaning_on(&self, object: &ObjectRef) -> Vec<WorkloadRef> {
         match object.kind {
             Kind::Pod => {
@@ -163,6 +163,10 @@ impl Cluster {
             Kind::Service => in_namespace(&self.ingresses, &object.namespace)
                 .map(|(key, _)| named(SupportKind::Ingress, key))
                 .collect(),
+            // two of them may select the same pods
+            Kind::PodDisruptionBudget => in_namespace(&self.disruption_budgets, &object.namespace)
+                .map(|(key, _)| named(SupportKind::PodDisruptionBudget, key))
+                .collect(),
             Kind::Deployment
             | Kind::ReplicaSet
             | Kind::StatefulSet
@@ -173,7 +177,6 @@ impl Cluster {
             | Kind::HorizontalPodAutoscaler
             | Kind::Ingress
             | Kind::PersistentVolumeClaim
-            | Kind::PodDisruptionBudget
             | Kind::Namespace
             | Kind::Node
             | Kind::Event => Vec::new(),

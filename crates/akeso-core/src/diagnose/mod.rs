@@ -4,6 +4,7 @@
 //! once it has it, names the cause in a sentence and a remedy that the cluster can justify.
 
 mod access_forbidden;
+mod autoscaler;
 mod bad_command;
 mod changes;
 mod claim_in_use;
@@ -12,6 +13,7 @@ mod claim_unbound;
 mod container_config;
 mod dependency;
 mod dependency_unreachable;
+mod disruption_budget;
 mod evicted;
 mod exhausted;
 mod exits_successfully;
@@ -91,7 +93,7 @@ use crate::{
     cluster::Workload,
     evidence::{Answer, Evidence, Life, Listed, Question},
     learn::Fingerprint,
-    observe::Symptom,
+    observe::{Flaw, Sign, Symptom},
     plan::{Advice, Origin, Proof, Step},
     policy::Settings,
 };
@@ -305,6 +307,13 @@ pub const FAULTS: &[Fault] = &[
     service_selector::FAULT,
     service_port::FAULT,
     ingress_backend::FAULT,
+    autoscaler::TARGET_MISSING,
+    autoscaler::AMBIGUOUS,
+    autoscaler::NO_REQUESTS,
+    autoscaler::NO_METRICS,
+    autoscaler::AT_MAXIMUM,
+    disruption_budget::BLOCKS,
+    disruption_budget::OVERLAP,
 ];
 
 /// Explains the symptoms of a workload, or asks for what it takes to do so.
@@ -449,6 +458,18 @@ impl<'a> Examination<'a> {
     ) -> Diagnosis {
         let remedy = self.person(symptom, why);
         self.diagnosis(fault, symptom, &symptom.message, confidence, remedy)
+    }
+
+    /// The same of one flaw, for which a fault stands: how sure it is, and what a person must do.
+    fn flawed(
+        &self,
+        fault: &Fault,
+        symptom: &Symptom,
+        wanted: Flaw,
+        (confidence, why): (u8, &str),
+    ) -> Option<Diagnosis> {
+        let is_it = matches!(&symptom.sign, Sign::Support { flaw } if *flaw == wanted);
+        is_it.then(|| self.for_a_person(fault, symptom, confidence, why))
     }
 
     /// A diagnosis of why the workload gets no pod, or its pod no node: what stands in the way was

@@ -4,9 +4,11 @@
 //! itself within the time Kubernetes gives it (a claim being bound, an image being pulled, a pod
 //! becoming ready) is no symptom; see "What a real cluster does" in ARCHITECTURE.md.
 
+mod autoscalers;
 mod claims;
 mod containers;
 mod deletions;
+mod disruption_budgets;
 mod evictions;
 pub(crate) mod ingresses;
 mod jobs;
@@ -162,6 +164,20 @@ pub enum Flaw {
     NodePressure,
     /// What is being deleted does not go; this may be a workload as well.
     StuckDeleting,
+    /// An autoscaler scales what does not exist.
+    ScaleTargetMissing,
+    /// Several autoscalers scale the same pods.
+    AmbiguousAutoscaler,
+    /// An autoscaler scales by a percentage of a request that is not there.
+    NoRequests,
+    /// An autoscaler gets no metric.
+    NoMetrics,
+    /// An autoscaler would go higher than it may.
+    AtMaximum,
+    /// A disruption budget forbids every eviction, however well the pods are.
+    BudgetBlocks,
+    /// Two disruption budgets select the same pods.
+    BudgetsOverlap,
 }
 
 /// How a container ended.
@@ -278,6 +294,15 @@ impl Look<'_> {
     fn has_lasted(&self, since: Timestamp, time: SignedDuration) -> bool {
         self.has_come(since.checked_add(time).unwrap_or(Timestamp::MAX))
     }
+
+    /// Whether it is so; if not, the workload is looked at again in a while, though nothing may tell
+    /// of what is awaited.
+    fn awaits(&self, is_so: bool) -> bool {
+        is_so || {
+            self.has_lasted(self.now, TIME_TO_MEET);
+            false
+        }
+    }
 }
 
 /// The symptoms of a workload, and when it must be looked at again though nothing changes.
@@ -304,6 +329,8 @@ const FAMILIES: &[Family] = &[
     claims::symptoms,
     evictions::symptoms,
     nodes::symptoms,
+    autoscalers::symptoms,
+    disruption_budgets::symptoms,
 ];
 
 /// What is broken about a workload now.
@@ -384,6 +411,14 @@ fn written(metadata: &ObjectMeta) -> Timestamp {
     let changed = writers.filter_map(|writer| writer.time.as_ref());
     let times = made.into_iter().chain(changed).map(|time| time.0);
     times.max().unwrap_or(Timestamp::MIN)
+}
+
+/// When the youngest of some pods was made.
+fn youngest<'a>(pods: impl Iterator<Item = &'a Pod>) -> Timestamp {
+    pods.filter_map(|pod| pod.metadata.creation_timestamp.as_ref())
+        .map(|made| made.0)
+        .max()
+        .unwrap_or(Timestamp::MIN)
 }
 
 /// A sign on what workloads rely on, which has neither pods nor containers.

@@ -3,13 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{Container, ContainerPort, Pod, Probe, Service, ServicePort, ServiceSpec},
     apimachinery::pkg::util::intstr::IntOrString,
 };
 
-use super::{Flaw, Look, Symptom, TIME_TO_MEET, is_left_alone, on_support, written};
+use super::{Flaw, Look, Symptom, TIME_TO_MEET, is_left_alone, on_support, written, youngest};
 use crate::{
     cluster::{Controller, Support, Workload, in_namespace, is_ready, selects},
     similar::{self, closest, only},
@@ -52,7 +51,7 @@ fn selects_nothing(look: &Look<'_>, service: &Service, spec: &ServiceSpec) -> Op
         return None;
     }
     // what it is meant for may come later, and tells nothing of itself to a Service that misses it
-    look.has_lasted(look.now, TIME_TO_MEET);
+    look.awaits(false);
     let (meant, slip) = meant(look.workload, selector)?;
     let since = youngest(meant.pods.iter().copied())
         .max(written(&service.metadata))
@@ -226,13 +225,6 @@ fn is_misspelt(one: &str, other: &str) -> bool {
         && strsim::damerau_levenshtein(one, other) == 1
         && letters(one) != letters(other)
         && (one.len() != other.len() || swapped())
-}
-
-fn youngest<'a>(pods: impl Iterator<Item = &'a Pod>) -> Timestamp {
-    pods.filter_map(|pod| pod.metadata.creation_timestamp.as_ref())
-        .map(|made| made.0)
-        .max()
-        .unwrap_or(Timestamp::MIN)
 }
 
 fn port_unmatched(look: &Look<'_>, service: &Service, spec: &ServiceSpec) -> Option<Symptom> {

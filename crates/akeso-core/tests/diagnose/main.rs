@@ -10,6 +10,7 @@
 mod world;
 
 mod access;
+mod autoscaling;
 mod changes;
 mod commands;
 mod explain;
