@@ -162,6 +162,7 @@ impl Cluster {
             }
             Kind::Service => in_namespace(&self.ingresses, &object.namespace)
                 .map(|(key, _)| named(SupportKind::Ingress, key))
+                .chain(self.leading_to(object))
                 .collect(),
             // two of them may select the same pods
             Kind::PodDisruptionBudget => in_namespace(&self.disruption_budgets, &object.namespace)
@@ -181,6 +182,22 @@ impl Cluster {
             | Kind::Node
             | Kind::Event => Vec::new(),
         }
+    }
+}
+
+impl Cluster {
+    /// The Services of type `ExternalName` that lead to a Service.
+    fn leading_to<'a>(&'a self, object: &ObjectRef) -> impl Iterator<Item = WorkloadRef> + 'a {
+        let name = format!("{}.{}.svc", object.name, object.namespace);
+        let leads = move |service: &Service| {
+            let spec = service.spec.as_ref();
+            let external = spec.and_then(|spec| spec.external_name.as_deref());
+            external.is_some_and(|external| external.starts_with(&name))
+        };
+        self.services
+            .iter()
+            .filter(move |(_, service)| leads(service))
+            .map(|(key, _)| named(SupportKind::Service, key))
     }
 }
 

@@ -6,6 +6,7 @@
 mod access_forbidden;
 mod autoscaler;
 mod bad_command;
+mod certificate_expired;
 mod changes;
 mod claim_in_use;
 mod claim_missing;
@@ -24,6 +25,8 @@ mod image_malformed;
 mod image_never_pulled;
 mod image_unavailable;
 mod ingress_backend;
+mod ingress_class;
+mod ingress_tls;
 mod injected_container;
 mod invalid_value;
 mod job_failed;
@@ -64,6 +67,7 @@ mod rollout_blocked;
 mod rollout_overdue;
 mod script_syntax;
 mod service_account_missing;
+mod service_external_name;
 mod service_port;
 mod service_selector;
 mod similar_image;
@@ -259,6 +263,7 @@ pub const FAULTS: &[Fault] = &[
     exhausted::FILES,
     access_forbidden::FAULT,
     token_not_mounted::FAULT,
+    certificate_expired::FAULT,
     dependency_unreachable::FAULT,
     probe_wrong_port::FAULT,
     probe_wrong_answer::PATH,
@@ -307,6 +312,10 @@ pub const FAULTS: &[Fault] = &[
     service_selector::FAULT,
     service_port::FAULT,
     ingress_backend::FAULT,
+    ingress_class::FAULT,
+    ingress_tls::SECRET,
+    ingress_tls::CERTIFICATE,
+    service_external_name::FAULT,
     autoscaler::TARGET_MISSING,
     autoscaler::AMBIGUOUS,
     autoscaler::NO_REQUESTS,
@@ -378,9 +387,11 @@ impl<'a> Examination<'a> {
         Some(match self.ask(Question::Objects { kind, namespace })? {
             Answer::Objects(objects) => T::of(objects).ok_or("another kind was told of"),
             Answer::Unknown { why } => Err(why),
-            Answer::Logs(_) | Answer::Image(_) | Answer::Keys(_) | Answer::Bounds(_) => {
-                Err("something else was told")
-            }
+            Answer::Logs(_)
+            | Answer::Image(_)
+            | Answer::Keys(_)
+            | Answer::Bounds(_)
+            | Answer::Certificate(_) => Err("something else was told"),
         })
     }
 

@@ -5,6 +5,7 @@
 //! becoming ready) is no symptom; see "What a real cluster does" in ARCHITECTURE.md.
 
 mod autoscalers;
+mod certificates;
 mod claims;
 mod containers;
 mod deletions;
@@ -22,7 +23,11 @@ pub(crate) mod services;
 pub(crate) use claims::{claims_of, pods_with, unbound};
 pub(crate) use scheduling::{NODE_MISSING, PENDING_LONG};
 
-use std::{cell::Cell, fmt};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
+    fmt,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
@@ -33,6 +38,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cluster::{Controller, Workload},
+    evidence::{Answer, Question},
     workload::ContainerRef,
 };
 
@@ -164,6 +170,14 @@ pub enum Flaw {
     NodePressure,
     /// What is being deleted does not go; this may be a workload as well.
     StuckDeleting,
+    /// No controller takes an Ingress, for nothing has its class.
+    ClassMissing,
+    /// The Secret that an Ingress names for TLS is missing, or has not what it must have.
+    TlsSecretUnusable,
+    /// The certificate that an Ingress names is not valid now, or not for its host.
+    CertificateInvalid,
+    /// A Service of type `ExternalName` leads to a Service that does not exist.
+    ExternalNameUnknown,
     /// An autoscaler scales what does not exist.
     ScaleTargetMissing,
     /// Several autoscalers scale the same pods.
@@ -275,9 +289,18 @@ pub struct Look<'a> {
     workload: &'a Workload<'a>,
     now: Timestamp,
     again: Cell<Option<Timestamp>>,
+    wanted: RefCell<BTreeSet<Question>>,
 }
 
-impl Look<'_> {
+impl<'a> Look<'a> {
+    /// What was found out about something that is not watched. Nothing if nobody knows yet: then it
+    /// is asked.
+    fn ask(&self, question: Question) -> Option<&'a Answer> {
+        let answer = self.workload.cluster().answer(&question);
+        self.wanted.borrow_mut().insert(question);
+        answer
+    }
+
     /// Whether `moment` has come; if not, the workload is looked at again then.
     fn has_come(&self, moment: Timestamp) -> bool {
         if moment > self.now {
@@ -312,6 +335,8 @@ pub struct Observation {
     pub symptoms: Vec<Symptom>,
     /// When time alone may change that.
     pub again: Option<Timestamp>,
+    /// What must be known of what is not watched, to judge it.
+    pub wanted: BTreeSet<Question>,
 }
 
 type Family = fn(&Look<'_>) -> Vec<Symptom>;
@@ -339,6 +364,7 @@ pub fn observe(workload: &Workload<'_>, now: Timestamp) -> Observation {
         workload,
         now,
         again: Cell::new(None),
+        wanted: RefCell::default(),
     };
     let symptoms = if workload.metadata().deletion_timestamp.is_some() && !is_ignored(workload) {
         deletions::symptom(&look).into_iter().collect()
@@ -350,6 +376,7 @@ pub fn observe(workload: &Workload<'_>, now: Timestamp) -> Observation {
     Observation {
         symptoms,
         again: look.again.get(),
+        wanted: look.wanted.into_inner(),
     }
 }
 

@@ -16,6 +16,7 @@ mod commands;
 mod explain;
 mod faults_page;
 mod images;
+mod leading_here;
 mod mounts;
 mod observe;
 mod placement;
