@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::api::core::v1::Volume;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -87,7 +88,39 @@ impl FixReference {
                 needed.extend(keys(members).map(|(_, key)| key.to_owned()));
             }
         });
+        needed.extend(self.files_mounted(workload));
         needed
+    }
+
+    /// The keys of a volume made of all that is in `from` which are mounted as files of their own
+    /// (`subPath`).
+    fn files_mounted(&self, workload: &Workload<'_>) -> Vec<String> {
+        let Some(spec) = workload.pod_spec() else {
+            return Vec::new();
+        };
+        let is_of = |volume: &&Volume| {
+            let map = volume.config_map.as_ref();
+            let map = map.map(|it| (Some(&it.name), &it.items, it.optional));
+            let secret = volume.secret.as_ref();
+            let secret = secret.map(|it| (it.secret_name.as_ref(), &it.items, it.optional));
+            let source = match self.object {
+                Referred::ConfigMap => map,
+                Referred::Secret => secret,
+            };
+            source.is_some_and(|(name, items, optional)| {
+                name == Some(&self.from) && items.is_none() && optional != Some(true)
+            })
+        };
+        let volumes: Vec<_> = spec.volumes.iter().flatten().filter(is_of).collect();
+        let init = spec.init_containers.iter().flatten();
+        let mounts = init
+            .chain(&spec.containers)
+            .flat_map(|container| container.volume_mounts.iter().flatten());
+        mounts
+            .filter(|mount| volumes.iter().any(|volume| volume.name == mount.name))
+            .filter_map(|mount| mount.sub_path.clone())
+            .filter(|path| !path.is_empty())
+            .collect()
     }
 
     /// The places of the workload's pod spec that have this name, of those that must have it.

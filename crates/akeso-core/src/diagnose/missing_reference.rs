@@ -59,9 +59,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         format!(", which {} refers to", fields.join(" and "))
     };
     let namespace = &examination.workload.reference.namespace;
-    let needed = missing.variables(container).into_iter();
-    let needed = needed.map(|(_, key)| key.to_owned()).collect();
-    let hint = keys.and_then(|keys| missing.meant(&needed, keys));
+    let hint = keys.and_then(|keys| missing.meant(examination, keys));
     let what = missing.to_text();
     let says = format!(
         "cannot be configured: {what} does not exist in namespace {namespace}{by}{}",
@@ -190,19 +188,9 @@ impl Missing {
     /// The correction of the reference, where nothing else can have been meant: exactly one name is
     /// close of those that have every key needed; it differs by a slip of the finger only; and where
     /// no key is named, nobody else uses it.
-    fn slip(&self, examination: &Examination<'_>, keys: &Keys) -> Option<Step> {
+    pub(super) fn slip(&self, examination: &Examination<'_>, keys: &Keys) -> Option<Step> {
         let objects = self.objects(keys);
-        let fix = |to: &str| FixReference {
-            object: self.kind(),
-            key_of: self.key.as_ref().map(|_| self.name.clone()),
-            from: self.key.as_ref().unwrap_or(&self.name).clone(),
-            to: to.to_owned(),
-        };
-        let needed = if self.key.is_some() {
-            BTreeSet::new()
-        } else {
-            fix("").keys_needed(examination.workload)
-        };
+        let needed = self.needed(examination);
         let names: Vec<&String> = if self.key.is_some() {
             objects.get(&self.name)?.iter().collect()
         } else {
@@ -211,7 +199,7 @@ impl Missing {
         };
         let wanted = self.key.as_ref().unwrap_or(&self.name);
         let to = only(names.into_iter().filter(|name| is_close(wanted, name)))?;
-        let fix = fix(to);
+        let fix = self.fix(to);
         let why = match &self.key {
             // a key that is in use under its own name is not the one that is missing
             Some(_) if fix.is_used(examination.workload) => return None,
@@ -231,6 +219,23 @@ impl Missing {
         })
     }
 
+    fn fix(&self, to: &str) -> FixReference {
+        FixReference {
+            object: self.kind(),
+            key_of: self.key.as_ref().map(|_| self.name.clone()),
+            from: self.key.as_ref().unwrap_or(&self.name).clone(),
+            to: to.to_owned(),
+        }
+    }
+
+    /// The keys that the object must have, if it is the object that is missing.
+    fn needed(&self, examination: &Examination<'_>) -> BTreeSet<String> {
+        match self.key {
+            Some(_) => BTreeSet::new(),
+            None => self.fix("").keys_needed(examination.workload),
+        }
+    }
+
     const fn kind(&self) -> Referred {
         if self.is_map {
             Referred::ConfigMap
@@ -248,7 +253,7 @@ impl Missing {
     }
 
     /// What is there and may have been meant; it must have the keys that are needed.
-    pub(super) fn meant(&self, needed: &BTreeSet<String>, keys: &Keys) -> Option<String> {
+    pub(super) fn meant(&self, examination: &Examination<'_>, keys: &Keys) -> Option<String> {
         let objects = self.objects(keys);
         if let Some(key) = &self.key {
             let has = objects.get(&self.name)?;
@@ -259,6 +264,7 @@ impl Missing {
                 _ => format!("it has {}", listed(has)),
             });
         }
+        let needed = self.needed(examination);
         let close = objects
             .iter()
             .filter(|(name, _)| is_close(&self.name, name));

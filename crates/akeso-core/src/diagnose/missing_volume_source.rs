@@ -1,5 +1,6 @@
 //! Fault `missing-volume-source`: a ConfigMap, a Secret or a key of one that a volume is made of is
-//! not there, so that no container of the pod is started.
+//! not there, so that no container of the pod is started. A reference is corrected within the same
+//! bounds as a container's (see [`Missing::slip`]).
 
 use std::sync::LazyLock;
 
@@ -14,15 +15,15 @@ use super::{
 use crate::{
     evidence::{Keys, Question},
     observe::{Sign, Symptom},
-    plan::Advice,
+    plan::{Advice, Step},
 };
 
 pub(super) const FAULT: Fault = Fault {
     name: "missing-volume-source",
     family: Family::Configuration,
     signs: "a ConfigMap, a Secret or a key that a volume is made of does not exist (`FailedMount`, for more than 30 s)",
-    does: "puts the last good revision back, where its pods are ready; else names the volume, what is missing, and the one that is there and close to it",
-    never: "makes up a ConfigMap, a Secret or a key, refers to another one, or makes a volume optional",
+    does: "puts the last good revision back, where its pods are ready; else corrects the reference as that of a container is (`missing-reference`), where that is so of all that the volume lacks; names the volume, what is missing, and the one that is there and close to it",
+    never: "makes up a ConfigMap, a Secret or a key, makes a volume optional, or takes another letter or number in a name for a slip; a Secret that the workload did not have asks first under `standard`",
     diagnose,
 };
 
@@ -81,8 +82,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let (first, _) = missing.first()?;
     let namespace = &examination.workload.reference.namespace;
     let told = |(missing, source): &(Missing, &Source<'_>)| {
-        let needed = source.items.iter().map(|item| item.key.clone()).collect();
-        let hint = keys.and_then(|keys| missing.meant(&needed, keys));
+        let hint = keys.and_then(|keys| missing.meant(examination, keys));
         let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
         format!(
             "{} does not exist in namespace {namespace}, which {} refers to{hint}",
@@ -112,7 +112,8 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             first.to_text()
         );
         let command = first.command(namespace);
-        undo::or_person(examination, Advice { why, command })
+        let slip = || first_slip(examination, &missing, keys?);
+        undo::or_step(examination, slip, Advice { why, command })
     };
     Some(
         examination
@@ -120,6 +121,21 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             .with_detail(&first.detail())
             .with_evidence([symptom.message.clone()]),
     )
+}
+
+/// The first correction, if there is one for each that is still missing: a volume that lacks the
+/// others all the same would start nothing.
+fn first_slip(
+    examination: &Examination<'_>,
+    missing: &[(Missing, &Source<'_>)],
+    keys: &Keys,
+) -> Option<Step> {
+    let missing = missing.iter().map(|(missing, _)| missing);
+    let missing = missing.filter(|missing| !missing.is_there_by_now(keys));
+    let slips: Option<Vec<_>> = missing
+        .map(|missing| missing.slip(examination, keys))
+        .collect();
+    slips?.into_iter().next()
 }
 
 /// What the kubelet's words say is missing, each with the source that refers to it.

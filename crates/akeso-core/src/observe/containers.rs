@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
 
-use super::{CRASH_MEMORY, Crash, Held, Look, Sign, Symptom};
+use super::{CRASH_MEMORY, Crash, Held, Look, Sign, Symptom, mounts, scheduling};
 use crate::{
     cluster::{Controller, is_ready},
     image_reference::ImageReference,
@@ -227,7 +227,7 @@ fn stuck_on_old_pod(look: &Look<'_>) -> Option<Symptom> {
         .workload
         .old_pods
         .iter()
-        .find(|pod| !is_ready(pod) && of_pod(look, pod).iter().any(Symptom::is_lasting))?;
+        .find(|pod| !is_ready(pod) && is_broken(look, pod))?;
     let partition = partition.unwrap_or(0);
     let held = if strategy == Some("OnDelete") {
         Some(Held::OnDelete)
@@ -257,6 +257,14 @@ fn stuck_on_old_pod(look: &Look<'_>) -> Option<Symptom> {
         reason: "StuckOnOldPod".to_owned(),
         message: message.to_owned(),
     })
+}
+
+/// Whether a pod will not become ready by itself: for its containers, its volumes, or for want of a
+/// node.
+fn is_broken(look: &Look<'_>, pod: &Pod) -> bool {
+    of_pod(look, pod).iter().any(Symptom::is_lasting)
+        || mounts::of_pod(look, pod).is_some()
+        || scheduling::unschedulable(look, pod).is_some()
 }
 
 /// The number at the end of the name of a StatefulSet's pod.

@@ -20,7 +20,7 @@ pub(super) fn symptoms(look: &Look<'_>) -> Vec<Symptom> {
         .collect()
 }
 
-fn of_pod(look: &Look<'_>, pod: &Pod) -> Option<Symptom> {
+pub(super) fn of_pod(look: &Look<'_>, pod: &Pod) -> Option<Symptom> {
     let status = pod.status.as_ref()?;
     let conditions = status.conditions.as_deref().unwrap_or_default();
     let condition = |kind: &str| conditions.iter().find(|one| one.type_ == kind);

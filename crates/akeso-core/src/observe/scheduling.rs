@@ -29,7 +29,7 @@ pub(super) fn symptoms(look: &Look<'_>) -> Vec<Symptom> {
     pods.filter_map(|pod| unschedulable(look, pod)).collect()
 }
 
-fn unschedulable(look: &Look<'_>, pod: &Pod) -> Option<Symptom> {
+pub(super) fn unschedulable(look: &Look<'_>, pod: &Pod) -> Option<Symptom> {
     let status = pod.status.as_ref()?;
     let mut conditions = status.conditions.iter().flatten();
     let condition = conditions.find(|c| c.type_ == "PodScheduled" && c.status == "False")?;

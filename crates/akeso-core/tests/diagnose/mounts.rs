@@ -1,7 +1,7 @@
 //! Volumes that cannot be mounted, and those that only take their time.
 
 use akeso_core::{
-    diagnose::{Diagnosis, Findings, Remedy, diagnose},
+    diagnose::{Diagnosis, Findings, diagnose},
     evidence::{Answer, Evidence, Keys, Question},
     observe::{Observation, Sign, observe},
     policy::Settings,
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    program_and_reference::{keys, only},
+    program_and_reference::{corrected, keys, only},
     world,
 };
 
@@ -58,10 +58,14 @@ fn map_volume() -> Value {
 
 /// What is said of this volume when the kubelet says this.
 fn told(volume: &Value, why: &str, keys: &Keys) -> Diagnosis {
-    let objects = world_with(volume, "False", &failed(why, "2026-01-01T11:59:59Z"));
-    let symptoms = look(&objects).symptoms;
+    let failed = failed(why, "2026-01-01T11:59:59Z");
+    told_of(&world_with(volume, "False", &failed), keys)
+}
+
+fn told_of(objects: &[Value], keys: &Keys) -> Diagnosis {
+    let symptoms = look(objects).symptoms;
     assert_eq!(symptoms.len(), 1, "{symptoms:?}");
-    let cluster = world::cluster(&objects);
+    let cluster = world::cluster(objects);
     let workload = cluster.workload(&world::web()).unwrap();
     let mut evidence = Evidence::default();
     evidence.insert(Question::Keys, Answer::Keys(keys.clone()));
@@ -116,7 +120,97 @@ fn a_missing_config_map_is_named_with_its_volume_and_the_one_that_has_the_items(
          to; did you mean app-config, which has all the keys needed? (app-conf lacks a.conf)"
     );
     assert_eq!(told.dependency.as_deref(), Some("ConfigMap shop/app-confg"));
-    assert!(matches!(told.remedy, Remedy::Person(_)));
+    assert_eq!(
+        corrected(&told),
+        Some(("app-confg".into(), "app-config".into()))
+    );
+}
+
+#[test]
+fn a_volumes_reference_is_corrected_only_where_nothing_else_can_have_been_meant() {
+    let whole = map_volume();
+    let of_items = json!({"name": "settings", "configMap": {
+        "name": "app-confg", "items": [{"key": "a.conf", "path": "a.conf"}]
+    }});
+    for (volume, keys, is_corrected) in [
+        (&whole, keys(&[("app-config", &["a.conf"])]), true),
+        (&of_items, keys(&[("app-config", &["a.conf", "b"])]), true),
+        (&of_items, keys(&[("app-config", &["b.conf"])]), false),
+        (
+            &whole,
+            keys(&[("app-confi", &[]), ("app-config", &[])]),
+            false,
+        ),
+        // another letter, another number
+        (&whole, keys(&[("app-confx", &[])]), false),
+        (&whole, keys(&[("app-config-2", &[])]), false),
+        (&whole, keys(&[]), false),
+    ] {
+        let told = told(volume, GONE, &keys);
+        assert_eq!(corrected(&told).is_some(), is_corrected, "{keys:?}");
+    }
+    let of_key = |key: &str| {
+        json!({"name": "settings", "configMap": {
+            "name": "app-config", "items": [{"key": key, "path": "x"}]
+        }})
+    };
+    let words = |key: &str| format!("configmap references non-existent config key: {key}");
+    for (key, has, is_corrected) in [
+        ("sever.conf", "server.conf", true),
+        ("server1.conf", "server2.conf", false),
+        ("a.conf", "b.conf", false),
+    ] {
+        let told = told(&of_key(key), &words(key), &keys(&[("app-config", &[has])]));
+        assert_eq!(corrected(&told).is_some(), is_corrected, "{key}");
+    }
+}
+
+#[test]
+fn what_others_use_is_referred_to_only_for_a_file_that_it_has() {
+    for (mount, has, is_corrected) in [
+        (json!({"mountPath": "/etc/app"}), "a.conf", false),
+        (
+            json!({"mountPath": "/a", "subPath": "a.conf"}),
+            "a.conf",
+            true,
+        ),
+        (
+            json!({"mountPath": "/a", "subPath": "a.conf"}),
+            "b.conf",
+            false,
+        ),
+    ] {
+        let mut objects = world_with(&map_volume(), "False", &failed(GONE, NOW));
+        objects[0]["spec"]["template"]["spec"]["containers"][0]["volumeMounts"][0] = mount;
+        objects[0]["spec"]["template"]["spec"]["containers"][0]["volumeMounts"][0]["name"] =
+            json!("settings");
+        let mut other = world::deployment(&json!({
+            "containers": [{"name": "app", "image": "nginx:1.27"}],
+            "volumes": [{"name": "all", "configMap": {"name": "app-config"}}]
+        }));
+        other["metadata"]["name"] = json!("other");
+        other["metadata"]["uid"] = json!("other-uid");
+        objects.push(other);
+        let told = told_of(&objects, &keys(&[("app-config", &[has])]));
+        assert_eq!(corrected(&told).is_some(), is_corrected, "{has}");
+    }
+}
+
+#[test]
+fn a_projected_volume_is_corrected_only_if_all_that_it_lacks_can_be() {
+    let volume = json!({"name": "settings", "projected": {"sources": [
+        {"configMap": {"name": "app-confg"}}, {"configMap": {"name": "flags"}}
+    ]}});
+    let words = "[configmap \"app-confg\" not found, configmap \"flags\" not found]";
+    for (known, is_corrected) in [
+        (keys(&[("app-config", &[])]), false),
+        (keys(&[("app-config", &[]), ("flgas", &[])]), true),
+        // it is there by now
+        (keys(&[("app-config", &[]), ("flags", &[])]), true),
+    ] {
+        let told = told(&volume, words, &known);
+        assert_eq!(corrected(&told).is_some(), is_corrected, "{known:?}");
+    }
 }
 
 #[test]

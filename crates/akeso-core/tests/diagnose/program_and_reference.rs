@@ -106,7 +106,7 @@ fn a_missing_config_map_is_named_with_its_field_and_the_one_that_has_the_keys() 
 }
 
 /// The correction of the reference that is proposed: from, to.
-fn corrected(told: &Diagnosis) -> Option<(String, String)> {
+pub(crate) fn corrected(told: &Diagnosis) -> Option<(String, String)> {
     let Remedy::Steps { steps, .. } = &told.remedy else {
         return None;
     };

@@ -77,6 +77,22 @@ fn a_broken_old_pod_that_its_owner_keeps_is_told_and_left() {
     let rolling = stateful_set(&json!({"type": "RollingUpdate"}));
     let found = of(WorkloadKind::StatefulSet, &rolling, "");
     assert_eq!(found[0].fault, "stuck-stateful-set");
+    // no container of it has ever started: it waits for a node, or for a volume
+    let since = "2026-01-01T11:59:00Z";
+    let unscheduled = json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "lastTransitionTime": since});
+    let scheduled = json!({"type": "PodScheduled", "status": "True", "lastTransitionTime": since});
+    for (condition, is_stuck) in [(&unscheduled, true), (&scheduled, false)] {
+        let mut waiting = rolling.clone();
+        waiting[1]["status"] = json!({"phase": "Pending", "conditions": [condition]});
+        let told = of(WorkloadKind::StatefulSet, &waiting, "");
+        assert_eq!(!told.is_empty(), is_stuck, "{told:?}");
+        let words = "MountVolume.SetUp failed for volume \"a\" : secret \"b\" not found";
+        let mut event = world::warning("FailedMount", words, "2026-01-01T11:59:50Z");
+        event["involvedObject"]["name"] = json!("web-0");
+        waiting.push(event);
+        let told = of(WorkloadKind::StatefulSet, &waiting, "");
+        assert_eq!(told[0].fault, "stuck-stateful-set");
+    }
     let mut well = stateful_set(&json!({"type": "OnDelete"}));
     well[1]["status"] =
         json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]});
