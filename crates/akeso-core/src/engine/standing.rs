@@ -32,6 +32,7 @@ struct Asked {
     by: BTreeSet<WorkloadRef>,
 }
 
+/// What is known.
 #[derive(Debug)]
 enum Known {
     No,
@@ -106,5 +107,55 @@ impl Standing {
         self.asked.values().any(|asked| {
             matches!(asked.state, Known::No) && now.duration_since(asked.at) < PATIENCE
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::{SupportKind, WorkloadKind};
+
+    #[test]
+    fn what_is_well_is_asked_seldom_and_what_is_not_soon() {
+        let question = Question::Certificate {
+            namespace: "shop".into(),
+            secret: "tls".into(),
+        };
+        let ingress = WorkloadRef {
+            kind: WorkloadKind::Support(SupportKind::Ingress),
+            namespace: "shop".into(),
+            name: "web".into(),
+        };
+        let start = Timestamp::UNIX_EPOCH;
+        let after = |seconds| start + SignedDuration::from_secs(seconds);
+        let mut standing = Standing::default();
+        let mut is_asked = |standing: &mut Standing, health, at| {
+            let wanted = BTreeSet::from([question.clone()]);
+            !standing.ask(wanted, &ingress, health, at).0.is_empty()
+        };
+        assert!(is_asked(&mut standing, Health::Well, start));
+        assert!(standing.is_waiting(start) && !standing.is_waiting(after(15)));
+        assert!(
+            !is_asked(&mut standing, Health::Well, after(20)),
+            "it is on its way"
+        );
+        assert!(
+            is_asked(&mut standing, Health::Well, after(30)),
+            "it was lost"
+        );
+        let here = Answer::Certificate(crate::certificate::TlsSecret::Missing);
+        assert_eq!(
+            standing.answered(&question, &here),
+            [ingress.clone()].into()
+        );
+        assert!(!standing.is_waiting(after(31)));
+        assert!(!is_asked(&mut standing, Health::Well, after(61)));
+        assert!(is_asked(&mut standing, Health::Ill, after(62)));
+        assert!(is_asked(&mut standing, Health::Well, after(662)));
+        let why = "forbidden".to_owned();
+        standing.answered(&question, &Answer::Unknown { why });
+        assert!(!is_asked(&mut standing, Health::Ill, after(700)));
+        standing.forget(after(2000));
+        assert!(is_asked(&mut standing, Health::Well, after(2000)));
     }
 }
