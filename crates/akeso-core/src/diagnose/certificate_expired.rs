@@ -28,6 +28,9 @@ static EXPIRED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
+/// A stack trace may stand behind the line, but not another story.
+const LAST_WORDS: usize = 30;
+
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let Sign::Crash(_) = &symptom.sign else {
         return None;
@@ -37,17 +40,13 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     }
     let log = examination.crash_log(symptom)?;
     let expired = EXPIRED.as_ref()?;
-    let mut last = log.lines().rev().map(str::trim);
+    let mut last = log.lines().rev().map(str::trim).take(LAST_WORDS);
     let line: String = last
         .find(|line| expired.is_match(line))?
         .chars()
         .take(240)
         .collect();
-    let whose = mounted(examination)?
-        .map(|(secret, since)| {
-            format!("; the certificate in Secret {secret}, which it mounts, expired at {since}")
-        })
-        .unwrap_or_default();
+    let whose = mounted(examination)?;
     let says = format!("ends since a certificate is not valid now (`{line}`){whose}");
     let why = "the certificate of whom it calls, or its own, must be renewed; a wrong clock of the node looks the same";
     let remedy = examination.person(symptom, why);
@@ -58,30 +57,29 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     )
 }
 
-/// The first Secret among the pod's volumes whose certificate has expired, and when; the outer
-/// nothing if that is not known yet.
-fn mounted(examination: &Examination<'_>) -> Option<Option<(String, jiff::Timestamp)>> {
+/// Which Secret among the pod's volumes has a certificate that has expired, as the end of a
+/// sentence that may do without. Nothing if that is not known yet.
+fn mounted(examination: &Examination<'_>) -> Option<String> {
     let namespace = &examination.workload.reference.namespace;
     let volumes = examination.workload.pod_spec()?.volumes.iter().flatten();
     let secrets = volumes.filter_map(|volume| volume.secret.as_ref()?.secret_name.clone());
-    let secrets: Vec<_> = secrets.collect();
-    let answers: Vec<_> = secrets
-        .iter()
+    let asked: Vec<_> = secrets
         .map(|secret| {
-            examination.ask(Question::Certificate {
+            let question = Question::Certificate {
                 namespace: namespace.clone(),
                 secret: secret.clone(),
-            })
+            };
+            (secret, examination.ask(question))
         })
         .collect();
-    let mut found = None;
-    for (secret, answer) in secrets.into_iter().zip(answers) {
+    for (secret, answer) in asked {
         if let Answer::Certificate(TlsSecret::Holds(Certificate { not_after, .. })) = answer?
             && *not_after <= examination.now
-            && found.is_none()
         {
-            found = Some((secret, *not_after));
+            return Some(format!(
+                "; the certificate in Secret {secret}, which it mounts, expired at {not_after}"
+            ));
         }
     }
-    Some(found)
+    Some(String::new())
 }

@@ -1,4 +1,4 @@
-//! Fault `service-external-name-unknown`: a Service of type ExternalName leads to a Service of the cluster that does not exist.
+//! Fault `service-external-name-unknown`: a Service of type `ExternalName` leads to a Service of the cluster that does not exist.
 
 use super::{Diagnosis, Examination, Family, Fault};
 use crate::observe::{Flaw, Symptom};

@@ -88,9 +88,10 @@ impl Standing {
         self.asked
             .get_mut(question)
             .map_or_else(BTreeSet::new, |asked| {
-                asked.state = match answer {
-                    Answer::Unknown { .. } => Known::NobodyCanTell,
-                    _ => Known::Yes,
+                asked.state = if matches!(answer, Answer::Unknown { .. }) {
+                    Known::NobodyCanTell
+                } else {
+                    Known::Yes
                 };
                 std::mem::take(&mut asked.by)
             })
@@ -129,7 +130,7 @@ mod tests {
         let start = Timestamp::UNIX_EPOCH;
         let after = |seconds| start + SignedDuration::from_secs(seconds);
         let mut standing = Standing::default();
-        let mut is_asked = |standing: &mut Standing, health, at| {
+        let is_asked = |standing: &mut Standing, health, at| {
             let wanted = BTreeSet::from([question.clone()]);
             !standing.ask(wanted, &ingress, health, at).0.is_empty()
         };

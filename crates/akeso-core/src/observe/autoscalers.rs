@@ -30,6 +30,9 @@ pub(super) fn symptoms(look: &Look<'_>) -> Vec<Symptom> {
         .collect()
 }
 
+/// How the controller begins to say why it has no metric.
+const PREFIX: &str = "the HPA was unable to compute the replica count: ";
+
 /// The condition of a type and status, and since when it is so.
 fn condition<'a>(
     scaler: &'a HorizontalPodAutoscaler,
@@ -47,7 +50,6 @@ fn condition<'a>(
 
 fn message(condition: &Condition) -> &str {
     let message = condition.message.as_deref().unwrap_or_default();
-    const PREFIX: &str = "the HPA was unable to compute the replica count: ";
     message.strip_prefix(PREFIX).unwrap_or(message)
 }
 
@@ -207,8 +209,8 @@ fn at_maximum(look: &Look<'_>, scaler: &HorizontalPodAutoscaler) -> Option<Sympt
         return None;
     }
     // the condition is as old as the last change of its status, whatever its reason was
-    let scaled = status.last_scale_time.as_ref().map(|time| time.0);
-    let since = scaled.map_or(since, |scaled| since.max(scaled));
+    let changed = status.last_scale_time.as_ref().map(|time| time.0);
+    let since = changed.map_or(since, |changed| since.max(changed));
     let target = &scaler.spec.scale_target_ref;
     let message = format!(
         "has {} {} at its spec.maxReplicas of {most} since {since}, and its metrics ask for more",

@@ -215,11 +215,11 @@ fn an_autoscaler_at_its_maximum_is_a_hint_when_it_lasts() {
     }
 }
 
-fn budget(name: &str, rule: (&str, Value), desired: usize, expected: usize) -> Value {
+fn budget(name: &str, (field, value): (&str, &Value), desired: usize, expected: usize) -> Value {
     json!({
         "kind": "PodDisruptionBudget",
         "metadata": {"name": name, "namespace": "shop", "creationTimestamp": LONG_AGO, "generation": 1},
-        "spec": {rule.0: rule.1, "selector": {"matchLabels": {"app": "web"}}},
+        "spec": {field: value, "selector": {"matchLabels": {"app": "web"}}},
         "status": {
             "observedGeneration": 1, "currentHealthy": expected, "desiredHealthy": desired,
             "expectedPods": expected, "disruptionsAllowed": expected - desired
@@ -234,7 +234,7 @@ fn of_budget(budget: Value, mut others: Vec<Value>) -> Option<(String, String, S
 
 #[test]
 fn a_budget_that_lets_nobody_go_though_all_are_well_is_a_hint() {
-    let none = || budget("web", ("maxUnavailable", json!(0)), 2, 2);
+    let none = || budget("web", ("maxUnavailable", &json!(0)), 2, 2);
     let (fault, cause, severity) = of_budget(none(), web(2)).unwrap();
     assert_eq!(
         (fault.as_str(), severity),
@@ -244,7 +244,7 @@ fn a_budget_that_lets_nobody_go_though_all_are_well_is_a_hint() {
         cause,
         "PodDisruptionBudget shop/web lets none of the 2 pod(s) of Deployment shop/web be evicted, though all are ready: its spec.maxUnavailable is 0"
     );
-    let all = budget("web", ("minAvailable", json!("100%")), 2, 2);
+    let all = budget("web", ("minAvailable", &json!("100%")), 2, 2);
     assert!(
         of_budget(all, web(2))
             .unwrap()
@@ -252,7 +252,7 @@ fn a_budget_that_lets_nobody_go_though_all_are_well_is_a_hint() {
             .contains("spec.minAvailable is 100%")
     );
 
-    let loose = budget("web", ("minAvailable", json!(1)), 1, 2);
+    let loose = budget("web", ("minAvailable", &json!(1)), 1, 2);
     assert_eq!(of_budget(loose, web(2)), None);
     // its owner lets a pod go in its own way
     let mut owned = none();
@@ -265,10 +265,10 @@ fn a_budget_that_lets_nobody_go_though_all_are_well_is_a_hint() {
     bare["metadata"]["labels"] = json!({"app": "web"});
     bare["metadata"]["ownerReferences"] = json!([]);
     bare["status"]["conditions"] = json!([{"type": "Ready", "status": "True"}]);
-    let share = budget("web", ("maxUnavailable", json!(1)), 0, 0);
+    let share = budget("web", ("maxUnavailable", &json!(1)), 0, 0);
     let (_, cause, _) = of_budget(share, vec![bare.clone()]).unwrap();
     assert!(cause.contains("none of its 1 pod(s)"), "{cause}");
-    let counted = budget("web", ("minAvailable", json!(0)), 0, 1);
+    let counted = budget("web", ("minAvailable", &json!(0)), 0, 1);
     assert_eq!(of_budget(counted, vec![bare]), None);
     // a pod that is not ready is what the budget is for
     let mut unready = web(2);
@@ -280,7 +280,7 @@ fn a_budget_that_lets_nobody_go_though_all_are_well_is_a_hint() {
     assert_eq!(of_budget(unseen, web(2)), None);
     assert_eq!(of_budget(none(), web(3)), None);
     // an autoscaler gives it more when there is more to do
-    let one = budget("web", ("minAvailable", json!(1)), 1, 1);
+    let one = budget("web", ("minAvailable", &json!(1)), 1, 1);
     assert!(of_budget(one.clone(), web(1)).is_some());
     let mut scaled = web(1);
     scaled.push(scaler(
@@ -296,8 +296,8 @@ fn a_budget_that_lets_nobody_go_though_all_are_well_is_a_hint() {
 #[test]
 fn two_budgets_of_one_pod_are_told_once() {
     let mut others = web(2);
-    others.push(budget("early", ("minAvailable", json!(1)), 1, 2));
-    let loose = || budget("web", ("minAvailable", json!(1)), 1, 2);
+    others.push(budget("early", ("minAvailable", &json!(1)), 1, 2));
+    let loose = || budget("web", ("minAvailable", &json!(1)), 1, 2);
     let (fault, cause, severity) = of_budget(loose(), others.clone()).unwrap();
     assert_eq!(
         (fault.as_str(), severity),

@@ -1,4 +1,4 @@
-//! The HorizontalPodAutoscaler controller, as far as its conditions go: nothing is under load here,
+//! The `HorizontalPodAutoscaler` controller, as far as its conditions go: nothing is under load here,
 //! so that it never scales. Pods have resource metrics, and there is no other metrics API
 //! (<https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/controller/podautoscaler/horizontal.go>).
 
@@ -29,13 +29,13 @@ pub(super) fn reconcile(world: &mut World, key: &Key) {
     let status = scaler.status.get_or_insert_default();
     let known = status.conditions.take().unwrap_or_default();
     let conditions = said.into_iter().map(|(type_, holds, reason, message)| {
-        let word = if holds { "True" } else { "False" };
+        let status = if holds { "True" } else { "False" };
         let before = known
             .iter()
-            .find(|it| it.type_ == type_ && it.status == word);
+            .find(|it| it.type_ == type_ && it.status == status);
         HorizontalPodAutoscalerCondition {
             type_: type_.to_owned(),
-            status: word.to_owned(),
+            status: status.to_owned(),
             reason: Some(reason.to_owned()),
             message: Some(message),
             observed_generation: generation,
