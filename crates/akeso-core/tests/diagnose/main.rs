@@ -10,12 +10,14 @@
 mod world;
 
 mod access;
+mod autoscaling;
 mod causes;
 mod changes;
 mod commands;
 mod explain;
 mod faults_page;
 mod images;
+mod leading_here;
 mod mounts;
 mod observe;
 mod placement;
