@@ -6,6 +6,7 @@
 
 mod correction;
 mod diff;
+mod fix_claim;
 mod fix_image_name;
 mod fix_ingress;
 mod fix_node_selector;
@@ -21,6 +22,7 @@ mod trial;
 mod update_env;
 
 pub use diff::diff;
+pub use fix_claim::FixClaim;
 pub use fix_image_name::FixImageName;
 pub use fix_ingress::FixIngress;
 pub use fix_node_selector::FixNodeSelector;
@@ -237,6 +239,8 @@ actions! {
     FixService => "fix_service",
     /// Corrects the Service of an Ingress's backend, or its port.
     FixIngress => "fix_ingress",
+    /// Corrects the name of a claim that a volume mounts.
+    FixClaim => "fix_claim",
 }
 
 impl fmt::Display for ActionKind {

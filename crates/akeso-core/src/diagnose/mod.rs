@@ -7,6 +7,7 @@ mod access_forbidden;
 mod bad_command;
 mod changes;
 mod claim_in_use;
+mod claim_meant;
 mod claim_missing;
 mod claim_unbound;
 mod container_config;

@@ -2,7 +2,7 @@
 
 use akeso_core::{
     act::{
-        Action, Change, FixIngress, FixNodeSelector, FixProbe, FixReference, FixService,
+        Action, Change, FixClaim, FixIngress, FixNodeSelector, FixProbe, FixReference, FixService,
         NotApplicable, Referred,
     },
     observe::Probe,
@@ -264,4 +264,47 @@ fn an_ingress_leads_to_another_service_or_port_wherever_it_led_there() {
         changed_support(&port, SupportKind::Ingress, &spec("cart", 8080)),
         spec("cart", 80)
     );
+}
+
+#[test]
+fn a_claim_is_mounted_in_place_of_one_that_is_not_there_wherever_that_is_named() {
+    let action = Action::FixClaim(FixClaim {
+        from: "dta".into(),
+        to: "data".into(),
+    });
+    let of = |claim: &str| json!({"persistentVolumeClaim": {"claimName": claim}});
+    let spec = |claim: &str| {
+        let mut volumes = json!([of(claim), of("logs"), {"emptyDir": {}}, of(claim)]);
+        for (place, volume) in volumes.as_array_mut().unwrap().iter_mut().enumerate() {
+            volume["name"] = json!(format!("v{place}"));
+        }
+        json!({"containers": [{"name": "app"}], "volumes": volumes})
+    };
+    let claim = |name: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+            "metadata": {"name": name, "namespace": "shop"}
+        })
+    };
+    let made = |claims: &[&str]| {
+        let mut objects = vec![world::deployment(&spec("dta"))];
+        objects.extend(claims.iter().map(|name| claim(name)));
+        let cluster = world::cluster(&objects);
+        action.change(&cluster.workload(&world::web()).unwrap(), AttemptId(7))
+    };
+    let Ok(Change::Patch { forward, inverse }) = made(&["data"]) else {
+        unreachable!("a patch was expected")
+    };
+    let original = world::deployment(&spec("dta"));
+    let mut object = original.clone();
+    apply(&mut object, &forward).unwrap();
+    assert_eq!(object["spec"]["template"]["spec"], spec("data"));
+    apply(&mut object, &inverse).unwrap();
+    assert_eq!(object["spec"], original["spec"]);
+    // it is there by now, or the other is gone
+    assert!(matches!(
+        made(&["data", "dta"]),
+        Err(NotApplicable::Changed { .. })
+    ));
+    assert!(matches!(made(&[]), Err(NotApplicable::Gone { .. })));
 }

@@ -318,6 +318,8 @@ const fn way(action: ActionKind) -> Way {
         }
         ActionKind::FixService => Way::Patches(&[WorkloadKind::Support(SupportKind::Service)]),
         ActionKind::FixIngress => Way::Patches(&[WorkloadKind::Support(SupportKind::Ingress)]),
+        // of the others nobody can tell what they had mounted before
+        ActionKind::FixClaim => Way::Patches(&[Deployment, StatefulSet]),
         // the others have no revisions
         ActionKind::RollbackToRevision => Way::Patches(&[Deployment, StatefulSet, DaemonSet]),
         ActionKind::RestartPod => Way::Evicts,

@@ -131,6 +131,7 @@ async fn without_the_patch_of_deployments_what_patches_is_off() {
             ActionKind::FixReference,
             ActionKind::FixProbe,
             ActionKind::FixNodeSelector,
+            ActionKind::FixClaim,
         ]
     );
     assert_eq!(

@@ -27,6 +27,7 @@ const ACTIONS: [&str; 10] = [
     "fix_node_selector",
     "fix_service",
     "fix_ingress",
+    "fix_claim",
 ];
 
 impl Rules {
