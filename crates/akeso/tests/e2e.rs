@@ -110,7 +110,10 @@ struct Monitor {
 fn akeso() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_akeso"));
     if std::env::var_os("AKESO_REGISTRY_MIRROR").is_none() {
-        command.env("AKESO_REGISTRY_MIRROR", "docker.io=http://127.0.0.1:5000");
+        command.env(
+            "AKESO_REGISTRY_MIRROR",
+            "docker.io=http://127.0.0.1:5000,private.registry.test=http://127.0.0.1:5001",
+        );
     }
     command
 }
@@ -525,9 +528,14 @@ scenarios! {
     probe_wrong_port: "probe-wrong-port",
     probe_wrong_scheme: "probe-wrong-scheme",
     program_not_found: "program-not-found",
+    pull_secret_asks: "pull-secret-asks",
+    pull_secret_beside: "pull-secret-beside",
     pull_secret_misnamed: "pull-secret-misnamed",
+    pull_secret_of_account: "pull-secret-of-account",
     pull_secret_right: "pull-secret-right",
+    pull_secret_unfit: "pull-secret-unfit",
     pull_secret_unneeded: "pull-secret-unneeded",
+    pull_secrets_two: "pull-secrets-two",
     pull_without_secret: "pull-without-secret",
     pull_wrong_secret: "pull-wrong-secret",
     quota_blocks: "quota-blocks",

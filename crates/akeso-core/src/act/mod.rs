@@ -4,6 +4,7 @@
 //! workload as it stands it makes a [`Change`]: the smallest JSON Patch (RFC 6902) with `test`
 //! operations on the values that the decision was based on, and the patch that takes it back.
 
+mod add_pull_secret;
 mod correction;
 mod diff;
 mod fix_claim;
@@ -21,6 +22,7 @@ mod rollback_to_revision;
 mod trial;
 mod update_env;
 
+pub use add_pull_secret::AddPullSecret;
 pub use diff::diff;
 pub use fix_claim::FixClaim;
 pub use fix_image_name::FixImageName;
@@ -241,6 +243,8 @@ actions! {
     FixIngress => "fix_ingress",
     /// Corrects the name of a claim that a volume mounts.
     FixClaim => "fix_claim",
+    /// Names a Secret with credentials for a registry.
+    AddPullSecret => "add_pull_secret",
 }
 
 impl fmt::Display for ActionKind {

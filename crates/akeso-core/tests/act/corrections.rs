@@ -2,8 +2,8 @@
 
 use akeso_core::{
     act::{
-        Action, Change, FixClaim, FixIngress, FixNodeSelector, FixProbe, FixReference, FixService,
-        NotApplicable, Referred,
+        Action, AddPullSecret, Change, FixClaim, FixIngress, FixNodeSelector, FixProbe,
+        FixReference, FixService, NotApplicable, Referred,
     },
     observe::Probe,
     workload::{AttemptId, SupportKind, WorkloadKind, WorkloadRef},
@@ -307,4 +307,40 @@ fn a_claim_is_mounted_in_place_of_one_that_is_not_there_wherever_that_is_named()
         Err(NotApplicable::Changed { .. })
     ));
     assert!(matches!(made(&[]), Err(NotApplicable::Gone { .. })));
+}
+
+#[test]
+fn a_pull_secret_is_added_or_put_in_place_of_the_one_that_is_misspelt() {
+    let action = |in_place_of: Option<&str>| {
+        Action::AddPullSecret(AddPullSecret {
+            secret: "login".into(),
+            in_place_of: in_place_of.map(str::to_owned),
+        })
+    };
+    let spec = |names: &[&str]| {
+        let mut spec = json!({"containers": [{"name": "app"}]});
+        if !names.is_empty() {
+            spec["imagePullSecrets"] = names.iter().map(|name| json!({"name": name})).collect();
+        }
+        spec
+    };
+    for (in_place_of, before, after) in [
+        (None, &[][..], &["login"][..]),
+        (None, &["mirror"], &["mirror", "login"]),
+        (Some("logn"), &["logn", "mirror"], &["login", "mirror"]),
+    ] {
+        let action = action(in_place_of);
+        assert_eq!(changed(&action, &spec(before)), spec(after));
+        assert!(action.treatment().brings_credential());
+    }
+    for (in_place_of, before) in [
+        (None, &["login"][..]),
+        (Some("logn"), &["mirror"]),
+        (Some("logn"), &["logn", "login"]),
+    ] {
+        assert!(matches!(
+            change(&action(in_place_of), &world::deployment(&spec(before))),
+            Err(NotApplicable::Changed { .. })
+        ));
+    }
 }

@@ -106,11 +106,13 @@ impl OfKind for Apply<'_> {
             merged(before, self.document)
         } else {
             if T::KIND == "Pod" {
-                let pod = serde_json::from_value(self.document.clone())
+                let mut pod = serde_json::from_value(self.document.clone())
                     .map_err(|error| error.to_string())?;
-                admit(&self.world.store, &pod)?;
+                admit(&self.world.store, &mut pod)?;
+                serde_json::to_value(pod).map_err(|error| error.to_string())?
+            } else {
+                self.document
             }
-            self.document
         };
         write_json::<T>(self.world, value, self.manager).map(drop)
     }
