@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use listed::{Listed, ListedKind, Objects};
 use serde::{Deserialize, Serialize};
 
-use crate::quantity::Bytes;
+use crate::{certificate::TlsSecret, quantity::Bytes};
 
-/// One thing that a diagnosis wants to know, about the incident's namespace unless it names one.
+/// One thing that a diagnosis wants to know, or that an object cannot be judged without; about the
+/// incident's namespace unless it names one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "question", rename_all = "kebab-case")]
 pub enum Question {
@@ -33,6 +34,13 @@ pub enum Question {
     Keys,
     /// What bounds memory: LimitRanges and ResourceQuotas.
     Bounds,
+    /// What a Secret for TLS says to everybody.
+    Certificate {
+        /// Where it is.
+        namespace: String,
+        /// Its name.
+        secret: String,
+    },
     /// All objects of a kind that is not watched.
     Objects {
         /// The kind.
@@ -63,6 +71,8 @@ pub enum Answer {
     Keys(Keys),
     /// Bounds of memory.
     Bounds(Bounds),
+    /// What a Secret for TLS says to everybody.
+    Certificate(TlsSecret),
     /// Objects of a kind that is not watched.
     Objects(Objects),
     /// It could not be asked. This is no answer: nothing may be concluded from it.
@@ -80,6 +90,7 @@ impl Answer {
             Self::Logs(_)
             | Self::Image(_)
             | Self::Bounds(_)
+            | Self::Certificate(_)
             | Self::Objects(_)
             | Self::Unknown { .. } => None,
         }

@@ -7,6 +7,7 @@
 //! and times in give the same effects out (held by `clippy.toml` and `tests/purity.rs`).
 
 pub mod act;
+pub mod certificate;
 pub mod cluster;
 pub mod diagnose;
 pub mod digest;

@@ -53,6 +53,9 @@ pub(crate) async fn answer(
                 .await),
             Question::Keys => keys(client, namespace).await,
             Question::Bounds => bounds(client, namespace).await,
+            Question::Certificate { namespace, secret } => {
+                secrets::certificate(client, namespace, secret).await
+            }
             Question::Objects { kind, namespace } => objects(client, *kind, namespace).await,
         }
     };

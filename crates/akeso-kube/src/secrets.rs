@@ -6,7 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use akeso_core::evidence::Keys;
+use akeso_core::{
+    certificate::TlsSecret,
+    evidence::{Answer, Keys},
+};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{
     Client, Resource,
@@ -39,6 +42,22 @@ struct Outline {
 #[derive(Deserialize)]
 struct Name {
     name: String,
+}
+
+/// A Secret for TLS, of whose private key only is known that it is there.
+#[derive(Deserialize)]
+struct ForTls {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    data: Option<ForTlsData>,
+}
+
+#[derive(Deserialize, Default)]
+struct ForTlsData {
+    #[serde(rename = "tls.crt")]
+    certificate: Option<ByteString>,
+    #[serde(rename = "tls.key")]
+    key: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -90,6 +109,32 @@ pub(crate) async fn docker_config(
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// What a Secret for TLS says to everybody.
+pub(crate) async fn certificate(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> kube::Result<Answer> {
+    let request = requests(namespace).get(name, &GetParams::default());
+    let secret: ForTls = match read(client, request).await {
+        Ok(secret) => secret,
+        Err(kube::Error::Api(status)) if status.code == 404 => {
+            return Ok(Answer::Certificate(TlsSecret::Missing));
+        }
+        Err(error) => return Err(error),
+    };
+    let data = secret.data.unwrap_or_default();
+    let certificate = data.certificate.as_ref().map(|pem| pem.0.as_slice());
+    let kind = secret.kind.as_deref().unwrap_or("Opaque");
+    let found = TlsSecret::read(kind, certificate, data.key.is_some());
+    Ok(found.map_or_else(
+        || Answer::Unknown {
+            why: "its certificate cannot be read".to_owned(),
+        },
+        Answer::Certificate,
+    ))
 }
 
 fn requests(namespace: &str) -> Request {

@@ -10,7 +10,7 @@ use akeso_core::{
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
-    api::{apps::v1::ReplicaSet, batch::v1::Job, core::v1::Pod},
+    api::{apps::v1::ReplicaSet, batch::v1::Job, core::v1::Pod, policy::v1::PodDisruptionBudget},
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time},
 };
 
@@ -176,7 +176,12 @@ impl World {
         match T::WATCHED {
             Some(Kind::Pod) => {
                 self.wake(Work::Kubelet(key.clone()), NOTICE);
-                self.wake(Work::Schedule(key), NOTICE);
+                self.wake(Work::Schedule(key.clone()), NOTICE);
+                let budgets = self.store.list::<PodDisruptionBudget>(&key.namespace);
+                let budgets: Vec<_> = budgets.map(|it| key_of(&it.metadata)).collect();
+                for budget in budgets {
+                    self.wake(Work::Reconcile(Kind::PodDisruptionBudget, budget), NOTICE);
+                }
             }
             Some(
                 kind @ (Kind::Deployment
@@ -185,14 +190,14 @@ impl World {
                 | Kind::DaemonSet
                 | Kind::Job
                 | Kind::CronJob
-                | Kind::PersistentVolumeClaim),
+                | Kind::PersistentVolumeClaim
+                | Kind::HorizontalPodAutoscaler
+                | Kind::PodDisruptionBudget),
             ) => self.wake(Work::Reconcile(kind, key), NOTICE),
             Some(
                 Kind::ControllerRevision
                 | Kind::Service
-                | Kind::HorizontalPodAutoscaler
                 | Kind::Ingress
-                | Kind::PodDisruptionBudget
                 | Kind::Namespace
                 | Kind::Node
                 | Kind::Event,

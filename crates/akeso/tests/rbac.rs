@@ -193,7 +193,7 @@ fn what_is_left_out_is_not_permitted_and_told_with_what_is_lost() {
     assert!(!all.contains("create pods."));
     let notes = text.lines().take_while(|line| *line != "---");
     assert!(notes.clone().all(|line| line.starts_with("# Left out: ")));
-    assert_eq!(notes.count(), 3);
+    assert_eq!(notes.count(), 4);
 }
 
 #[test]

@@ -34,6 +34,8 @@ use k8s_openapi::api::{
     policy::v1::PodDisruptionBudget,
 };
 
+use crate::evidence::{Answer, Evidence, Question};
+
 /// Calls a macro with every watched kind: `Type => field_of_Cluster`. To watch one more, add a line.
 #[macro_export]
 macro_rules! for_each_kind {
@@ -67,6 +69,7 @@ macro_rules! cluster {
         pub struct Cluster {
             $(pub $field: BTreeMap<Key, $kind>,)*
             children: Children,
+            answers: Evidence,
         }
 
         impl Cluster {
@@ -106,6 +109,21 @@ macro_rules! cluster {
     };
 }
 for_each_kind!(cluster);
+
+impl Cluster {
+    /// What was found out about something that is not watched, if it has been asked.
+    pub fn answer(&self, question: &Question) -> Option<&Answer> {
+        self.answers.get(question)
+    }
+
+    /// Takes in what was found out. That nobody can tell takes nothing away from what is known.
+    pub fn learn(&mut self, question: Question, answer: Answer) {
+        let is_unknown = matches!(answer, Answer::Unknown { .. });
+        if !is_unknown || self.answers.get(&question).is_none() {
+            self.answers.insert(question, answer);
+        }
+    }
+}
 
 /// The objects of one namespace, in the order of their names.
 pub(crate) fn in_namespace<'a, T>(

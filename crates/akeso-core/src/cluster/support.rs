@@ -145,7 +145,7 @@ impl Cluster {
     }
 
     /// What may become ill or well because this object has changed, beside its own root owner: a
-    /// Service by its pods, an Ingress by its Services.
+    /// Service by its pods, an Ingress by its Services, a disruption budget by another one.
     pub fn leaning_on(&self, object: &ObjectRef) -> Vec<WorkloadRef> {
         match object.kind {
             Kind::Pod => {
@@ -162,6 +162,11 @@ impl Cluster {
             }
             Kind::Service => in_namespace(&self.ingresses, &object.namespace)
                 .map(|(key, _)| named(SupportKind::Ingress, key))
+                .chain(self.leading_to(object))
+                .collect(),
+            // two of them may select the same pods
+            Kind::PodDisruptionBudget => in_namespace(&self.disruption_budgets, &object.namespace)
+                .map(|(key, _)| named(SupportKind::PodDisruptionBudget, key))
                 .collect(),
             Kind::Deployment
             | Kind::ReplicaSet
@@ -173,11 +178,26 @@ impl Cluster {
             | Kind::HorizontalPodAutoscaler
             | Kind::Ingress
             | Kind::PersistentVolumeClaim
-            | Kind::PodDisruptionBudget
             | Kind::Namespace
             | Kind::Node
             | Kind::Event => Vec::new(),
         }
+    }
+}
+
+impl Cluster {
+    /// The Services of type `ExternalName` that lead to a Service.
+    fn leading_to<'a>(&'a self, object: &ObjectRef) -> impl Iterator<Item = WorkloadRef> + 'a {
+        let name = format!("{}.{}.svc", object.name, object.namespace);
+        let leads = move |service: &Service| {
+            let spec = service.spec.as_ref();
+            let external = spec.and_then(|spec| spec.external_name.as_deref());
+            external.is_some_and(|external| external.starts_with(&name))
+        };
+        self.services
+            .iter()
+            .filter(move |(_, service)| leads(service))
+            .map(|(key, _)| named(SupportKind::Service, key))
     }
 }
 

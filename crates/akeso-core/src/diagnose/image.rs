@@ -76,6 +76,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Answer::Logs(_)
         | Answer::Keys(_)
         | Answer::Bounds(_)
+        | Answer::Certificate(_)
         | Answer::Objects(_) => return None,
     };
     Some(corrected(
@@ -213,6 +214,7 @@ fn confirmed_repository<'a>(
             | Answer::Logs(_)
             | Answer::Keys(_)
             | Answer::Bounds(_)
+            | Answer::Certificate(_)
             | Answer::Objects(_) => None,
         })
         .collect();

@@ -4,7 +4,9 @@
 //! once it has it, names the cause in a sentence and a remedy that the cluster can justify.
 
 mod access_forbidden;
+mod autoscaler;
 mod bad_command;
+mod certificate_expired;
 mod changes;
 mod claim_in_use;
 mod claim_meant;
@@ -13,6 +15,7 @@ mod claim_unbound;
 mod container_config;
 mod dependency;
 mod dependency_unreachable;
+mod disruption_budget;
 mod evicted;
 mod exhausted;
 mod exits_successfully;
@@ -23,6 +26,8 @@ mod image_malformed;
 mod image_never_pulled;
 mod image_unavailable;
 mod ingress_backend;
+mod ingress_class;
+mod ingress_tls;
 mod injected_container;
 mod invalid_value;
 mod job_failed;
@@ -63,6 +68,7 @@ mod rollout_blocked;
 mod rollout_overdue;
 mod script_syntax;
 mod service_account_missing;
+mod service_external_name;
 mod service_port;
 mod service_selector;
 mod similar_image;
@@ -92,7 +98,7 @@ use crate::{
     cluster::Workload,
     evidence::{Answer, Evidence, Life, Listed, Question},
     learn::Fingerprint,
-    observe::Symptom,
+    observe::{Flaw, Sign, Symptom},
     plan::{Advice, Origin, Proof, Step},
     policy::Settings,
 };
@@ -258,6 +264,7 @@ pub const FAULTS: &[Fault] = &[
     exhausted::FILES,
     access_forbidden::FAULT,
     token_not_mounted::FAULT,
+    certificate_expired::FAULT,
     dependency_unreachable::FAULT,
     probe_wrong_port::FAULT,
     probe_wrong_answer::PATH,
@@ -306,6 +313,17 @@ pub const FAULTS: &[Fault] = &[
     service_selector::FAULT,
     service_port::FAULT,
     ingress_backend::FAULT,
+    ingress_class::FAULT,
+    ingress_tls::SECRET,
+    ingress_tls::CERTIFICATE,
+    service_external_name::FAULT,
+    autoscaler::TARGET_MISSING,
+    autoscaler::AMBIGUOUS,
+    autoscaler::NO_REQUESTS,
+    autoscaler::NO_METRICS,
+    autoscaler::AT_MAXIMUM,
+    disruption_budget::BLOCKS,
+    disruption_budget::OVERLAP,
 ];
 
 /// Explains the symptoms of a workload, or asks for what it takes to do so.
@@ -370,9 +388,11 @@ impl<'a> Examination<'a> {
         Some(match self.ask(Question::Objects { kind, namespace })? {
             Answer::Objects(objects) => T::of(objects).ok_or("another kind was told of"),
             Answer::Unknown { why } => Err(why),
-            Answer::Logs(_) | Answer::Image(_) | Answer::Keys(_) | Answer::Bounds(_) => {
-                Err("something else was told")
-            }
+            Answer::Logs(_)
+            | Answer::Image(_)
+            | Answer::Keys(_)
+            | Answer::Bounds(_)
+            | Answer::Certificate(_) => Err("something else was told"),
         })
     }
 
@@ -450,6 +470,18 @@ impl<'a> Examination<'a> {
     ) -> Diagnosis {
         let remedy = self.person(symptom, why);
         self.diagnosis(fault, symptom, &symptom.message, confidence, remedy)
+    }
+
+    /// The same of one flaw, for which a fault stands: how sure it is, and what a person must do.
+    fn flawed(
+        &self,
+        fault: &Fault,
+        symptom: &Symptom,
+        wanted: Flaw,
+        (confidence, why): (u8, &str),
+    ) -> Option<Diagnosis> {
+        let is_it = matches!(&symptom.sign, Sign::Support { flaw } if *flaw == wanted);
+        is_it.then(|| self.for_a_person(fault, symptom, confidence, why))
     }
 
     /// A diagnosis of why the workload gets no pod, or its pod no node: what stands in the way was

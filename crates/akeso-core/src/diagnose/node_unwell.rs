@@ -1,7 +1,7 @@
 //! Faults `node-not-ready` and `node-under-pressure`: a node is not heard of, or lacks something.
 
 use super::{Diagnosis, Examination, Family, Fault};
-use crate::observe::{Flaw, Sign, Symptom};
+use crate::observe::{Flaw, Symptom};
 
 pub(super) const NOT_READY: Fault = Fault {
     name: "node-not-ready",
@@ -23,21 +23,10 @@ pub(super) const PRESSURE: Fault = Fault {
 
 fn not_ready(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let why = "its kubelet, its container runtime or its network must be looked at on the node";
-    of(examination, symptom, Flaw::NodeNotReady, &NOT_READY, why)
+    examination.flawed(&NOT_READY, symptom, Flaw::NodeNotReady, (95, why))
 }
 
 fn pressure(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let why = "the kubelet evicts pods until it has room; find what fills the node (kubectl describe node, kubectl top pods)";
-    of(examination, symptom, Flaw::NodePressure, &PRESSURE, why)
-}
-
-fn of(
-    examination: &Examination<'_>,
-    symptom: &Symptom,
-    wanted: Flaw,
-    fault: &Fault,
-    why: &str,
-) -> Option<Diagnosis> {
-    let is_it = matches!(&symptom.sign, Sign::Support { flaw } if *flaw == wanted);
-    is_it.then(|| examination.for_a_person(fault, symptom, 95, why))
+    examination.flawed(&PRESSURE, symptom, Flaw::NodePressure, (95, why))
 }

@@ -151,7 +151,8 @@ const fn is_shown(answer: &Answer) -> Option<bool> {
         | Answer::Logs(_)
         | Answer::Keys(_)
         | Answer::Bounds(_)
-        | Answer::Objects(_) => None,
+        | Answer::Objects(_)
+        | Answer::Certificate(_) => None,
     }
 }
 

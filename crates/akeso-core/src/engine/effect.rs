@@ -17,8 +17,8 @@ pub enum Effect {
     Journal(Entry),
     /// Find the answer to a question; it must be answered, if only with [`Answer::Unknown`](crate::evidence::Answer::Unknown).
     Gather {
-        /// The incident that wants to know.
-        incident: IncidentId,
+        /// The incident that wants to know; none where an object cannot be judged without it.
+        incident: Option<IncidentId>,
         /// Where.
         namespace: String,
         /// What.

@@ -25,8 +25,8 @@ pub enum Event {
     Recheck,
     /// The time that [`Engine::next_wake`](super::Engine::next_wake) named has come.
     Tick,
-    /// An answer to a question of an incident.
-    Answered(IncidentId, Question, Answer),
+    /// An answer to a question of an incident, or of none.
+    Answered(Option<IncidentId>, Question, Answer),
     /// The outcome of a change, or of taking one back.
     Outcome(AttemptId, Outcome),
     /// A person has said something.

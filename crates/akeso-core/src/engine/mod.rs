@@ -14,6 +14,7 @@ mod ledger;
 mod leftovers;
 mod people;
 mod shared_cause;
+mod standing;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +36,7 @@ use crate::{
     retention::Segment,
     workload::{IncidentId, WorkloadRef},
 };
+use standing::{Health, Standing};
 use turn::{Live, Turn};
 
 /// The mind: what it knows of the cluster and of its incidents.
@@ -49,6 +51,8 @@ pub struct Engine {
     looks: BTreeMap<WorkloadRef, Timestamp>,
     /// Workloads that were well when they were last looked at.
     well: BTreeSet<WorkloadRef>,
+    /// What is asked for no incident.
+    standing: Standing,
     /// The uids of the trial pods of which the journal says that they were left over.
     swept: BTreeSet<String>,
     /// The time that was told last.
@@ -88,6 +92,7 @@ impl Engine {
             live: BTreeMap::new(),
             looks: BTreeMap::new(),
             well: BTreeSet::new(),
+            standing: Standing::default(),
             swept: BTreeSet::new(),
             now: Timestamp::MIN,
             store_failure: None,
@@ -165,6 +170,7 @@ impl Engine {
     /// Whether every open incident waits for a person, or for nothing but time.
     pub fn is_at_rest(&self) -> bool {
         self.is_synced
+            && !self.standing.is_waiting(self.now)
             && self.watched().all(|incident| {
                 matches!(
                     incident.state,
@@ -243,11 +249,19 @@ impl Engine {
                 self.remove_leftover_trials(now);
             }
             Event::Recheck => {
+                self.standing.forget(now);
                 self.look_at_all(now);
                 self.remove_leftover_trials(now);
             }
             Event::Tick => self.tick(now),
-            Event::Answered(incident, question, answer) => {
+            Event::Answered(None, question, answer) => {
+                let concerned = self.standing.answered(&question, &answer);
+                self.cluster.learn(question, answer);
+                for workload in concerned {
+                    self.look_at(&workload, now);
+                }
+            }
+            Event::Answered(Some(incident), question, answer) => {
                 if let Some(live) = self.live.get_mut(&incident) {
                     live.answer(question, answer);
                     self.advance(incident, now);
@@ -356,8 +370,24 @@ impl Engine {
         self.looks.remove(reference);
         let workload = self.cluster.workload(reference);
         let observation = workload.as_ref().map(|it| observe(it, now));
-        let observation = observation.unwrap_or_default();
+        let mut observation = observation.unwrap_or_default();
         let open = self.recorder.ledger.open_incident(reference);
+        let mut wanted = observation.wanted.iter();
+        let is_judged = wanted.all(|question| self.cluster.answer(question).is_some());
+        let health = open.map_or(Health::Well, |_| Health::Ill);
+        let wanted = std::mem::take(&mut observation.wanted);
+        let (due, next) = self.standing.ask(wanted, reference, health, now);
+        observation.again = observation.again.into_iter().chain(next).min();
+        for question in due {
+            self.recorder.effects.push(Effect::Gather {
+                incident: None,
+                namespace: reference.namespace.clone(),
+                question,
+            });
+        }
+        if open.is_some() && !is_judged {
+            return; // after a restart, what is wrong with it may only not be known yet
+        }
         if observation.symptoms.is_empty() && open.is_none() {
             if let Some(again) = observation.again {
                 self.looks.insert(reference.clone(), again);

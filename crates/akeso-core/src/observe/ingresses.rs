@@ -1,19 +1,27 @@
-//! Ingresses that lead to a Service or a port that is not there.
+//! Ingresses that lead to a Service or a port that is not there, or that nobody serves.
 
+use jiff::SignedDuration;
 use k8s_openapi::api::{
     core::v1::Service,
-    networking::v1::{Ingress, IngressServiceBackend, ServiceBackendPort},
+    networking::v1::{Ingress, IngressClass, IngressServiceBackend, ServiceBackendPort},
 };
 
 use serde_json::json;
 
-use super::{Flaw, Look, Symptom, TIME_TO_MEET, on_support, written};
+use super::{Flaw, Look, Symptom, TIME_TO_MEET, certificates, on_support, written};
 use crate::{
     act::FixIngress,
     cluster::{Controller, Key, Support, Workload, in_namespace},
+    evidence::{Answer, ListedKind, Objects, Question},
     similar::{closest, is_misspelt, only},
 };
 
+/// A load balancer of a cloud takes minutes to get its address.
+const TIME_TO_BALANCE: SignedDuration = SignedDuration::from_mins(5);
+/// How a class was named before it was a field.
+const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
+/// Marks the class of what has none.
+const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";
 /// With this port the AWS load balancer controller reads an annotation in place of a Service
 /// (<https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/ingress/annotations/#actions>).
 const BY_ANNOTATION: &str = "use-annotation";
@@ -22,21 +30,95 @@ pub(super) fn symptoms(look: &Look<'_>) -> Vec<Symptom> {
     let Controller::Support(Support::Ingress(ingress)) = look.workload.controller else {
         return Vec::new();
     };
+    [
+        backend_missing(look, ingress),
+        class_missing(look, ingress),
+        certificates::unusable(look, ingress),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn backend_missing(look: &Look<'_>, ingress: &Ingress) -> Option<Symptom> {
     // where no Service can be seen, that one is missing says nothing
     if look.workload.cluster().services.is_empty() {
-        return Vec::new();
+        return None;
     }
     let mut wrong = backends(ingress).into_iter().filter_map(|(path, backend)| {
         let why = missing(look.workload, backend)?;
         Some(format!("leads {path} nowhere: {why}"))
     });
-    let Some(message) = wrong.next() else {
-        return Vec::new();
-    };
-    if !look.has_lasted(written(&ingress.metadata), TIME_TO_MEET) {
-        return Vec::new();
+    let message = wrong.next()?;
+    look.has_lasted(written(&ingress.metadata), TIME_TO_MEET)
+        .then(|| on_support(Flaw::BackendMissing, "BackendMissing", message))
+}
+
+/// Whether a controller has given it an address. Not every controller does, so that none says little.
+fn has_address(ingress: &Ingress) -> bool {
+    let status = ingress.status.as_ref();
+    let balancer = status.and_then(|status| status.load_balancer.as_ref());
+    let addresses = balancer.and_then(|balancer| balancer.ingress.as_ref());
+    addresses.is_some_and(|addresses| !addresses.is_empty())
+}
+
+/// A class that no `IngressClass` has is served by nobody; nor is none, where no class is the default
+/// (<https://kubernetes.io/docs/concepts/services-networking/ingress/#ingress-class>).
+fn class_missing(look: &Look<'_>, ingress: &Ingress) -> Option<Symptom> {
+    let class = |ingress: &Ingress| ingress.spec.as_ref()?.ingress_class_name.clone();
+    let own = class(ingress);
+    let annotations = ingress.metadata.annotations.as_ref();
+    let is_of_old = annotations.is_some_and(|it| it.contains_key(CLASS_ANNOTATION));
+    let others = || look.workload.cluster().ingresses.iter();
+    let mut served = others().filter(|(_, other)| has_address(other));
+    let is_served = own.is_some() && served.clone().any(|(_, other)| class(other) == own);
+    if is_of_old || is_served || has_address(ingress) {
+        return None;
     }
-    vec![on_support(Flaw::BackendMissing, "BackendMissing", message)]
+    let question = Question::Objects {
+        kind: ListedKind::IngressClass,
+        namespace: String::new(),
+    };
+    let Answer::Objects(Objects::IngressClass(classes)) = look.ask(question)? else {
+        return None; // nobody can tell
+    };
+    let name = |it: &IngressClass| it.metadata.name.clone();
+    let (message, time) = if let Some(own) = own {
+        if classes.iter().any(|it| name(it).as_ref() == Some(&own)) {
+            return None;
+        }
+        let close = closest(&own, classes.iter().filter_map(name));
+        let (there, time) = match close {
+            Some(close) => (format!("; there is an IngressClass {close}"), TIME_TO_MEET),
+            None if classes.is_empty() => (
+                ": the cluster has no IngressClass at all".to_owned(),
+                TIME_TO_BALANCE,
+            ),
+            None => (String::new(), TIME_TO_BALANCE),
+        };
+        let message = format!(
+            "is served by no controller: its spec.ingressClassName is {own}, and no IngressClass has this name{there}"
+        );
+        (message, time)
+    } else {
+        let is_default = |it: &IngressClass| {
+            let annotations = it.metadata.annotations.as_ref();
+            let default = annotations.and_then(|it| it.get(DEFAULT_CLASS));
+            default.is_some_and(|it| it == "true")
+        };
+        if classes.is_empty() || classes.iter().any(is_default) {
+            return None;
+        }
+        // a controller may take what has no class: that it serves others with one says that it does not
+        let (key, theirs) = served.find_map(|(key, other)| Some((key, class(other)?)))?;
+        let message = format!(
+            "is served by no controller: it has no spec.ingressClassName, and no IngressClass is the default; Ingress {}/{}, which has an address, has {theirs}",
+            key.namespace, key.name
+        );
+        (message, TIME_TO_BALANCE)
+    };
+    look.has_lasted(written(&ingress.metadata), time)
+        .then(|| on_support(Flaw::ClassMissing, "NoController", message))
 }
 
 /// Every Service that the Ingress leads to, by the host and path.

@@ -4,9 +4,12 @@
 //! itself within the time Kubernetes gives it (a claim being bound, an image being pulled, a pod
 //! becoming ready) is no symptom; see "What a real cluster does" in ARCHITECTURE.md.
 
+mod autoscalers;
+mod certificates;
 mod claims;
 mod containers;
 mod deletions;
+mod disruption_budgets;
 mod evictions;
 pub(crate) mod ingresses;
 mod jobs;
@@ -20,7 +23,11 @@ pub(crate) mod services;
 pub(crate) use claims::{claims_of, pods_with, unbound};
 pub(crate) use scheduling::{NODE_MISSING, PENDING_LONG};
 
-use std::{cell::Cell, fmt};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
+    fmt,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
@@ -31,6 +38,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cluster::{Controller, Workload},
+    evidence::{Answer, Question},
     workload::ContainerRef,
 };
 
@@ -162,6 +170,28 @@ pub enum Flaw {
     NodePressure,
     /// What is being deleted does not go; this may be a workload as well.
     StuckDeleting,
+    /// No controller takes an Ingress, for nothing has its class.
+    ClassMissing,
+    /// The Secret that an Ingress names for TLS is missing, or has not what it must have.
+    TlsSecretUnusable,
+    /// The certificate that an Ingress names is not valid now, or not for its host.
+    CertificateInvalid,
+    /// A Service of type `ExternalName` leads to a Service that does not exist.
+    ExternalNameUnknown,
+    /// An autoscaler scales what does not exist.
+    ScaleTargetMissing,
+    /// Several autoscalers scale the same pods.
+    AmbiguousAutoscaler,
+    /// An autoscaler scales by a percentage of a request that is not there.
+    NoRequests,
+    /// An autoscaler gets no metric.
+    NoMetrics,
+    /// An autoscaler would go higher than it may.
+    AtMaximum,
+    /// A disruption budget forbids every eviction, however well the pods are.
+    BudgetBlocks,
+    /// Two disruption budgets select the same pods.
+    BudgetsOverlap,
 }
 
 /// How a container ended.
@@ -259,9 +289,18 @@ pub struct Look<'a> {
     workload: &'a Workload<'a>,
     now: Timestamp,
     again: Cell<Option<Timestamp>>,
+    wanted: RefCell<BTreeSet<Question>>,
 }
 
-impl Look<'_> {
+impl<'a> Look<'a> {
+    /// What was found out about something that is not watched. Nothing if nobody knows yet: then it
+    /// is asked.
+    fn ask(&self, question: Question) -> Option<&'a Answer> {
+        let answer = self.workload.cluster().answer(&question);
+        self.wanted.borrow_mut().insert(question);
+        answer
+    }
+
     /// Whether `moment` has come; if not, the workload is looked at again then.
     fn has_come(&self, moment: Timestamp) -> bool {
         if moment > self.now {
@@ -278,6 +317,15 @@ impl Look<'_> {
     fn has_lasted(&self, since: Timestamp, time: SignedDuration) -> bool {
         self.has_come(since.checked_add(time).unwrap_or(Timestamp::MAX))
     }
+
+    /// Whether it is so; if not, the workload is looked at again in a while, though nothing may tell
+    /// of what is awaited.
+    fn awaits(&self, is_so: bool) -> bool {
+        is_so || {
+            self.has_lasted(self.now, TIME_TO_MEET);
+            false
+        }
+    }
 }
 
 /// The symptoms of a workload, and when it must be looked at again though nothing changes.
@@ -287,6 +335,8 @@ pub struct Observation {
     pub symptoms: Vec<Symptom>,
     /// When time alone may change that.
     pub again: Option<Timestamp>,
+    /// What must be known of what is not watched, to judge it.
+    pub wanted: BTreeSet<Question>,
 }
 
 type Family = fn(&Look<'_>) -> Vec<Symptom>;
@@ -304,6 +354,8 @@ const FAMILIES: &[Family] = &[
     claims::symptoms,
     evictions::symptoms,
     nodes::symptoms,
+    autoscalers::symptoms,
+    disruption_budgets::symptoms,
 ];
 
 /// What is broken about a workload now.
@@ -312,6 +364,7 @@ pub fn observe(workload: &Workload<'_>, now: Timestamp) -> Observation {
         workload,
         now,
         again: Cell::new(None),
+        wanted: RefCell::default(),
     };
     let symptoms = if workload.metadata().deletion_timestamp.is_some() && !is_ignored(workload) {
         deletions::symptom(&look).into_iter().collect()
@@ -323,6 +376,7 @@ pub fn observe(workload: &Workload<'_>, now: Timestamp) -> Observation {
     Observation {
         symptoms,
         again: look.again.get(),
+        wanted: look.wanted.into_inner(),
     }
 }
 
@@ -384,6 +438,14 @@ fn written(metadata: &ObjectMeta) -> Timestamp {
     let changed = writers.filter_map(|writer| writer.time.as_ref());
     let times = made.into_iter().chain(changed).map(|time| time.0);
     times.max().unwrap_or(Timestamp::MIN)
+}
+
+/// When the youngest of some pods was made.
+fn youngest<'a>(pods: impl Iterator<Item = &'a Pod>) -> Timestamp {
+    pods.filter_map(|pod| pod.metadata.creation_timestamp.as_ref())
+        .map(|made| made.0)
+        .max()
+        .unwrap_or(Timestamp::MIN)
 }
 
 /// A sign on what workloads rely on, which has neither pods nor containers.

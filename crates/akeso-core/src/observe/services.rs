@@ -3,15 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{Container, ContainerPort, Pod, Probe, Service, ServicePort, ServiceSpec},
     apimachinery::pkg::util::intstr::IntOrString,
 };
 
-use super::{Flaw, Look, Symptom, TIME_TO_MEET, is_left_alone, on_support, written};
+use super::{Flaw, Look, Symptom, TIME_TO_MEET, is_left_alone, on_support, written, youngest};
 use crate::{
-    cluster::{Controller, Support, Workload, in_namespace, is_ready, selects},
+    cluster::{Controller, Key, Support, Workload, in_namespace, is_ready, selects},
     similar::{self, closest, only},
     workload::{WorkloadKind, WorkloadRef},
 };
@@ -34,14 +33,57 @@ pub(super) fn symptoms(look: &Look<'_>) -> Vec<Symptom> {
     let Some(spec) = &service.spec else {
         return Vec::new();
     };
+    if spec.type_.as_deref() == Some("ExternalName") {
+        return external_name(look, service, spec).into_iter().collect();
+    }
     // an operator that owns a Service also labels the pods that it is for, when it is time
-    if spec.type_.as_deref() == Some("ExternalName") || look.workload.foreign_owner().is_some() {
+    if look.workload.foreign_owner().is_some() {
         return Vec::new();
     }
     selects_nothing(look, service, spec)
         .into_iter()
         .chain(port_unmatched(look, service, spec))
         .collect()
+}
+
+/// A name of the cluster must be there. Of others, and of namespaces that are not watched, nothing
+/// is known (<https://kubernetes.io/docs/concepts/services-networking/service/#externalname>).
+fn external_name(look: &Look<'_>, service: &Service, spec: &ServiceSpec) -> Option<Symptom> {
+    let name = spec.external_name.as_deref()?;
+    let services = &look.workload.cluster().services;
+    let message = if name.parse::<std::net::Ipv4Addr>().is_ok() {
+        format!(
+            "leads nowhere: its spec.externalName `{name}` is an address, which is taken for a name"
+        )
+    } else {
+        let key = inner_name(name)?;
+        let is_known = key.namespace == look.workload.reference.namespace
+            || in_namespace(services, &key.namespace).next().is_some();
+        if !is_known || services.contains_key(&key) {
+            return None;
+        }
+        let names = in_namespace(services, &key.namespace).map(|(key, _)| &key.name);
+        let others = names.filter(|it| **it != look.workload.reference.name);
+        let close = closest(&key.name, others.cloned());
+        format!(
+            "leads nowhere: its spec.externalName `{name}` is Service {} of namespace {}, which does not exist{}",
+            key.name,
+            key.namespace,
+            close
+                .map(|it| format!("; there is a Service {it}"))
+                .unwrap_or_default()
+        )
+    };
+    look.has_lasted(written(&service.metadata), TIME_TO_MEET)
+        .then(|| on_support(Flaw::ExternalNameUnknown, "NoSuchService", message))
+}
+
+/// The Service that a name means: `db.shop.svc.cluster.local`.
+fn inner_name(name: &str) -> Option<Key> {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let inner = name.strip_suffix(".cluster.local").unwrap_or(name);
+    let (service, namespace) = inner.strip_suffix(".svc")?.split_once('.')?;
+    (!namespace.contains('.')).then(|| Key::new(namespace, service))
 }
 
 fn selects_nothing(look: &Look<'_>, service: &Service, spec: &ServiceSpec) -> Option<Symptom> {
@@ -52,7 +94,7 @@ fn selects_nothing(look: &Look<'_>, service: &Service, spec: &ServiceSpec) -> Op
         return None;
     }
     // what it is meant for may come later, and tells nothing of itself to a Service that misses it
-    look.has_lasted(look.now, TIME_TO_MEET);
+    look.awaits(false);
     let (meant, slip) = meant(look.workload, selector)?;
     let since = youngest(meant.pods.iter().copied())
         .max(written(&service.metadata))
@@ -226,13 +268,6 @@ fn is_misspelt(one: &str, other: &str) -> bool {
         && strsim::damerau_levenshtein(one, other) == 1
         && letters(one) != letters(other)
         && (one.len() != other.len() || swapped())
-}
-
-fn youngest<'a>(pods: impl Iterator<Item = &'a Pod>) -> Timestamp {
-    pods.filter_map(|pod| pod.metadata.creation_timestamp.as_ref())
-        .map(|made| made.0)
-        .max()
-        .unwrap_or(Timestamp::MIN)
 }
 
 fn port_unmatched(look: &Look<'_>, service: &Service, spec: &ServiceSpec) -> Option<Symptom> {

@@ -201,3 +201,28 @@ fn shared_memory_and_open_files_are_told_by_the_logs_last_words() {
     let files = "OSError: [Errno 24] Too many open files: '/etc/passwd'";
     assert_eq!(told(&container, 1, files).fault, "too-many-files");
 }
+
+#[test]
+fn a_certificate_that_is_not_valid_now_is_told_by_the_words_of_many_languages() {
+    let app = running(&["app"]);
+    let go = "Get \"https://api.shop/\": tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2026-01-01T00:00:00Z is after 2025-12-31T00:00:00Z";
+    for log in [
+        go,
+        "requests.exceptions.SSLError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired (_ssl.c:1006)",
+        "Error: certificate has expired\n    at TLSSocket.onConnectSecure\n  code: 'CERT_HAS_EXPIRED'",
+        "Caused by: java.security.cert.CertificateExpiredException: NotAfter: Sat Jan 01 00:00:00 UTC 2022",
+        "error: invalid peer certificate: Expired",
+    ] {
+        let told = told(&app, 1, log);
+        assert_eq!(told.fault, "certificate-expired", "{log}");
+    }
+    assert!(told(&app, 1, go).cause.contains("2025-12-31T00:00:00Z`)"));
+    let long_ago = format!("{go}\n{}", "and on it went\n".repeat(40));
+    for log in [
+        long_ago.as_str(),
+        "x509: certificate signed by unknown authority",
+        "the session has expired",
+    ] {
+        assert_ne!(told(&app, 1, log).fault, "certificate-expired", "{log}");
+    }
+}

@@ -10,11 +10,13 @@
 mod world;
 
 mod access;
+mod autoscaling;
 mod changes;
 mod commands;
 mod explain;
 mod faults_page;
 mod images;
+mod leading_here;
 mod mounts;
 mod observe;
 mod placement;

@@ -123,6 +123,8 @@ pub enum Purpose {
     Secrets,
     /// To ask private registries, with the credentials of the pod that cannot pull.
     PullSecrets,
+    /// To see what the certificates of Ingresses say to everybody.
+    Certificates,
     /// To stay within LimitRanges and ResourceQuotas.
     Bounds,
     /// To explain what lies in kinds that are not watched.
@@ -165,6 +167,7 @@ impl Purpose {
             Self::ConfigMaps,
             Self::Secrets,
             Self::PullSecrets,
+            Self::Certificates,
             Self::Bounds,
         ];
         let explains = ListedKind::ALL.iter().copied().map(Self::Explain);
@@ -195,6 +198,7 @@ impl Purpose {
             Self::ConfigMaps => "values from ConfigMaps",
             Self::Secrets => "references to Secrets, of which only names and keys are kept",
             Self::PullSecrets => "private registries",
+            Self::Certificates => "certificates, without their keys",
             Self::Bounds => "bounds of memory",
             Self::Explain(_) => "explanations",
             Self::Announce => "Kubernetes Events",
@@ -213,6 +217,7 @@ impl Purpose {
                 "missing variables that neither an earlier revision nor another workload has are left to a person"
             }
             Self::PullSecrets => "misspelt images of private registries are left to a person",
+            Self::Certificates => "certificates that are missing or have expired are not found",
             Self::Bounds => "memory kills are left to a person",
             Self::Explain(kind) => without_listed(kind),
             Self::Announce => "kubectl describe does not tell what Akeso did",
@@ -231,6 +236,7 @@ impl Purpose {
             | Self::ConfigMaps
             | Self::Secrets
             | Self::PullSecrets
+            | Self::Certificates
             | Self::Bounds
             | Self::Announce
             | Self::Action(_)
@@ -257,7 +263,9 @@ impl Purpose {
             Self::Logs => all(vec![Permission::core("pods", Some("log"), Verb::Get)]),
             Self::ConfigMaps => all(vec![Permission::core("configmaps", None, Verb::List)]),
             Self::Secrets => all(vec![Permission::core("secrets", None, Verb::List)]),
-            Self::PullSecrets => all(vec![Permission::core("secrets", None, Verb::Get)]),
+            Self::PullSecrets | Self::Certificates => {
+                all(vec![Permission::core("secrets", None, Verb::Get)])
+            }
             Self::Bounds => all(vec![
                 Permission::core("limitranges", None, Verb::List),
                 Permission::core("resourcequotas", None, Verb::List),
@@ -356,7 +364,7 @@ const fn without_kind(kind: Kind) -> &'static str {
             "Services that lead nowhere are not found, and no missing variable gets the name or port of one"
         }
         Kind::HorizontalPodAutoscaler => {
-            "memory is changed without regard to what scales by its use"
+            "autoscalers that cannot scale are not found, and memory is changed without regard to them"
         }
         Kind::Ingress => "Ingresses that lead nowhere are not found",
         Kind::PersistentVolumeClaim => "pods that wait for a volume are explained less well",
@@ -380,7 +388,7 @@ const fn without_listed(kind: ListedKind) -> &'static str {
         }
         ListedKind::NetworkPolicy => "a connection that a NetworkPolicy denies is told without it",
         ListedKind::StorageClass => "claims that wait for a volume are explained less well",
-        ListedKind::IngressClass => "Ingresses that no controller takes are explained less well",
+        ListedKind::IngressClass => "Ingresses of a class that does not exist are not found",
     }
 }
 

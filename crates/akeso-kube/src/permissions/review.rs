@@ -169,6 +169,7 @@ fn weigh(needs: &[Need], said: &BTreeMap<Permission, Said>, scope: &Scope) -> Re
                 | Purpose::ConfigMaps
                 | Purpose::Secrets
                 | Purpose::PullSecrets
+                | Purpose::Certificates
                 | Purpose::Bounds
                 | Purpose::Explain(_)
                 | Purpose::Announce,

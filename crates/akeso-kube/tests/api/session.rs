@@ -121,13 +121,13 @@ impl Session {
 
     pub async fn ask(&mut self, question: Question) -> Answer {
         self.hands.execute(Effect::Gather {
-            incident: IncidentId(3),
+            incident: Some(IncidentId(3)),
             namespace: "shop".to_owned(),
             question: question.clone(),
         });
         loop {
             if let Event::Answered(incident, asked, answer) = self.next().await {
-                assert_eq!((incident, asked), (IncidentId(3), question));
+                assert_eq!((incident, asked), (Some(IncidentId(3)), question));
                 return answer;
             }
         }

@@ -1,10 +1,12 @@
 //! The workload controllers. Each looks at one object at a time and does the next thing that
 //! brings the cluster nearer to its spec.
 
+mod autoscaler;
 mod claims;
 mod cron_job;
 mod daemon_set;
 mod deployment;
+mod disruption_budget;
 mod job;
 mod pods;
 mod replica_set;
@@ -28,12 +30,12 @@ pub(crate) fn reconcile(world: &mut World, kind: Kind, key: &Key) {
         Kind::Job => job::reconcile(world, key),
         Kind::CronJob => cron_job::reconcile(world, key),
         Kind::PersistentVolumeClaim => claims::reconcile(world, key),
+        Kind::HorizontalPodAutoscaler => autoscaler::reconcile(world, key),
+        Kind::PodDisruptionBudget => disruption_budget::reconcile(world, key),
         Kind::Pod
         | Kind::ControllerRevision
         | Kind::Service
-        | Kind::HorizontalPodAutoscaler
         | Kind::Ingress
-        | Kind::PodDisruptionBudget
         | Kind::Namespace
         | Kind::Node
         | Kind::Event => {}

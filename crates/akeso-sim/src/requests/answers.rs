@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use akeso_core::{
+    certificate::{CERTIFICATE, PRIVATE_KEY, TlsSecret},
+    cluster::Key,
     evidence::{Answer, Bounds, Keys, ListedKind, Objects, Question},
     for_each_listed_kind,
     quantity::{Bytes, MilliCpu},
@@ -42,6 +44,7 @@ pub(super) fn answer(world: &World, namespace: &str, question: &Question) -> Ans
         }
         Question::Keys => Answer::Keys(keys(world, namespace)),
         Question::Bounds => Answer::Bounds(bounds(world, namespace)),
+        Question::Certificate { namespace, secret } => certificate(world, namespace, secret),
         Question::Objects { kind, namespace } => Answer::Objects(objects(world, *kind, namespace)),
     }
 }
@@ -87,6 +90,22 @@ fn keys(world: &World, namespace: &str) -> Keys {
             .insert(secret.metadata.name.clone().unwrap_or_default(), names);
     }
     keys
+}
+
+fn certificate(world: &World, namespace: &str, name: &str) -> Answer {
+    let Some(secret) = world.store.get::<Secret>(&Key::new(namespace, name)) else {
+        return Answer::Certificate(TlsSecret::Missing);
+    };
+    let value = |key| secret.data.as_ref().and_then(|data| data.get(key));
+    let kind = secret.type_.as_deref().unwrap_or("Opaque");
+    let certificate = value(CERTIFICATE).map(|pem| pem.0.as_slice());
+    let found = TlsSecret::read(kind, certificate, value(PRIVATE_KEY).is_some());
+    found.map_or_else(
+        || Answer::Unknown {
+            why: "its certificate cannot be read".to_owned(),
+        },
+        Answer::Certificate,
+    )
 }
 
 fn bounds(world: &World, namespace: &str) -> Bounds {

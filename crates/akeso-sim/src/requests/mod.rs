@@ -28,7 +28,7 @@ pub(crate) const ON_THE_WAY: SignedDuration = SignedDuration::from_millis(10);
 #[derive(Debug)]
 pub(crate) enum Request {
     Ask {
-        incident: IncidentId,
+        incident: Option<IncidentId>,
         namespace: String,
         question: Question,
     },

@@ -24,7 +24,7 @@ fn web() -> WorkloadRef {
 fn ask(bench: &mut Workbench, question: Question) -> Answer {
     let namespace = NAMESPACE.to_owned();
     bench.cluster.execute(&Effect::Gather {
-        incident: IncidentId(1),
+        incident: Some(IncidentId(1)),
         namespace,
         question,
     });

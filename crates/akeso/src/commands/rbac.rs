@@ -45,7 +45,9 @@ fn purposes(arguments: &Rbac) -> Vec<Purpose> {
     actions.sort();
     actions.dedup();
     let is_left_out = |purpose: &Purpose| match purpose {
-        Purpose::Secrets | Purpose::PullSecrets => arguments.without_secrets,
+        Purpose::Secrets | Purpose::PullSecrets | Purpose::Certificates => {
+            arguments.without_secrets
+        }
         Purpose::Trial => arguments.without_trials,
         Purpose::Watch(_)
         | Purpose::FindNamespace
@@ -70,7 +72,12 @@ fn left_out(arguments: &Rbac) -> Vec<String> {
         notes.push("Read only: for akeso scan and akeso monitor --autonomy observe.".to_owned());
     }
     if arguments.without_secrets {
-        notes.extend([Purpose::Secrets, Purpose::PullSecrets].map(of));
+        let all = [
+            Purpose::Secrets,
+            Purpose::PullSecrets,
+            Purpose::Certificates,
+        ];
+        notes.extend(all.map(of));
     }
     if arguments.without_trials {
         notes.push(of(Purpose::Trial));

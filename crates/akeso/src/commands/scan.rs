@@ -134,7 +134,9 @@ impl<'a> Finding<'a> {
         Self {
             incident,
             diagnosis: incident.diagnoses.first().or(suspected.first()),
-            severity: workload.map_or(Severity::Warning, |workload| Severity::of(&workload)),
+            severity: workload.map_or(Severity::Warning, |workload| {
+                Severity::of(&workload, &incident.symptoms)
+            }),
             affected: neighbours::affected(engine.cluster(), engine.ledger(), incident),
             ruling: would_be_ruled(engine, incident, would),
         }
@@ -171,6 +173,7 @@ fn note(finding: &Finding<'_>) -> String {
     let colour = match finding.severity {
         Severity::Critical => AnsiColor::Red,
         Severity::Warning => AnsiColor::Yellow,
+        Severity::Info => AnsiColor::Cyan,
     };
     let colour = colour.on_default().bold();
     let severity = finding.severity.as_str();

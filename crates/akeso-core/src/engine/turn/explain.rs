@@ -45,7 +45,7 @@ impl<'a> Turn<'a> {
                         if self.live.asked.insert(question.clone()) {
                             let namespace = incident.workload.namespace.clone();
                             self.recorder.effects.push(Effect::Gather {
-                                incident: self.id,
+                                incident: Some(self.id),
                                 namespace,
                                 question,
                             });
