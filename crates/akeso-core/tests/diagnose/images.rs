@@ -80,8 +80,7 @@ fn opened(
                     let answer = match &question {
                         Question::Image { pull_secrets, .. } => {
                             let is_of = |names: &[&str]| {
-                                let mut names = names.iter();
-                                names.any(|name| match *name {
+                                names.iter().any(|name| match *name {
                                     "" => pull_secrets.is_empty(),
                                     name => pull_secrets.iter().any(|it| it == name),
                                 })

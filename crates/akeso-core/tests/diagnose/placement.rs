@@ -204,6 +204,9 @@ fn first_revision() -> Vec<Value> {
     vec![web, set, pod, orders_data("ReadWriteOnce")]
 }
 
+/// What makes the claim somebody else's, or of no use.
+type Harm<'a> = &'a dyn Fn(&mut Vec<Value>);
+
 /// The proof on which the claim is corrected, if it is.
 fn claim_fixed(objects: &[Value]) -> Option<Proof> {
     let cluster = world::cluster(objects);
@@ -241,7 +244,7 @@ fn job(condition: &str) -> Value {
 #[test]
 fn a_claim_is_corrected_only_where_nobody_elses_data_can_be_mounted() {
     assert_eq!(claim_fixed(&first_revision()), Some(Proof::Bounded));
-    let with = |change: &dyn Fn(&mut Vec<Value>)| {
+    let with = |change: Harm<'_>| {
         let mut objects = first_revision();
         change(&mut objects);
         claim_fixed(&objects)
@@ -264,7 +267,7 @@ fn a_claim_is_corrected_only_where_nobody_elses_data_can_be_mounted() {
     bare["metadata"] = json!({"name": "shell", "namespace": "shop", "uid": "shell-uid"});
     bare["spec"] = mounting("orders-data");
     let of_others = json!([{"apiVersion": "v1", "kind": "Database", "name": "d", "uid": "d"}]);
-    let harms: [&dyn Fn(&mut Vec<Value>); 14] = [
+    let harms: [Harm<'_>; 14] = [
         &|all| all.push(other.clone()),
         &|all| all.push(idle.clone()),
         &|all| all.push(job("Suspended")),
