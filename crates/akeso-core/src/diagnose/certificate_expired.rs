@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Diagnosis, Examination, Family, Fault, last_lines, unknown_crash};
+use super::{Diagnosis, Examination, Family, Fault, last_lines, last_words, unknown_crash};
 use crate::{
     certificate::{Certificate, TlsSecret},
     evidence::{Answer, Question},
@@ -23,13 +23,10 @@ pub(super) const FAULT: Fault = Fault {
 /// As Go, OpenSSL (and so Python, Ruby, PHP), Java, Node and Rust say it.
 static EXPIRED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
-        r"(?i)certificate has expired|certificate is (?:expired|not yet valid)|CERT_HAS_EXPIRED|CERT_NOT_YET_VALID|Certificate(?:Expired|NotYetValid)Exception|alert certificate expired|invalid peer certificate: (?:expired|not ?valid ?yet)",
+        r"(?i).*(?:certificate has expired|certificate is (?:expired|not yet valid)|CERT_HAS_EXPIRED|CERT_NOT_YET_VALID|Certificate(?:Expired|NotYetValid)Exception|alert certificate expired|invalid peer certificate: (?:expired|not ?valid ?yet)).*",
     )
     .ok()
 });
-
-/// A stack trace may stand behind the line, but not another story.
-const LAST_WORDS: usize = 30;
 
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let Sign::Crash(_) = &symptom.sign else {
@@ -39,10 +36,10 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         return None;
     }
     let log = examination.crash_log(symptom)?;
-    let expired = EXPIRED.as_ref()?;
-    let mut last = log.lines().rev().map(str::trim).take(LAST_WORDS);
-    let line: String = last
-        .find(|line| expired.is_match(line))?
+    let line: String = last_words(log, EXPIRED.as_ref()?)?
+        .get(0)?
+        .as_str()
+        .trim()
         .chars()
         .take(240)
         .collect();

@@ -4,6 +4,7 @@
 //! once it has it, names the cause in a sentence and a remedy that the cluster can justify.
 
 mod access_forbidden;
+mod api_unknown;
 mod autoscaler;
 mod bad_command;
 mod certificate_expired;
@@ -91,6 +92,7 @@ use std::{cell::RefCell, collections::BTreeSet};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Container;
+use regex::{Captures, Regex};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -264,6 +266,7 @@ pub const FAULTS: &[Fault] = &[
     exhausted::FILES,
     access_forbidden::FAULT,
     token_not_mounted::FAULT,
+    api_unknown::FAULT,
     certificate_expired::FAULT,
     dependency_unreachable::FAULT,
     probe_wrong_port::FAULT,
@@ -563,6 +566,14 @@ impl Diagnosis {
             && self.symptom.container == other.symptom.container
             && self.detail == other.detail
     }
+}
+
+/// What a program has said of this, the last time, if it said so shortly before its end.
+fn last_words<'l>(log: &'l str, said: &Regex) -> Option<Captures<'l>> {
+    /// A stack trace may stand behind the line, but not another story.
+    const LAST: usize = 30;
+    let mut last = log.lines().rev().take(LAST);
+    last.find_map(|line| said.captures(line))
 }
 
 /// The last lines of a log that say something, for the evidence.

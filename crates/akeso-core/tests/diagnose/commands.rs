@@ -226,3 +226,29 @@ fn a_certificate_that_is_not_valid_now_is_told_by_the_words_of_many_languages() 
         assert_ne!(told(&app, 1, log).fault, "certificate-expired", "{log}");
     }
 }
+
+#[test]
+fn a_kind_that_the_cluster_does_not_serve_is_told_with_the_version_that_it_does() {
+    let app = running(&["app"]);
+    for (log, says) in [
+        (
+            "unable to recognize \"ingress.yaml\": no matches for kind \"Ingress\" in version \"networking.k8s.io/v1beta1\"",
+            "asks for kind Ingress in networking.k8s.io/v1beta1, which the cluster does not serve; Kubernetes has removed it, and serves Ingress in networking.k8s.io/v1",
+        ),
+        (
+            "ERROR setup {\"error\": \"no matches for kind \\\"Certificate\\\" in version \\\"cert-manager.io/v1\\\"\"}",
+            "asks for kind Certificate in cert-manager.io/v1, which the cluster does not serve",
+        ),
+    ] {
+        let told = told(&app, 1, log);
+        assert_eq!(told.fault, "api-unknown", "{log}");
+        assert!(told.cause.ends_with(says), "{}", told.cause);
+    }
+    let earlier = format!(
+        "no matches for kind \"Widget\" in version \"shop/v1\"\n{}",
+        "and on it went\n".repeat(40)
+    );
+    for log in [earlier.as_str(), "no matches for route /v1beta1"] {
+        assert_ne!(told(&app, 1, log).fault, "api-unknown", "{log}");
+    }
+}

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use akeso_core::{
+    certificate::TlsSecret,
     evidence::{Answer, Bounds, Keys, Life, ListedKind, Objects, Question},
     quantity::Bytes,
 };
@@ -126,6 +127,49 @@ async fn an_answer_about_secrets_that_is_not_understood_is_neither_quoted_nor_lo
     }
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(!says_the_value(&logged), "{logged}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_secret_for_tls_only_what_its_certificate_says_comes_out() {
+    let question = || Question::Certificate {
+        namespace: "shop".to_owned(),
+        secret: "tls".to_owned(),
+    };
+    let mut without_key = secret("tls", "Opaque");
+    without_key["data"] = json!({ "tls.crt": ENCODED });
+    let mut without_certificate = secret("tls", "kubernetes.io/tls");
+    without_certificate["data"] = json!({ "tls.key": ENCODED, "tls.crt": "" });
+    let mut neither = secret("tls", "kubernetes.io/tls");
+    neither["data"] = json!({ "tls.key": ENCODED, "tls.crt": ENCODED });
+    let lacks = |key: &str, kind: &str| TlsSecret::Lacks {
+        key: key.to_owned(),
+        kind: kind.to_owned(),
+    };
+    for (found, expected) in [
+        (Some(without_key), lacks("tls.key", "Opaque")),
+        (
+            Some(without_certificate),
+            lacks("tls.crt", "kubernetes.io/tls"),
+        ),
+        (Some(neither), TlsSecret::NoCertificate),
+        (None, TlsSecret::Missing),
+    ] {
+        let server = ApiServer::new(move |call| {
+            (call.path == format!("{SECRETS}/tls")).then(|| match &found {
+                Some(secret) => Reply::json(secret),
+                None => Reply::error(404, "NotFound", "not found"),
+            })
+        });
+        let answer = Session::with(&server).await.ask(question()).await;
+        assert!(!says_the_value(&format!("{answer:?}")), "{answer:?}");
+        assert_eq!(answer, Answer::Certificate(expected));
+    }
+    let server = ApiServer::new(|call| {
+        (call.path == format!("{SECRETS}/tls"))
+            .then(|| Reply::error(403, "Forbidden", "secrets is forbidden"))
+    });
+    let answer = Session::with(&server).await.ask(question()).await;
+    assert!(matches!(answer, Answer::Unknown { .. }), "{answer:?}");
 }
 
 #[tokio::test(start_paused = true)]
