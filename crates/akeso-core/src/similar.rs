@@ -18,6 +18,14 @@ pub fn only<T>(all: impl IntoIterator<Item = T>) -> Option<T> {
     all.next().is_none().then_some(first)
 }
 
+/// Whether one may be a slip for the other: a letter or two, or only its case and its separators.
+pub fn is_close(wanted: &str, name: &str) -> bool {
+    let plain = |text: &str| text.to_lowercase().replace(['_', '.'], "-");
+    let (wanted, name) = (plain(wanted), plain(name));
+    let allowed = (wanted.len() / 3).clamp(1, 3);
+    strsim::damerau_levenshtein(&wanted, &name) <= allowed
+}
+
 /// Whether `wanted` is so surely a misspelling of `name` that a change may rest on it, when nothing
 /// else is called alike: only separators or case differ, or one word of four letters or more has a
 /// letter too many, too few, swapped or doubled in place of another. Another letter in a word, and another number, is

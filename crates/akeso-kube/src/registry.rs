@@ -156,7 +156,7 @@ impl Registry {
         if let Some(known) = self.remembered(&key) {
             return Answer::Image(known);
         }
-        let credentials = credentials(kube, namespace, pull_secrets, image.registry()).await;
+        let credentials = credentials(kube, namespace, pull_secrets, &image).await;
         let auth = credentials.as_ref().unwrap_or(&RegistryAuth::Anonymous);
         if let Some(mirror) = self.mirrors.of(image.registry()) {
             image.set_mirror_registry(mirror.host.clone());
@@ -285,7 +285,7 @@ async fn credentials(
     kube: &Client,
     namespace: &str,
     pull_secrets: &[String],
-    registry: &str,
+    image: &Reference,
 ) -> kube::Result<RegistryAuth> {
     for name in pull_secrets {
         let Some(json) = secrets::docker_config(kube, namespace, name).await? else {
@@ -294,8 +294,8 @@ async fn credentials(
         let Ok(config) = serde_json::from_slice::<DockerConfig>(&json) else {
             continue;
         };
-        for (host, auth) in config.auths {
-            if host_of(&host) == host_of(registry)
+        for (address, auth) in config.auths {
+            if is_for(&address, image.registry(), image.repository())
                 && let Some((user, password)) = auth.pair()
             {
                 return Ok(RegistryAuth::Basic(user, password));
@@ -303,6 +303,16 @@ async fn credentials(
         }
     }
     Ok(RegistryAuth::Anonymous)
+}
+
+/// Whether the kubelet sends what stands at this address to the registry for the repository: an
+/// address may be that of a part of the registry
+/// (<https://kubernetes.io/docs/concepts/containers/images/#config-json>).
+fn is_for(address: &str, registry: &str, repository: &str) -> bool {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let path = rest.split_once('/').map_or("", |(_, path)| path);
+    let is_api = path.starts_with("v1/") || path.starts_with("v2/");
+    host_of(address) == host_of(registry) && (is_api || repository.starts_with(path))
 }
 
 /// `https://index.docker.io/v1/` → `docker.io`.
@@ -356,6 +366,21 @@ mod tests {
         ] {
             let error = text.parse::<Mirrors>().unwrap_err().to_string();
             assert!(error.contains("HOST=URL"), "{error}");
+        }
+    }
+
+    #[test]
+    fn credentials_for_a_part_of_a_registry_are_for_no_other() {
+        for (address, is_for_it) in [
+            ("example.org", true),
+            ("https://example.org/", true),
+            ("https://example.org/v2/", true),
+            ("example.org/team", true),
+            ("example.org/team/app", true),
+            ("example.org/other", false),
+            ("example.com", false),
+        ] {
+            assert_eq!(is_for(address, "example.org", "team/app"), is_for_it);
         }
     }
 

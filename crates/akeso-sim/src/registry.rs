@@ -75,13 +75,19 @@ impl Registry {
         self.is_cut_off = false;
     }
 
-    /// What the registry says of a reference; nothing if it cannot be reached.
-    pub(crate) fn ask(&self, reference: &str) -> Option<ImageAnswer> {
+    /// What the registry says of a reference to who has these credentials; nothing if it cannot be
+    /// reached.
+    pub(crate) fn ask(&self, reference: &str, credentials: &[String]) -> Option<ImageAnswer> {
         let Some(reference) = ImageReference::parse(reference) else {
             return (!self.is_cut_off).then_some(ImageAnswer::NoSuchRepository);
         };
-        let is_away = matches!(reference.host.as_deref(), Some(CLOSED | PRIVATE));
-        (!is_away).then(|| self.look_up(&reference))?
+        match reference.host.as_deref() {
+            Some(CLOSED) => None,
+            Some(PRIVATE) if !credentials.iter().any(|it| opens(it)) => {
+                (!self.is_cut_off).then_some(ImageAnswer::NoSuchRepository)
+            }
+            Some(_) | None => self.look_up(&reference),
+        }
     }
 
     fn look_up(&self, reference: &ImageReference) -> Option<ImageAnswer> {
@@ -207,10 +213,14 @@ mod tests {
             "docker.io/nginx",
             "docker.io/library/nginx:latest",
         ] {
-            assert_eq!(registry().ask(image), Some(ImageAnswer::Exists), "{image}");
+            assert_eq!(
+                registry().ask(image, &[]),
+                Some(ImageAnswer::Exists),
+                "{image}"
+            );
         }
         assert_eq!(
-            registry().ask("quay.io/nginx"),
+            registry().ask("quay.io/nginx", &[]),
             Some(ImageAnswer::NoSuchRepository)
         );
     }
@@ -219,11 +229,11 @@ mod tests {
     fn a_missing_tag_is_told_from_a_missing_repository() {
         let tags = vec!["1.27".to_owned(), "latest".to_owned()];
         assert_eq!(
-            registry().ask("nginx:latst"),
+            registry().ask("nginx:latst", &[]),
             Some(ImageAnswer::NoSuchTag { tags })
         );
         assert_eq!(
-            registry().ask("ngnix:latest"),
+            registry().ask("ngnix:latest", &[]),
             Some(ImageAnswer::NoSuchRepository)
         );
     }
@@ -245,7 +255,7 @@ mod tests {
         let mut registry = registry();
         registry.keep("nginx:1.27");
         registry.cut_off();
-        assert_eq!(registry.ask("nginx:1.27"), None);
+        assert_eq!(registry.ask("nginx:1.27", &[]), None);
         assert_eq!(registry.pull("nginx:1.27", "IfNotPresent", &[]), Ok(()));
         assert!(registry.pull("nginx:1.27", "Always", &[]).is_err());
         assert!(registry.pull("nginx:latest", "IfNotPresent", &[]).is_err());

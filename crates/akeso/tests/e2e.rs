@@ -110,7 +110,10 @@ struct Monitor {
 fn akeso() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_akeso"));
     if std::env::var_os("AKESO_REGISTRY_MIRROR").is_none() {
-        command.env("AKESO_REGISTRY_MIRROR", "docker.io=http://127.0.0.1:5000");
+        command.env(
+            "AKESO_REGISTRY_MIRROR",
+            "docker.io=http://127.0.0.1:5000,private.registry.test=http://127.0.0.1:5001",
+        );
     }
     command
 }
@@ -442,14 +445,20 @@ scenarios! {
     cause_unrelated: "cause-unrelated",
     certificate_expired: "certificate-expired",
     certificate_expired_once: "certificate-expired-once",
+    claim_another_before: "claim-another-before",
     claim_bound: "claim-bound",
     claim_class_missing: "claim-class-missing",
     claim_class_missing_unused: "claim-class-missing-unused",
     claim_for_one: "claim-for-one",
+    claim_for_two: "claim-for-two",
     claim_in_use: "claim-in-use",
     claim_missing: "claim-missing",
+    claim_misspelt: "claim-misspelt",
+    claim_misspelt_asks: "claim-misspelt-asks",
+    claim_misspelt_rollout: "claim-misspelt-rollout",
     claim_no_volume: "claim-no-volume",
     claim_no_volume_unused: "claim-no-volume-unused",
+    claim_of_another: "claim-of-another",
     claim_typo: "claim-typo",
     claim_volume_name: "claim-volume-name",
     completed_job: "completed-job",
@@ -555,9 +564,14 @@ scenarios! {
     probe_wrong_port: "probe-wrong-port",
     probe_wrong_scheme: "probe-wrong-scheme",
     program_not_found: "program-not-found",
+    pull_secret_asks: "pull-secret-asks",
+    pull_secret_beside: "pull-secret-beside",
     pull_secret_misnamed: "pull-secret-misnamed",
+    pull_secret_of_account: "pull-secret-of-account",
     pull_secret_right: "pull-secret-right",
+    pull_secret_unfit: "pull-secret-unfit",
     pull_secret_unneeded: "pull-secret-unneeded",
+    pull_secrets_two: "pull-secrets-two",
     pull_without_secret: "pull-without-secret",
     pull_wrong_secret: "pull-wrong-secret",
     quota_blocks: "quota-blocks",

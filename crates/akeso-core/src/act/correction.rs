@@ -34,6 +34,11 @@ impl Place {
         }
     }
 
+    /// Its JSON pointer.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The place of a member, of an object; or of an element, of a list.
     pub(super) fn below(&self, key: &str) -> Self {
         let key = key.replace('~', "~0").replace('/', "~1");

@@ -4,8 +4,10 @@
 //! workload as it stands it makes a [`Change`]: the smallest JSON Patch (RFC 6902) with `test`
 //! operations on the values that the decision was based on, and the patch that takes it back.
 
+mod add_pull_secret;
 mod correction;
 mod diff;
+mod fix_claim;
 mod fix_image_name;
 mod fix_ingress;
 mod fix_node_selector;
@@ -20,7 +22,9 @@ mod rollback_to_revision;
 mod trial;
 mod update_env;
 
+pub use add_pull_secret::AddPullSecret;
 pub use diff::diff;
+pub use fix_claim::FixClaim;
 pub use fix_image_name::FixImageName;
 pub use fix_ingress::FixIngress;
 pub use fix_node_selector::FixNodeSelector;
@@ -237,6 +241,10 @@ actions! {
     FixService => "fix_service",
     /// Corrects the Service of an Ingress's backend, or its port.
     FixIngress => "fix_ingress",
+    /// Corrects the name of a claim that a volume mounts.
+    FixClaim => "fix_claim",
+    /// Names a Secret with credentials for a registry.
+    AddPullSecret => "add_pull_secret",
 }
 
 impl fmt::Display for ActionKind {

@@ -211,6 +211,9 @@ impl Cluster {
                 made_from.is_some_and(|spec| {
                     spec.containers == wanted.containers
                         && spec.init_containers == wanted.init_containers
+                        && spec.volumes == wanted.volumes
+                        && spec.image_pull_secrets == wanted.image_pull_secrets
+                        && spec.node_selector == wanted.node_selector
                 })
             })
             .max_by_key(|job| job.metadata.creation_timestamp.clone())

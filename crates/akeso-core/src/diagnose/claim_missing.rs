@@ -1,14 +1,17 @@
-//! Fault `claim-missing`: the pod mounts a `PersistentVolumeClaim` that does not exist.
+//! Fault `claim-missing`: the pod mounts a `PersistentVolumeClaim` that does not exist. Data of one
+//! claim is not that of another, so the name is corrected only where [`meant`] finds that no data
+//! of anybody else's can be mounted.
 
 use std::sync::LazyLock;
 
 use k8s_openapi::api::core::v1::Volume;
 use regex::Regex;
 
-use super::{Diagnosis, Examination, Family, Fault};
+use super::{Diagnosis, Examination, Family, Fault, claim_meant::meant, undo};
 use crate::{
     cluster::in_namespace,
     observe::{Sign, Symptom},
+    plan::Advice,
     similar::closest,
 };
 
@@ -16,8 +19,8 @@ pub(super) const FAULT: Fault = Fault {
     name: "claim-missing",
     family: Family::Storage,
     signs: "no node takes the pod: `persistentvolumeclaim not found`",
-    does: "names the volume and the claim, and the one that was likely meant if exactly one is close",
-    never: "makes a claim, or mounts another: data of one is not that of the other",
+    does: "puts the last good revision back, where its pods are ready; else corrects the name where exactly one claim is close, differs by a slip of the finger, is bound and for as many pods, nobody else names it, and the workload has never had another: by itself where its last revision had that claim, else it asks first under `standard`; names the volume and the claim, and the one that was likely meant",
+    never: "makes a claim, or mounts one that another workload, a StatefulSet's template or an owner of its own has a right to: data of one is not that of the other",
     diagnose,
 };
 
@@ -34,7 +37,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let namespace = &examination.workload.reference.namespace;
     let claims = &examination.workload.cluster().claims;
     let names = || in_namespace(claims, namespace).map(|(key, _)| key.name.clone());
-    let meant = closest(claim, names())
+    let likely = closest(claim, names())
         .filter(|close| closest(claim, names().filter(|name| name != close)).is_none())
         .map(|close| format!(" (likely meant: {close})"))
         .unwrap_or_default();
@@ -49,9 +52,19 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         |volume| format!("volume {} names a claim", volume.name),
     );
     let says = format!(
-        "cannot be scheduled: {volume} that does not exist: PersistentVolumeClaim {namespace}/{claim}{meant}"
+        "cannot be scheduled: {volume} that does not exist: PersistentVolumeClaim {namespace}/{claim}{likely}"
     );
     let why =
         format!("PersistentVolumeClaim {namespace}/{claim} must be made, or claimName corrected");
-    Some(examination.refused(&FAULT, symptom, &says, &why))
+    let advice = Advice {
+        why,
+        command: examination.describe(symptom),
+    };
+    let remedy = undo::or_step(examination, || meant(examination, symptom, claim), advice);
+    Some(
+        examination
+            .diagnosis(&FAULT, symptom, says, 95, remedy)
+            .with_detail(claim)
+            .with_evidence([symptom.message.clone()]),
+    )
 }

@@ -16,7 +16,7 @@ use crate::{
     evidence::{Keys, Question},
     observe::{Sign, Symptom},
     plan::{Advice, Origin, Proof, Step},
-    similar::{is_misspelt, only},
+    similar::{is_close, is_misspelt, only},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -292,12 +292,4 @@ fn listed(names: &BTreeSet<String>) -> String {
         shown.push("...");
     }
     shown.join(", ")
-}
-
-/// Whether one may be a slip for the other: a letter or two, or only its case and its separators.
-fn is_close(wanted: &str, name: &str) -> bool {
-    let plain = |text: &str| text.to_lowercase().replace(['_', '.'], "-");
-    let (wanted, name) = (plain(wanted), plain(name));
-    let allowed = (wanted.len() / 3).clamp(1, 3);
-    strsim::damerau_levenshtein(&wanted, &name) <= allowed
 }

@@ -10,6 +10,7 @@ mod bad_command;
 mod certificate_expired;
 mod changes;
 mod claim_in_use;
+mod claim_meant;
 mod claim_missing;
 mod claim_unbound;
 mod container_config;
@@ -441,15 +442,12 @@ impl<'a> Examination<'a> {
         let container = symptom.container.as_ref()?;
         let mut pods = self.workload.pods.iter();
         let pod = pods.find(|pod| pod.metadata.name.as_ref() == Some(name))?;
-        let status = pod.status.as_ref()?;
-        let mut statuses = status
-            .container_statuses
-            .iter()
-            .chain(&status.init_container_statuses)
-            .flatten();
-        let status = statuses.find(|status| status.name == container.name)?;
-        let states = [status.state.as_ref(), status.last_state.as_ref()];
-        let mut ended = states.into_iter().flatten();
+        let of_pod = pod.status.as_ref()?;
+        let ordinary = of_pod.container_statuses.iter().flatten();
+        let mut all = ordinary.chain(of_pod.init_container_statuses.iter().flatten());
+        let status = all.find(|status| status.name == container.name)?;
+        let lives = [status.state.as_ref(), status.last_state.as_ref()];
+        let mut ended = lives.into_iter().flatten();
         let ended = ended.find_map(|state| state.terminated.as_ref())?;
         Some((ended.started_at.as_ref()?.0, ended.finished_at.as_ref()?.0))
     }

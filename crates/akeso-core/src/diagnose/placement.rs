@@ -140,7 +140,7 @@ pub(super) fn node_of(pod: &Pod) -> Option<&str> {
 }
 
 /// Whether a pod holds its place no more.
-fn is_over(pod: &Pod) -> bool {
+pub(super) fn is_over(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|it| it.phase.as_deref());
     matches!(phase, Some("Succeeded" | "Failed"))
 }

@@ -44,7 +44,8 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     if !is_starting || probe_wrong_port::has_begun_to_listen(log) {
         return None;
     }
-    let lived = lifetime(examination, symptom)?;
+    let (began, ended) = examination.last_life(symptom)?;
+    let lived = ended.duration_since(began);
     let timing = ProbeTiming::of(spec);
     // the kubelet may ask a period late, and the program may take its time to stop
     let grace = examination.workload.pod_spec()?;
@@ -74,16 +75,4 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             .with_evidence([symptom.message.clone()])
             .with_evidence(last_lines(log, 3)),
     )
-}
-
-/// How long the container's last life was.
-fn lifetime(examination: &Examination<'_>, symptom: &Symptom) -> Option<SignedDuration> {
-    let name = &symptom.container.as_ref()?.name;
-    let mut pods = examination.workload.pods.iter();
-    let pod = pods.find(|pod| pod.metadata.name == symptom.pod)?;
-    let mut statuses = pod.status.as_ref()?.container_statuses.iter().flatten();
-    let status = statuses.find(|status| status.name == *name)?;
-    let ended = status.last_state.as_ref()?.terminated.as_ref()?;
-    let (start, end) = (ended.started_at.as_ref()?, ended.finished_at.as_ref()?);
-    Some(end.0.duration_since(start.0))
 }

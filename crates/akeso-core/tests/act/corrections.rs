@@ -2,8 +2,8 @@
 
 use akeso_core::{
     act::{
-        Action, Change, FixIngress, FixNodeSelector, FixProbe, FixReference, FixService,
-        NotApplicable, Referred,
+        Action, AddPullSecret, Change, FixClaim, FixIngress, FixNodeSelector, FixProbe,
+        FixReference, FixService, NotApplicable, Referred,
     },
     observe::Probe,
     workload::{AttemptId, SupportKind, WorkloadKind, WorkloadRef},
@@ -264,4 +264,83 @@ fn an_ingress_leads_to_another_service_or_port_wherever_it_led_there() {
         changed_support(&port, SupportKind::Ingress, &spec("cart", 8080)),
         spec("cart", 80)
     );
+}
+
+#[test]
+fn a_claim_is_mounted_in_place_of_one_that_is_not_there_wherever_that_is_named() {
+    let action = Action::FixClaim(FixClaim {
+        from: "dta".into(),
+        to: "data".into(),
+    });
+    let of = |claim: &str| json!({"persistentVolumeClaim": {"claimName": claim}});
+    let spec = |claim: &str| {
+        let mut volumes = json!([of(claim), of("logs"), {"emptyDir": {}}, of(claim)]);
+        for (place, volume) in volumes.as_array_mut().unwrap().iter_mut().enumerate() {
+            volume["name"] = json!(format!("v{place}"));
+        }
+        json!({"containers": [{"name": "app"}], "volumes": volumes})
+    };
+    let claim = |name: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+            "metadata": {"name": name, "namespace": "shop"}
+        })
+    };
+    let made = |claims: &[&str]| {
+        let mut objects = vec![world::deployment(&spec("dta"))];
+        objects.extend(claims.iter().map(|name| claim(name)));
+        let cluster = world::cluster(&objects);
+        action.change(&cluster.workload(&world::web()).unwrap(), AttemptId(7))
+    };
+    let Ok(Change::Patch { forward, inverse }) = made(&["data"]) else {
+        unreachable!("a patch was expected")
+    };
+    let original = world::deployment(&spec("dta"));
+    let mut object = original.clone();
+    apply(&mut object, &forward).unwrap();
+    assert_eq!(object["spec"]["template"]["spec"], spec("data"));
+    apply(&mut object, &inverse).unwrap();
+    assert_eq!(object["spec"], original["spec"]);
+    // it is there by now, or the other is gone
+    assert!(matches!(
+        made(&["data", "dta"]),
+        Err(NotApplicable::Changed { .. })
+    ));
+    assert!(matches!(made(&[]), Err(NotApplicable::Gone { .. })));
+}
+
+#[test]
+fn a_pull_secret_is_added_or_put_in_place_of_the_one_that_is_misspelt() {
+    let action = |in_place_of: Option<&str>| {
+        Action::AddPullSecret(AddPullSecret {
+            secret: "login".into(),
+            in_place_of: in_place_of.map(str::to_owned),
+        })
+    };
+    let spec = |names: &[&str]| {
+        let mut spec = json!({"containers": [{"name": "app"}]});
+        if !names.is_empty() {
+            spec["imagePullSecrets"] = names.iter().map(|name| json!({"name": name})).collect();
+        }
+        spec
+    };
+    for (in_place_of, before, after) in [
+        (None, &[][..], &["login"][..]),
+        (None, &["mirror"], &["mirror", "login"]),
+        (Some("logn"), &["logn", "mirror"], &["login", "mirror"]),
+    ] {
+        let action = action(in_place_of);
+        assert_eq!(changed(&action, &spec(before)), spec(after));
+        assert!(action.treatment().brings_credential());
+    }
+    for (in_place_of, before) in [
+        (None, &["login"][..]),
+        (Some("logn"), &["mirror"]),
+        (Some("logn"), &["logn", "login"]),
+    ] {
+        assert!(matches!(
+            change(&action(in_place_of), &world::deployment(&spec(before))),
+            Err(NotApplicable::Changed { .. })
+        ));
+    }
 }

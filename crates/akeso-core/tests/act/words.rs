@@ -1,8 +1,8 @@
 //! What an action says of itself, and the command that does the same by hand.
 
 use akeso_core::act::{
-    Action, ActionKind, Change, EnvValue, FixImageName, FixIngress, FixNodeSelector, FixService,
-    Found, RestartPod, RollbackToRevision, diff,
+    Action, ActionKind, AddPullSecret, Change, EnvValue, FixClaim, FixImageName, FixIngress,
+    FixNodeSelector, FixService, Found, RestartPod, RollbackToRevision, diff,
 };
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use super::corrections::{probe, settings};
 use super::taking_back::{app, env, memory, variable};
 use crate::world;
 
-fn each() -> [Action; 10] {
+fn each() -> [Action; 12] {
     [
         Action::FixImageName(FixImageName {
             container: app(),
@@ -74,6 +74,14 @@ fn each() -> [Action; 10] {
             from: json!({"number": 8080}),
             to: json!({"number": 80}),
         }),
+        Action::FixClaim(FixClaim {
+            from: "dta".into(),
+            to: "data".into(),
+        }),
+        Action::AddPullSecret(AddPullSecret {
+            secret: "login".into(),
+            in_place_of: Some("logn".into()),
+        }),
     ]
 }
 
@@ -121,6 +129,14 @@ fn each_action_says_what_it_does_and_how_a_person_would_do_it() {
         (
             "set the port of backend cart from 8080 to 80",
             "kubectl -n shop edit deployment/web  # the port of backend cart: 80 in place of 8080",
+        ),
+        (
+            "mount the claim data in place of dta, which does not exist",
+            "kubectl -n shop edit deployment/web  # claimName: data in place of dta",
+        ),
+        (
+            "pull with the credentials of Secret login in place of logn, which does not exist",
+            "kubectl -n shop edit deployment/web  # imagePullSecrets: login in place of logn",
         ),
     ];
     for (action, (summary, command)) in each().iter().zip(expected) {
@@ -174,6 +190,8 @@ fn what_is_a_workloads_own_means_nothing_for_another_workload() {
                 | ActionKind::RollbackToRevision
                 | ActionKind::FixService
                 | ActionKind::FixIngress
+                | ActionKind::FixClaim
+                | ActionKind::AddPullSecret
         );
         assert_eq!(action.treatment().is_transferable(), !is_own, "{action:?}");
     }

@@ -1,13 +1,14 @@
 //! What is said of an image that cannot be pulled or cannot be executed.
 
 use akeso_core::{
+    act::Action,
     diagnose::{Diagnosis, Findings, Remedy, diagnose},
-    evidence::{Answer, Evidence, ImageAnswer, Keys, Question},
+    evidence::{Answer, Evidence, ImageAnswer, Keys, Objects, Question},
     observe::observe,
     policy::Settings,
 };
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     program_and_reference::{crashed, diagnoses, only, status},
@@ -49,6 +50,109 @@ fn of_pull(image: &str, (reason, message): (&str, &str), pull_secrets: &[&str]) 
 }
 
 const APP: &str = "registry.example.org/team/app:1";
+
+/// What names a pull secret: the Secret, and the name in whose place it stands. The template names
+/// these; the pod has these, the `ServiceAccount` those; the registry shows the image to who asks
+/// with one of `open`, and gives no answer to one of `silent`.
+fn opened(
+    (named, has, given): (&[&str], &[&str], &[&str]),
+    known: &[&str],
+    (open, silent): (&[&str], &[&str]),
+) -> Option<(String, Option<String>)> {
+    let secrets =
+        |names: &[&str]| -> Value { names.iter().map(|name| json!({"name": name})).collect() };
+    let mut spec = json!({"containers": [{"name": "app", "image": APP}]});
+    spec["imagePullSecrets"] = secrets(named);
+    let refused = "pulling from host registry.example.org failed with status code 401 Unauthorized";
+    let mut pod = world::pod(&json!([status("ErrImagePull", refused, &json!({}))]));
+    pod["spec"] = spec.clone();
+    pod["spec"]["imagePullSecrets"] = secrets(has);
+    let cluster = world::cluster(&[world::deployment(&spec), world::replica_set(), pod]);
+    let now: Timestamp = NOW.parse().unwrap();
+    let workload = cluster.workload(&world::web()).unwrap();
+    let symptoms = observe(&workload, now).symptoms;
+    let account = json!([{"metadata": {"name": "default"}, "imagePullSecrets": secrets(given)}]);
+    let mut evidence = Evidence::default();
+    loop {
+        match diagnose(&workload, &symptoms, &evidence, &Settings::default(), now) {
+            Findings::Ask(questions) => {
+                for question in questions {
+                    let answer = match &question {
+                        Question::Image { pull_secrets, .. } => {
+                            let is_of = |names: &[&str]| {
+                                names.iter().any(|name| match *name {
+                                    "" => pull_secrets.is_empty(),
+                                    name => pull_secrets.iter().any(|it| it == name),
+                                })
+                            };
+                            if is_of(silent) {
+                                Answer::Unknown { why: String::new() }
+                            } else if is_of(open) {
+                                Answer::Image(ImageAnswer::Exists)
+                            } else {
+                                Answer::Image(ImageAnswer::NoSuchRepository)
+                            }
+                        }
+                        Question::Objects { .. } => Answer::Objects(Objects::ServiceAccount(
+                            serde_json::from_value(account.clone()).unwrap(),
+                        )),
+                        _ => Answer::Keys(Keys {
+                            pull_secrets: known.iter().map(|&name| name.to_owned()).collect(),
+                            ..Keys::default()
+                        }),
+                    };
+                    evidence.insert(question, answer);
+                }
+            }
+            Findings::Diagnosed(diagnoses) => {
+                let Remedy::Steps { steps, .. } = only(diagnoses).remedy else {
+                    return None;
+                };
+                let Action::AddPullSecret(action) = &steps[0].action else {
+                    unreachable!("{steps:?}");
+                };
+                return Some((action.secret.clone(), action.in_place_of.clone()));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pull_secret_is_named_only_where_the_registry_shows_the_image_to_it_alone() {
+    const NONE: (&[&str], &[&str], &[&str]) = (&[], &[], &[]);
+    let added = Some(("login".to_owned(), None));
+    let of = |names| opened(names, &["login", "other"], (&["login"], &[]));
+    assert_eq!(of(NONE), added);
+    // the credentials that it has are refused
+    assert_eq!(of((&["other"], &["other"], &[])), added);
+    // a name that leads nowhere stays where it is no slip
+    assert_eq!(of((&["backup"], &["backup"], &[])), added);
+    let replaced = Some(("login".to_owned(), Some("logn".to_owned())));
+    assert_eq!(of((&["logn"], &["logn"], &[])), replaced);
+    // those of the ServiceAccount would be taken away, those of this pod or of the next one
+    assert_eq!(of((&[], &["other"], &["other"])), None);
+    assert_eq!(of((&[], &[], &["other"])), None);
+    for (known, answers) in [
+        // two open it, or none
+        (&["login", "other"][..], (&["login", "other"][..], &[][..])),
+        (&["login", "other"], (&[], &[])),
+        (&[], (&[], &[])),
+        // the other one may open it as well
+        (&["login", "other"], (&["login"], &["other"])),
+        // it is shown to everybody, or nobody knows
+        (&["login"], (&["login", ""], &[])),
+        (&["login"], (&["login"], &[""])),
+        // with so many a registry is not tried
+        (&["login", "a", "b", "c", "d", "e"], (&["login"], &[])),
+    ] {
+        assert_eq!(opened(NONE, known, answers), None, "{known:?} {answers:?}");
+    }
+    // to the pod's own it is shown by now, or a registry of tokens gives wrong ones no answer
+    let own: (&[&str], &[&str], &[&str]) = (&["own"], &["own"], &[]);
+    let known = ["login", "own"];
+    assert_eq!(opened(own, &known, (&["login", "own"], &[])), None);
+    assert_eq!(opened(own, &known, (&["login"], &["own"])), added);
+}
 
 #[test]
 fn a_refused_pull_names_the_registry_and_the_secrets_by_name() {

@@ -1,10 +1,11 @@
 //! Why no node takes a pod, by the scheduler's words and the nodes themselves.
 
 use akeso_core::{
-    act::ActionKind,
+    act::{Action, ActionKind},
     diagnose::{Diagnosis, Findings, Remedy, diagnose},
     evidence::Evidence,
     observe::observe,
+    plan::Proof,
     policy::Settings,
 };
 use serde_json::{Value, json};
@@ -169,6 +170,155 @@ fn a_claim_that_does_not_exist_is_named_with_the_one_that_is_close() {
     }
     let diagnosis = found(&spec, message, &[claim("data-web"), claim("dta-wep")]);
     assert!(!diagnosis.cause.contains("meant"), "{}", diagnosis.cause);
+}
+
+/// Claim `orders-data`, bound, for these pods.
+fn orders_data(mode: &str) -> Value {
+    let mut claim = claim("orders-data");
+    claim["status"] = json!({"phase": "Bound", "accessModes": [mode]});
+    claim
+}
+
+fn mounting(claim: &str) -> Value {
+    json!({
+        "containers": [{"name": "app", "image": "nginx"}],
+        "volumes": [{"name": "store", "persistentVolumeClaim": {"claimName": claim}}]
+    })
+}
+
+/// The first revision of `shop/web`, which names claim `odrers-data`, and its first pod.
+fn first_revision() -> Vec<Value> {
+    let spec = mounting("odrers-data");
+    let mut web = world::deployment(&spec);
+    web["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!("1");
+    let mut set = world::replica_set();
+    set["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!("1");
+    set["metadata"]["creationTimestamp"] = json!("2026-01-01T11:00:00Z");
+    let mut pod = world::pod(&json!([]));
+    pod["spec"] = spec;
+    pod["status"] = json!({"phase": "Pending", "conditions": [{
+        "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+        "message": "0/1 nodes are available: persistentvolumeclaim \"odrers-data\" not found.",
+        "lastTransitionTime": "2026-01-01T11:00:00Z"
+    }]});
+    vec![web, set, pod, orders_data("ReadWriteOnce")]
+}
+
+/// What makes the claim somebody else's, or of no use.
+type Harm<'a> = &'a dyn Fn(&mut Vec<Value>);
+
+/// The proof on which the claim is corrected, if it is.
+fn claim_fixed(objects: &[Value]) -> Option<Proof> {
+    let cluster = world::cluster(objects);
+    let workload = cluster.workload(&world::web()).unwrap();
+    let now = "2026-01-01T12:00:00Z".parse().unwrap();
+    let symptoms = observe(&workload, now).symptoms;
+    let settings = Settings::default();
+    let found = diagnose(&workload, &symptoms, &Evidence::default(), &settings, now);
+    let Findings::Diagnosed(found) = found else {
+        panic!("nothing is to be asked");
+    };
+    assert_eq!(found[0].fault, "claim-missing");
+    let Remedy::Steps { steps, .. } = &found[0].remedy else {
+        return None;
+    };
+    let Action::FixClaim(fix) = &steps[0].action else {
+        panic!("{steps:?}");
+    };
+    assert_eq!(
+        (fix.from.as_str(), fix.to.as_str()),
+        ("odrers-data", "orders-data")
+    );
+    Some(steps[0].proof)
+}
+
+fn job(condition: &str) -> Value {
+    json!({
+        "apiVersion": "batch/v1", "kind": "Job",
+        "metadata": {"name": "seed", "namespace": "shop", "uid": "seed-uid"},
+        "spec": {"template": {"spec": mounting("orders-data")}},
+        "status": {"conditions": [{"type": condition, "status": "True"}]}
+    })
+}
+
+#[test]
+fn a_claim_is_corrected_only_where_nobody_elses_data_can_be_mounted() {
+    assert_eq!(claim_fixed(&first_revision()), Some(Proof::Bounded));
+    let with = |change: Harm<'_>| {
+        let mut objects = first_revision();
+        change(&mut objects);
+        claim_fixed(&objects)
+    };
+    // its data was put there by what has run to its end
+    assert!(with(&|all| all.push(job("Complete"))).is_some());
+    assert!(with(&|all| all[3] = orders_data("ReadWriteMany")).is_some());
+    let mut other = world::deployment(&mounting("orders-data"));
+    other["metadata"]["name"] = json!("other");
+    other["metadata"]["uid"] = json!("other-uid");
+    let mut idle = other.clone();
+    idle["spec"]["replicas"] = json!(0);
+    let set = json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet",
+        "metadata": {"name": "data", "namespace": "shop", "uid": "set-uid"},
+        "spec": {"serviceName": "x", "selector": {}, "template": {},
+            "volumeClaimTemplates": [{"metadata": {"name": "orders"}}]}
+    });
+    let mut bare = world::pod(&json!([]));
+    bare["metadata"] = json!({"name": "shell", "namespace": "shop", "uid": "shell-uid"});
+    bare["spec"] = mounting("orders-data");
+    let of_others = json!([{"apiVersion": "v1", "kind": "Database", "name": "d", "uid": "d"}]);
+    let harms: [Harm<'_>; 14] = [
+        &|all| all.push(other.clone()),
+        &|all| all.push(idle.clone()),
+        &|all| all.push(job("Suspended")),
+        &|all| all.push(bare.clone()),
+        &|all| all.push(claim("odrers-dta")),
+        &|all| all[3]["status"]["phase"] = json!("Pending"),
+        &|all| all[3]["spec"] = json!({"volumeMode": "Block"}),
+        &|all| all[3]["metadata"]["ownerReferences"] = of_others.clone(),
+        &|all| all[3]["metadata"]["deletionTimestamp"] = json!("2026-01-01T11:00:00Z"),
+        &|all| all[3] = orders_data("ReadOnlyMany"),
+        &|all| all[0]["spec"]["replicas"] = json!(2),
+        // it may have run with a claim of that name, which somebody has removed
+        &|all| all[2]["metadata"]["creationTimestamp"] = json!("2026-01-01T11:01:01Z"),
+        // the revisions before it are not kept
+        &|all| {
+            for object in &mut all[..2] {
+                object["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!("2");
+            }
+        },
+        // it mounts it already
+        &|all| {
+            let volumes = json!([
+                {"name": "store", "persistentVolumeClaim": {"claimName": "odrers-data"}},
+                {"name": "more", "persistentVolumeClaim": {"claimName": "orders-data"}}
+            ]);
+            all[0]["spec"]["template"]["spec"]["volumes"] = volumes;
+        },
+    ];
+    for (place, harm) in harms.iter().enumerate() {
+        assert_eq!(with(harm), None, "{place}");
+    }
+    // `orders-data-0` would be the set's, and is no slip of anything; `orders-data` is not
+    assert!(with(&|all| all.push(set.clone())).is_some());
+}
+
+#[test]
+fn a_claim_that_the_last_revision_had_is_proven_and_another_one_forbids_it() {
+    for (before, proof) in [
+        ("orders-data", Some(Proof::Confirmed)),
+        ("archive", None),
+        ("odrers-data", None),
+    ] {
+        let mut objects = first_revision();
+        for object in &mut objects[..2] {
+            object["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!("2");
+        }
+        let mut older = world::older_replica_set();
+        older["spec"]["template"] = json!({"spec": mounting(before)});
+        objects.push(older);
+        assert_eq!(claim_fixed(&objects), proof, "{before}");
+    }
 }
 
 /// A pod that stands on a node, with these labels.

@@ -321,11 +321,12 @@ const fn way(action: ActionKind) -> Way {
         | ActionKind::IncreaseMemory
         | ActionKind::FixReference
         | ActionKind::FixProbe
-        | ActionKind::FixNodeSelector => {
-            Way::Patches(&[Deployment, StatefulSet, DaemonSet, CronJob])
-        }
+        | ActionKind::FixNodeSelector
+        | ActionKind::AddPullSecret => Way::Patches(&[Deployment, StatefulSet, DaemonSet, CronJob]),
         ActionKind::FixService => Way::Patches(&[WorkloadKind::Support(SupportKind::Service)]),
         ActionKind::FixIngress => Way::Patches(&[WorkloadKind::Support(SupportKind::Ingress)]),
+        // of the others nobody can tell what they had mounted before
+        ActionKind::FixClaim => Way::Patches(&[Deployment, StatefulSet]),
         // the others have no revisions
         ActionKind::RollbackToRevision => Way::Patches(&[Deployment, StatefulSet, DaemonSet]),
         ActionKind::RestartPod => Way::Evicts,

@@ -131,6 +131,8 @@ async fn without_the_patch_of_deployments_what_patches_is_off() {
             ActionKind::FixReference,
             ActionKind::FixProbe,
             ActionKind::FixNodeSelector,
+            ActionKind::FixClaim,
+            ActionKind::AddPullSecret,
         ]
     );
     assert_eq!(
@@ -153,6 +155,7 @@ async fn a_kind_that_few_workloads_are_of_switches_no_action_off() {
             "fix_reference is not done to a CronJob: it is not permitted to patch cronjobs.batch in namespace shop",
             "fix_probe is not done to a CronJob: it is not permitted to patch cronjobs.batch in namespace shop",
             "fix_node_selector is not done to a CronJob: it is not permitted to patch cronjobs.batch in namespace shop",
+            "add_pull_secret is not done to a CronJob: it is not permitted to patch cronjobs.batch in namespace shop",
         ]
     );
 }

@@ -72,8 +72,24 @@ fn shown(resource: &str, amount: u64) -> String {
     }
 }
 
-/// Whether a namespace takes a new pod; if not, why.
-pub(crate) fn admit(store: &Store, pod: &Pod) -> Result<(), String> {
+/// Whether a namespace takes a new pod, which its `ServiceAccount` gives its pull secrets if it names
+/// none; if not, why.
+pub(crate) fn admit(store: &Store, pod: &mut Pod) -> Result<(), String> {
+    give_pull_secrets(store, pod);
+    is_admitted(store, pod)
+}
+
+fn give_pull_secrets(store: &Store, pod: &mut Pod) {
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    let Some(spec) = &mut pod.spec else { return };
+    let account = spec.service_account_name.as_deref().unwrap_or("default");
+    let account = store.get::<ServiceAccount>(&Key::new(namespace, account));
+    if spec.image_pull_secrets.as_ref().is_none_or(Vec::is_empty) {
+        spec.image_pull_secrets = account.and_then(|it| it.image_pull_secrets.clone());
+    }
+}
+
+fn is_admitted(store: &Store, pod: &Pod) -> Result<(), String> {
     let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let refused = |why: String| Err(format!("pods \"{name}\" is forbidden: {why}"));

@@ -104,12 +104,12 @@ impl OfKind for Apply<'_> {
         let value = if let Some(before) = self.world.store.get::<T>(&key) {
             let before = serde_json::to_value(before).map_err(|error| error.to_string())?;
             merged(before, self.document)
+        } else if T::KIND == "Pod" {
+            let mut pod =
+                serde_json::from_value(self.document.clone()).map_err(|error| error.to_string())?;
+            admit(&self.world.store, &mut pod)?;
+            serde_json::to_value(pod).map_err(|error| error.to_string())?
         } else {
-            if T::KIND == "Pod" {
-                let pod = serde_json::from_value(self.document.clone())
-                    .map_err(|error| error.to_string())?;
-                admit(&self.world.store, &pod)?;
-            }
             self.document
         };
         write_json::<T>(self.world, value, self.manager).map(drop)

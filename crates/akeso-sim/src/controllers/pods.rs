@@ -87,11 +87,11 @@ pub(super) fn from_template<T: Stored>(owner: &T, name: String, template: &PodTe
 pub(super) fn create<T: Stored>(
     world: &mut World,
     owner: &T,
-    pod: Pod,
+    mut pod: Pod,
     component: &'static str,
 ) -> Result<(), String> {
     let uid = owner.metadata().uid.clone().unwrap_or_default();
-    match admit(&world.store, &pod) {
+    match admit(&world.store, &mut pod) {
         Ok(()) => {
             world.refusals.remove(&uid);
             world.put(pod);

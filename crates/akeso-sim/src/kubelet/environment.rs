@@ -94,10 +94,18 @@ pub(super) fn credentials(store: &Store, pod: &Pod) -> Vec<String> {
     let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
     let spec = pod.spec.as_ref();
     let secrets = spec.and_then(|spec| spec.image_pull_secrets.as_ref());
-    secrets
-        .into_iter()
-        .flatten()
-        .filter_map(|named| secret(store, namespace, &named.name)?.remove(".dockerconfigjson"))
+    let names = secrets.into_iter().flatten().map(|it| it.name.as_str());
+    docker_configs(store, namespace, names)
+}
+
+/// The `.dockerconfigjson` of each of these Secrets.
+pub(crate) fn docker_configs<'a>(
+    store: &Store,
+    namespace: &str,
+    names: impl Iterator<Item = &'a str>,
+) -> Vec<String> {
+    names
+        .filter_map(|name| secret(store, namespace, name)?.remove(".dockerconfigjson"))
         .collect()
 }
 

@@ -25,6 +25,7 @@ use crate::{
     world::{World, later},
 };
 use container::{ContainerLife, RestartPolicy, Setting};
+pub(crate) use environment::docker_configs;
 pub(crate) use status::set_condition;
 
 /// From the binding of a pod until its first container can be started.

@@ -28,12 +28,20 @@ pub(super) fn answer(world: &World, namespace: &str, question: &Question) -> Ans
             Ok(text) => Answer::Logs(text),
             Err(why) => Answer::Unknown { why },
         },
-        Question::Image { reference, .. } => world.registry.ask(reference).map_or_else(
-            || Answer::Unknown {
-                why: "the registry cannot be reached".to_owned(),
-            },
-            Answer::Image,
-        ),
+        Question::Image {
+            reference,
+            pull_secrets,
+        } => {
+            let names = pull_secrets.iter().map(String::as_str);
+            let credentials = kubelet::docker_configs(&world.store, namespace, names);
+            let answer = world.registry.ask(reference, &credentials);
+            answer.map_or_else(
+                || Answer::Unknown {
+                    why: "the registry cannot be reached".to_owned(),
+                },
+                Answer::Image,
+            )
+        }
         Question::Keys => Answer::Keys(keys(world, namespace)),
         Question::Bounds => Answer::Bounds(bounds(world, namespace)),
         Question::Certificate { namespace, secret } => certificate(world, namespace, secret),

@@ -16,7 +16,7 @@ pub struct Rules {
 
 /// The careful ones first.
 pub const LEVELS: [&str; 4] = ["observe", "cautious", "standard", "full"];
-const ACTIONS: [&str; 10] = [
+const ACTIONS: [&str; 12] = [
     "fix_image_name",
     "update_env",
     "increase_memory",
@@ -27,6 +27,8 @@ const ACTIONS: [&str; 10] = [
     "fix_node_selector",
     "fix_service",
     "fix_ingress",
+    "fix_claim",
+    "add_pull_secret",
 ];
 
 impl Rules {

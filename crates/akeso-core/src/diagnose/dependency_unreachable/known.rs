@@ -117,7 +117,7 @@ pub(super) fn known(examination: &Examination<'_>, found: &Unreachable) -> Known
         }
         Behind::Ready { since } => {
             known.says = format!("; the Service {namespace}/{name} has ready pods");
-            known.why = match found.failure {
+            let why = match found.failure {
                 Failure::Refused => {
                     "its pods do not listen on the Service's targetPort, or came only by now"
                 }
@@ -125,8 +125,8 @@ pub(super) fn known(examination: &Examination<'_>, found: &Unreachable) -> Known
                 Failure::NotKnown => {
                     "the cluster's DNS did not know its name, or the Service came only by now"
                 }
-            }
-            .to_owned();
+            };
+            why.clone_into(&mut known.why);
             known.ready_since = since;
         }
     }

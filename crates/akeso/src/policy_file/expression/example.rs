@@ -2,9 +2,9 @@
 
 use akeso_core::{
     act::{
-        Action, ActionKind, EnvValue, FixImageName, FixIngress, FixNodeSelector, FixProbe,
-        FixReference, FixService, Found, IncreaseMemory, Referred, RestartPod, RollbackToRevision,
-        UpdateEnv, Variable,
+        Action, ActionKind, AddPullSecret, EnvValue, FixClaim, FixImageName, FixIngress,
+        FixNodeSelector, FixProbe, FixReference, FixService, Found, IncreaseMemory, Referred,
+        RestartPod, RollbackToRevision, UpdateEnv, Variable,
     },
     observe::Probe,
     quantity::Bytes,
@@ -94,6 +94,14 @@ fn example_action(kind: ActionKind) -> Action {
             port_of: None,
             from: json!("crat"),
             to: json!("cart"),
+        }),
+        ActionKind::FixClaim => Action::FixClaim(FixClaim {
+            from: "dta".to_owned(),
+            to: "data".to_owned(),
+        }),
+        ActionKind::AddPullSecret => Action::AddPullSecret(AddPullSecret {
+            secret: "registry-login".to_owned(),
+            in_place_of: None,
         }),
     }
 }
