@@ -22,6 +22,9 @@ const EVIDENCE_TIME: SignedDuration = SignedDuration::from_secs(15);
 /// again after this.
 const SOON: SignedDuration = SignedDuration::from_secs(10);
 
+/// Of those that wait for each other in a row, so many are looked at.
+const LONGEST_CHAIN: usize = 100;
+
 /// What goes before an incident.
 enum Before {
     /// The incident of what has broken its workload, and why.
@@ -204,13 +207,16 @@ impl<'a> Turn<'a> {
         let Some(into) = ledger.open_incident(culprit) else {
             return Before::Soon;
         };
+        let next = |id: &IncidentId| {
+            let Some(State::Joined { into, .. }) = ledger.get(*id).map(|it| &it.state) else {
+                return None;
+            };
+            Some(*into)
+        };
         // two that need each other would wait for ever
-        let mut last = into;
-        while let Some(State::Joined { into, .. }) = ledger.get(last).map(|it| &it.state) {
-            last = *into;
-            if last == self.id {
-                return Before::Nothing;
-            }
+        let mut ahead = std::iter::successors(Some(into), next).take(LONGEST_CHAIN);
+        if ahead.any(|id| id == self.id) {
+            return Before::Nothing;
         }
         Before::Open(into, format!("{culprit} has broken it ({into})"))
     }
