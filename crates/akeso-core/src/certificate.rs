@@ -24,6 +24,8 @@ pub enum TlsSecret {
     },
     /// What should be its certificate is none.
     NoCertificate,
+    /// Its certificate is of a form that is not understood here, and may be by others.
+    Unreadable,
     /// A certificate.
     Holds(Certificate),
 }
@@ -41,29 +43,34 @@ pub struct Certificate {
 
 impl TlsSecret {
     /// What a Secret amounts to that has this under [`CERTIFICATE`], and something or nothing under
-    /// [`PRIVATE_KEY`]. Nothing if the certificate is of a form that is not understood.
-    pub fn read(kind: &str, certificate: Option<&[u8]>, has_key: bool) -> Option<Self> {
+    /// [`PRIVATE_KEY`].
+    pub fn read(kind: &str, certificate: Option<&[u8]>, has_key: bool) -> Self {
         let lacks = |key: &str| Self::Lacks {
             key: key.to_owned(),
             kind: kind.to_owned(),
         };
         let Some(pem) = certificate.filter(|it| !it.is_empty()) else {
-            return Some(lacks(CERTIFICATE));
+            return lacks(CERTIFICATE);
         };
         if !has_key {
-            return Some(lacks(PRIVATE_KEY));
+            return lacks(PRIVATE_KEY);
         }
         if !String::from_utf8_lossy(pem).contains("-----BEGIN ") {
-            return Some(Self::NoCertificate);
+            return Self::NoCertificate;
         }
-        Certificate::of(pem).map(Self::Holds)
+        Certificate::of(pem).map_or(Self::Unreadable, Self::Holds)
     }
 }
 
 impl Certificate {
-    /// The first of a chain, which is the server's own.
+    /// The first of a chain, which is the server's own. What comes after it is not looked at: keys
+    /// and comments do no harm there.
     fn of(pem: &[u8]) -> Option<Self> {
-        let chain = x509_cert::Certificate::load_pem_chain(pem).ok()?;
+        const END: &str = "-----END CERTIFICATE-----";
+        let text = String::from_utf8_lossy(pem);
+        let (first, _) = text.split_once(END)?;
+        let first = format!("{first}{END}\n");
+        let chain = x509_cert::Certificate::load_pem_chain(first.as_bytes()).ok()?;
         let certificate = chain.first()?.tbs_certificate();
         let validity = certificate.validity();
         let time = |time: x509_cert::time::Time| {

@@ -158,6 +158,11 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// Takes an answer out.
+    pub fn remove(&mut self, question: &Question) {
+        self.answers.remove(question);
+    }
+
     /// Takes in an answer.
     pub fn insert(&mut self, question: Question, answer: Answer) {
         self.answers.insert(question, answer);

@@ -129,12 +129,7 @@ pub(crate) async fn certificate(
     let certificate = data.certificate.as_ref().map(|pem| pem.0.as_slice());
     let kind = secret.kind.as_deref().unwrap_or("Opaque");
     let found = TlsSecret::read(kind, certificate, data.key.is_some());
-    Ok(found.map_or_else(
-        || Answer::Unknown {
-            why: "its certificate cannot be read".to_owned(),
-        },
-        Answer::Certificate,
-    ))
+    Ok(Answer::Certificate(found))
 }
 
 fn requests(namespace: &str) -> Request {

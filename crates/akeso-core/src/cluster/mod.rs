@@ -123,6 +123,11 @@ impl Cluster {
             self.answers.insert(question, answer);
         }
     }
+
+    /// Forgets what was found out.
+    pub fn unlearn(&mut self, question: &Question) {
+        self.answers.remove(question);
+    }
 }
 
 /// The objects of one namespace, in the order of their names.

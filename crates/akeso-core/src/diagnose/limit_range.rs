@@ -6,14 +6,14 @@ use regex::Regex;
 
 use k8s_openapi::api::core::v1::Container;
 
-use super::{Diagnosis, Examination, Family, Fault, pods_refused, undo};
+use super::{Diagnosis, Examination, Family, Fault, pods_refused};
 use crate::observe::Symptom;
 
 pub(super) const FAULT: Fault = Fault {
     name: "limit-range",
     family: Family::Scheduling,
     signs: "no pod comes to be: the API server says `maximum memory usage per Container is`, or the like",
-    does: "names the bound, the field and the container; after a rollout that changed it, puts the last good revision back, where its pods are ready",
+    does: "names the bound, the field and the container; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where its pods are ready",
     never: "changes a LimitRange, or what a container asks for",
     diagnose,
 };
@@ -53,7 +53,10 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let why =
         "the container must ask for what the LimitRange allows, or the LimitRange must give way";
     let diagnosis = examination.refused(&FAULT, symptom, &says, why);
-    Some(diagnosis.undone_if_changed(examination, undo::resources))
+    Some(diagnosis.undone_if_changed(examination, |spec| {
+        let resources = spec.containers.iter().map(|it| it.resources.clone());
+        resources.collect::<Vec<_>>()
+    }))
 }
 
 /// The containers that ask for just this; the message does not name them.

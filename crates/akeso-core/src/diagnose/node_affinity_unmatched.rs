@@ -17,7 +17,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "node-affinity-unmatched",
     family: Family::Scheduling,
     signs: "no node takes the pod, and none meets its required `nodeAffinity`, or all of its `nodeSelector` and affinity together",
-    does: "names the requirement, what the nodes have, and the value that was likely meant if exactly one is close; after a rollout that changed it, puts the last good revision back, where its pods are ready and no node has come for five minutes",
+    does: "names the requirement, what the nodes have, and the value that was likely meant if exactly one is close; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where its pods are ready",
     never: "labels a node, or changes an affinity: an autoscaler may yet bring the node",
     diagnose,
 };
@@ -57,7 +57,8 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let why = "the affinity must name what a node has, or such a node must be added";
     let diagnosis = examination.refused(&FAULT, symptom, &says, why);
     Some(diagnosis.undone_if_changed(examination, |spec| {
-        (spec.node_selector.clone(), spec.affinity.clone())
+        let terms = required_terms(spec).map(<[_]>::to_vec);
+        (spec.node_selector.clone(), terms)
     }))
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::PodAffinityTerm;
+use k8s_openapi::api::core::v1::{PodAffinityTerm, PodSpec};
 
 use super::{
     Diagnosis, Examination, Family, Fault,
@@ -14,7 +14,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "pod-affinity-unmatched",
     family: Family::Scheduling,
     signs: "no node takes the pod, and no pod stands on a node that its required `podAffinity` is for",
-    does: "names the selector, and the label that was likely meant if exactly one is close; or the nodes of those pods; after a rollout that changed it, puts the last good revision back, where its pods are ready and no node has come for five minutes",
+    does: "names the selector, and the label that was likely meant if exactly one is close; or the nodes of those pods; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where its pods are ready",
     never: "changes an affinity, or starts what is missing",
     diagnose,
 };
@@ -24,17 +24,20 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     if !place.message.contains("didn't match pod affinity rules") {
         return None;
     }
-    let affinity = place.spec.affinity.as_ref()?.pod_affinity.as_ref()?;
-    let terms = affinity
-        .required_during_scheduling_ignored_during_execution
-        .as_ref()?;
-    let mut unmet = terms
+    let mut unmet = required(place.spec)?
         .iter()
         .filter_map(|term| unmet(examination, &place, term));
     let says = format!("fits on no node: {}", unmet.next()?);
     let why = "podAffinity must name pods that run, or they must be started first";
     let diagnosis = examination.refused(&FAULT, symptom, &says, why);
-    Some(diagnosis.undone_if_changed(examination, |spec| spec.affinity.clone()))
+    Some(diagnosis.undone_if_changed(examination, |spec| required(spec).cloned()))
+}
+
+fn required(spec: &PodSpec) -> Option<&Vec<PodAffinityTerm>> {
+    let affinity = spec.affinity.as_ref()?.pod_affinity.as_ref()?;
+    affinity
+        .required_during_scheduling_ignored_during_execution
+        .as_ref()
 }
 
 fn unmet(

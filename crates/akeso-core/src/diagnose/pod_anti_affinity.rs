@@ -19,7 +19,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "pod-anti-affinity",
     family: Family::Scheduling,
     signs: "no node takes the pod, for pods that its required `podAntiAffinity`, or theirs, keeps apart stand on each",
-    does: "names the rule, how many places there are for it, which pods hold them, and how many replicas are wanted; after a rollout that changed it, puts the last good revision back, where its pods are ready and no node has come for five minutes",
+    does: "names the rule, how many places there are for it, which pods hold them, and how many replicas are wanted; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where its pods are ready",
     never: "relaxes a rule, or moves pods",
     diagnose,
 };
@@ -49,7 +49,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     };
     let why = "fewer replicas, more nodes, or preferredDuringSchedulingIgnoredDuringExecution in place of the required rule";
     let diagnosis = examination.refused(&FAULT, symptom, &says, why);
-    Some(diagnosis.undone_if_changed(examination, |spec| spec.affinity.clone()))
+    Some(diagnosis.undone_if_changed(examination, |spec| anti_affinity(spec).cloned()))
 }
 
 fn anti_affinity(spec: &PodSpec) -> Option<&Vec<PodAffinityTerm>> {

@@ -4,7 +4,6 @@ use super::{
     Diagnosis, Examination, Family, Fault,
     placement::{Placement, name},
     requests::{allocatable, amount, insufficient, of_pod, request, shown},
-    undo,
 };
 use crate::observe::Symptom;
 
@@ -12,7 +11,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "request-too-large",
     family: Family::Scheduling,
     signs: "no node takes the pod, and it requests more of a resource than the largest node that it may go to has; or one that no node offers",
-    does: "names the container, its request and the largest node's allocatable; after a rollout that changed it, puts the last good revision back, where its pods are ready and no node has come for five minutes",
+    does: "names the container, its request and the largest node's allocatable; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where its pods are ready",
     never: "lowers a request: what the program needs is not known",
     diagnose,
 };
@@ -20,17 +19,24 @@ pub(super) const FAULT: Fault = Fault {
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let place = Placement::of(examination, symptom)?;
     let lacking = insufficient(place.message);
-    let found: Vec<_> = lacking
-        .into_iter()
-        .filter_map(|resource| too_large(&place, resource))
-        .collect();
+    let found = lacking.into_iter();
+    let found = found.filter_map(|resource| Some((resource, too_large(&place, resource)?)));
+    let (resources, found): (Vec<_>, Vec<_>) = found.unzip();
     if found.is_empty() {
         return None;
     }
     let says = format!("fits on no node, even an empty one: {}", found.join("; "));
     let why = "resources.requests must fit a node, or a larger node must be added";
     let diagnosis = examination.refused(&FAULT, symptom, &says, why);
-    Some(diagnosis.undone_if_changed(examination, undo::resources))
+    Some(diagnosis.undone_if_changed(examination, |spec| {
+        // what a device plugin offers comes with its node, whenever that is
+        let ordinary = resources.iter().filter(|it| is_ordinary(it));
+        ordinary.map(|it| of_pod(spec, it)).collect::<Vec<_>>()
+    }))
+}
+
+fn is_ordinary(resource: &str) -> bool {
+    ["cpu", "memory", "ephemeral-storage"].contains(&resource)
 }
 
 fn too_large(place: &Placement<'_>, resource: &str) -> Option<String> {
@@ -48,8 +54,7 @@ fn too_large(place: &Placement<'_>, resource: &str) -> Option<String> {
     );
     let nodes: Vec<_> = place.tolerated().collect();
     let offers = |node| allocatable(node, resource).is_some_and(|(amount, _)| amount > 0);
-    let is_ordinary = ["cpu", "memory", "ephemeral-storage"].contains(&resource);
-    if !is_ordinary && !nodes.iter().any(|node| offers(node)) {
+    if !is_ordinary(resource) && !nodes.iter().any(|node| offers(node)) {
         return Some(format!("{asked}, which no node that may take it offers"));
     }
     // a node that does not say how much it has may have enough

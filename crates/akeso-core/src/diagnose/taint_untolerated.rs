@@ -7,13 +7,13 @@ use super::{
     Diagnosis, Examination, Family, Fault,
     placement::{Placement, listed, name},
 };
-use crate::observe::Symptom;
+use crate::{cluster::required_terms, observe::Symptom};
 
 pub(super) const FAULT: Fault = Fault {
     name: "taint-untolerated",
     family: Family::Scheduling,
     signs: "no node takes the pod, and every node that its `nodeSelector` and affinity allow has a taint that it does not tolerate",
-    does: "names the taints, the nodes and the tolerations that the pod has; tells a taint that Kubernetes has set since the node is not well from one that somebody has set; after a rollout that changed it, puts the last good revision back, where its pods are ready and no node has come for five minutes",
+    does: "names the taints, the nodes and the tolerations that the pod has; tells a taint that Kubernetes has set since the node is not well from one that somebody has set; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where its pods are ready",
     never: "adds a toleration or removes a taint: who taints a node wants it for others",
     diagnose,
 };
@@ -54,18 +54,16 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         listed(nodes.iter().map(String::as_str))
     );
     let mut taints = allowed.iter().flat_map(|node| place.untolerated(node));
-    let why = if taints.all(is_of_kubernetes) {
-        "Kubernetes has set the taint since the node is not well or not ready yet: the node must get well, or another be added"
-    } else {
-        "the pod needs a toleration if it is meant for these nodes, or a node without the taint"
-    };
+    if taints.all(is_of_kubernetes) {
+        let why = "Kubernetes has set the taint since the node is not well or not ready yet: the node must get well, or another be added";
+        return Some(examination.refused(&FAULT, symptom, &says, why));
+    }
+    let why =
+        "the pod needs a toleration if it is meant for these nodes, or a node without the taint";
     let diagnosis = examination.refused(&FAULT, symptom, &says, why);
     Some(diagnosis.undone_if_changed(examination, |spec| {
-        (
-            spec.tolerations.clone(),
-            spec.node_selector.clone(),
-            spec.affinity.clone(),
-        )
+        let terms = required_terms(spec).map(<[_]>::to_vec);
+        (spec.tolerations.clone(), spec.node_selector.clone(), terms)
     }))
 }
 

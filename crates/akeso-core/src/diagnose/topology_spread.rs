@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::TopologySpreadConstraint;
+use k8s_openapi::api::core::v1::{PodSpec, TopologySpreadConstraint};
 
 use super::{
     Diagnosis, Examination, Family, Fault,
@@ -14,7 +14,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "topology-spread",
     family: Family::Scheduling,
     signs: "no node takes the pod for its `topologySpreadConstraints` with `DoNotSchedule`",
-    does: "names the constraint, the label that no node has, or how many pods each domain has and which alone may take the next; after a rollout that changed it, puts the last good revision back, where its pods are ready and no node has come for five minutes",
+    does: "names the constraint, the label that no node has, or how many pods each domain has and which alone may take the next; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where its pods are ready",
     never: "changes a constraint, or moves pods",
     diagnose,
 };
@@ -27,10 +27,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     {
         return None;
     }
-    let constraints = place.spec.topology_spread_constraints.as_deref();
-    let hard = constraints.unwrap_or_default().iter().enumerate();
-    let mut hard = hard.filter(|(_, it)| it.when_unsatisfiable == "DoNotSchedule");
-    let says = hard.find_map(|(index, constraint)| {
+    let says = hard(place.spec).find_map(|(index, constraint)| {
         let said = unmet(&place, constraint)?;
         Some(format!(
             "fits on no node: topologySpreadConstraints[{index}] {said}"
@@ -38,7 +35,16 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     })?;
     let why = "the constraint must fit the nodes (another topologyKey, a larger maxSkew, whenUnsatisfiable ScheduleAnyway), or a node in the missing place must be added";
     let diagnosis = examination.refused(&FAULT, symptom, &says, why);
-    Some(diagnosis.undone_if_changed(examination, |spec| spec.topology_spread_constraints.clone()))
+    Some(diagnosis.undone_if_changed(examination, |spec| {
+        let constraints = hard(spec).map(|(_, it)| it.clone());
+        constraints.collect::<Vec<_>>()
+    }))
+}
+
+fn hard(spec: &PodSpec) -> impl Iterator<Item = (usize, &TopologySpreadConstraint)> {
+    let constraints = spec.topology_spread_constraints.iter().flatten();
+    let all = constraints.enumerate();
+    all.filter(|(_, it)| it.when_unsatisfiable == "DoNotSchedule")
 }
 
 fn unmet(place: &Placement<'_>, constraint: &TopologySpreadConstraint) -> Option<String> {

@@ -1,12 +1,12 @@
 //! The remedy for a bad rollout: the last good revision, where one is proven by ready pods.
 
-use k8s_openapi::api::core::v1::{Pod, PodSpec, ResourceRequirements};
+use k8s_openapi::api::core::v1::{Pod, PodSpec};
 
 use super::{Diagnosis, Examination, Remedy};
 use crate::{
     act::{Action, RollbackToRevision, rollback_fingerprint},
-    cluster::is_ready,
-    observe::{PENDING_LONG, Sign},
+    cluster::{Controller, is_ready},
+    observe::Sign,
     plan::{Advice, Origin, Proof, Step},
 };
 
@@ -65,40 +65,46 @@ pub(super) fn or_step(
     }
 }
 
+/// Nobody waits for a rollout that is given more time than this.
+const LONGEST_DEADLINE: i32 = 3600;
+
 impl Diagnosis {
     /// The same, in place of a person who would have to change what is blamed, where a rollout has
     /// changed it: what it has not changed keeps the pods of the last good revision out as well.
-    /// A node may yet come for what no node takes.
+    /// What is missing may yet come, such as a node or an account: the rollout has the time that its
+    /// owner gives it
+    /// (<https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#progress-deadline-seconds>).
     pub(super) fn undone_if_changed<T: PartialEq>(
         mut self,
         examination: &Examination<'_>,
         blamed: impl Fn(&PodSpec) -> T,
     ) -> Self {
+        let Controller::Deployment(deployment) = examination.workload.controller else {
+            return self; // no other gives its rollouts a time
+        };
         let good = examination.workload.last_good_revision();
         let before = good.and_then(|good| good.template.spec.as_ref().map(&blamed));
         let is_changed = before.is_some() && before != examination.workload.pod_spec().map(&blamed);
         let (Remedy::Person(advice), true) = (&self.remedy, is_changed) else {
             return self;
         };
-        let may_pass =
-            matches!(self.symptom.sign, Sign::Unschedulable) && self.symptom.status != PENDING_LONG;
-        self.remedy = match step(examination) {
-            None => return self,
-            Some(_) if may_pass => Remedy::Wait {
-                why: "a node that takes it may be on its way".to_owned(),
-            },
-            Some(step) => Remedy::Steps {
+        let Some(step) = step(examination) else {
+            return self;
+        };
+        let mut symptoms = examination.symptoms.iter();
+        let deadline = deployment.spec.progress_deadline_seconds.unwrap_or(600);
+        if symptoms.any(|symptom| matches!(symptom.sign, Sign::RolloutOverdue)) {
+            self.remedy = Remedy::Steps {
                 steps: vec![step],
                 otherwise: advice.clone(),
-            },
-        };
+            };
+        } else if deadline <= LONGEST_DEADLINE {
+            self.remedy = Remedy::Wait {
+                why: format!(
+                    "the rollout has its progressDeadlineSeconds, {deadline} s, to get its pods; the old ones serve"
+                ),
+            };
+        }
         self
     }
-}
-
-/// What each container asks for and may use.
-pub(super) fn resources(spec: &PodSpec) -> Vec<Option<ResourceRequirements>> {
-    let init = spec.init_containers.iter().flatten();
-    let containers = init.chain(&spec.containers);
-    containers.map(|it| it.resources.clone()).collect()
 }

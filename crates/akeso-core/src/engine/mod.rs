@@ -249,7 +249,9 @@ impl Engine {
                 self.remove_leftover_trials(now);
             }
             Event::Recheck => {
-                self.standing.forget(now);
+                for question in self.standing.forget(now) {
+                    self.cluster.unlearn(&question);
+                }
                 self.look_at_all(now);
                 self.remove_leftover_trials(now);
             }
@@ -385,7 +387,8 @@ impl Engine {
                 question,
             });
         }
-        if open.is_some() && !is_judged {
+        if let (Some(incident), false) = (open, is_judged) {
+            self.live.entry(incident).or_default().look_again(next);
             return; // after a restart, what is wrong with it may only not be known yet
         }
         if observation.symptoms.is_empty() && open.is_none() {

@@ -97,10 +97,13 @@ impl Standing {
             })
     }
 
-    /// Forgets what was wanted by nobody for long.
-    pub(super) fn forget(&mut self, now: Timestamp) {
-        self.asked
-            .retain(|_, asked| now.duration_since(asked.at) < WELL_FOR + WELL_FOR);
+    /// Forgets what was wanted by nobody for long; its answers are of another time.
+    pub(super) fn forget(&mut self, now: Timestamp) -> Vec<Question> {
+        let is_old = |asked: &Asked| now.duration_since(asked.at) >= WELL_FOR + WELL_FOR;
+        let old = self.asked.iter().filter(|(_, asked)| is_old(asked));
+        let old: Vec<_> = old.map(|(question, _)| question.clone()).collect();
+        self.asked.retain(|_, asked| !is_old(asked));
+        old
     }
 
     /// Whether an answer is on its way.
@@ -156,7 +159,7 @@ mod tests {
         let why = "forbidden".to_owned();
         standing.answered(&question, &Answer::Unknown { why });
         assert!(!is_asked(&mut standing, Health::Ill, after(700)));
-        standing.forget(after(2000));
+        assert_eq!(standing.forget(after(2000)), [question.clone()]);
         assert!(is_asked(&mut standing, Health::Well, after(2000)));
     }
 }

@@ -66,6 +66,11 @@ impl Live {
         times.into_iter().flatten().min()
     }
 
+    /// Sets when its workload is looked at again.
+    pub(super) const fn look_again(&mut self, at: Option<Timestamp>) {
+        self.again = at;
+    }
+
     pub(super) fn suspected(&self) -> &[Diagnosis] {
         &self.suspected
     }

@@ -13,6 +13,9 @@ use crate::{
 /// cert-manager, or who else makes a certificate on demand, asks somebody else first.
 const TIME_TO_ISSUE: SignedDuration = SignedDuration::from_mins(15);
 
+/// The same, where nothing on the Ingress tells of it: a `Certificate` may stand beside it.
+const TIME_TO_COME: SignedDuration = SignedDuration::from_mins(5);
+
 /// The first of its Secrets for TLS that is of no use.
 pub(super) fn unusable(look: &Look<'_>, ingress: &Ingress) -> Option<Symptom> {
     let all = ingress.spec.as_ref()?.tls.iter().flatten();
@@ -26,6 +29,7 @@ pub(super) fn unusable(look: &Look<'_>, ingress: &Ingress) -> Option<Symptom> {
             return None;
         };
         let (flaw, reason, why) = match found {
+            TlsSecret::Unreadable => return None,
             TlsSecret::Missing => (
                 Flaw::TlsSecretUnusable,
                 "NoSuchSecret",
@@ -53,10 +57,13 @@ pub(super) fn unusable(look: &Look<'_>, ingress: &Ingress) -> Option<Symptom> {
         } else {
             hosts.join(", ")
         };
-        let time = if is_issued(ingress) {
-            TIME_TO_ISSUE
-        } else {
-            TIME_TO_MEET
+        let time = match found {
+            _ if is_issued(ingress) => TIME_TO_ISSUE,
+            TlsSecret::Missing => TIME_TO_COME,
+            TlsSecret::Lacks { .. }
+            | TlsSecret::NoCertificate
+            | TlsSecret::Unreadable
+            | TlsSecret::Holds(_) => TIME_TO_MEET,
         };
         look.has_lasted(written(&ingress.metadata), time).then(|| {
             on_support(

@@ -122,7 +122,7 @@ fn class_missing(look: &Look<'_>, ingress: &Ingress) -> Option<Symptom> {
 }
 
 /// Every Service that the Ingress leads to, by the host and path.
-fn backends(ingress: &Ingress) -> Vec<(String, &IngressServiceBackend)> {
+pub(super) fn backends(ingress: &Ingress) -> Vec<(String, &IngressServiceBackend)> {
     let Some(spec) = &ingress.spec else {
         return Vec::new();
     };

@@ -34,17 +34,24 @@ fn overdue(look: &Look<'_>) -> Option<Symptom> {
     let Controller::Deployment(deployment) = look.workload.controller else {
         return None;
     };
-    let conditions = deployment.status.as_ref()?.conditions.as_ref()?;
+    let status = deployment.status.as_ref()?;
+    if status.observed_generation < deployment.metadata.generation {
+        return None; // it tells of the rollout before
+    }
+    let conditions = status.conditions.as_ref()?;
     let progressing = conditions.iter().find(|c| {
         c.type_.as_deref() == Some("Progressing") && c.status.as_deref() == Some("False")
     })?;
-    (progressing.reason.as_deref() == Some("ProgressDeadlineExceeded")).then(|| {
-        symptom(
-            Sign::RolloutOverdue,
-            "ProgressDeadlineExceeded",
-            progressing.message.as_deref().unwrap_or_default(),
-        )
-    })
+    let message = progressing.message.as_deref().unwrap_or_default();
+    // after an undo it stays for a while, and names the ReplicaSet that is no more wanted
+    let is_of_another = || {
+        let wanted = look.workload.replica_set?.metadata.name.as_deref()?;
+        let (_, named) = message.split_once("ReplicaSet \"")?;
+        Some(named.split('"').next() != Some(wanted))
+    };
+    let is_overdue = progressing.reason.as_deref() == Some("ProgressDeadlineExceeded")
+        && is_of_another() != Some(true);
+    is_overdue.then(|| symptom(Sign::RolloutOverdue, "ProgressDeadlineExceeded", message))
 }
 
 /// Quota, PodSecurity, a webhook or a missing ServiceAccount leave no pod at all.

@@ -8,7 +8,10 @@ use k8s_openapi::{
     apimachinery::pkg::util::intstr::IntOrString,
 };
 
-use super::{Flaw, Look, Symptom, TIME_TO_MEET, is_left_alone, on_support, written, youngest};
+use super::{
+    Flaw, Look, Symptom, TIME_TO_MEET, ingresses::backends, is_left_alone, on_support, written,
+    youngest,
+};
 use crate::{
     cluster::{Controller, Key, Support, Workload, in_namespace, is_ready, selects},
     similar::{self, closest, only},
@@ -52,6 +55,13 @@ fn external_name(look: &Look<'_>, service: &Service, spec: &ServiceSpec) -> Opti
     let name = spec.external_name.as_deref()?;
     let services = &look.workload.cluster().services;
     let message = if name.parse::<std::net::Ipv4Addr>().is_ok() {
+        // Ingress controllers take the address for what it is, whatever DNS makes of it
+        let own = &look.workload.reference;
+        let ingresses = in_namespace(&look.workload.cluster().ingresses, &own.namespace);
+        let mut backends = ingresses.flat_map(|(_, ingress)| backends(ingress));
+        if backends.any(|(_, backend)| backend.name == own.name) {
+            return None;
+        }
         format!(
             "leads nowhere: its spec.externalName `{name}` is an address, which is taken for a name"
         )

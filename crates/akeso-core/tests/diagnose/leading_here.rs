@@ -72,6 +72,11 @@ fn a_name_of_the_cluster_must_be_there() {
     );
     assert!(of("bd.data.svc").is_some());
     assert!(of("10.20.30.40").unwrap().1.contains("is an address"));
+    // an Ingress controller takes it for what it is
+    let ingress = json!({"kind": "Ingress", "metadata": {"name": "nas", "namespace": "shop"},
+        "spec": {"defaultBackend": {"service": {"name": "web", "port": {"number": 80}}}}});
+    let behind = [external("10.20.30.40"), ingress];
+    assert_eq!(found(SupportKind::Service, &behind, vec![]), None);
     for fine in [
         "cart.shop.svc.cluster.local",
         "cart.shop.svc.cluster.local.",
@@ -218,9 +223,8 @@ fn a_secret_for_tls_must_be_there_with_what_it_must_have() {
         cause,
         "Ingress shop/web has no valid TLS for shop.example.com: it names Secret shop-tls, which does not exist"
     );
-    let read = |pem: Option<&str>, has_key| {
-        TlsSecret::read("Opaque", pem.map(str::as_bytes), has_key).unwrap()
-    };
+    let read =
+        |pem: Option<&str>, has_key| TlsSecret::read("Opaque", pem.map(str::as_bytes), has_key);
     for (secret, says) in [
         (read(None, true), "has no tls.crt (its type is Opaque)"),
         (read(Some(PEM), false), "has no tls.key"),
@@ -234,10 +238,13 @@ fn a_secret_for_tls_must_be_there_with_what_it_must_have() {
     assert_eq!(of_ingress(&by_tls(), Answer::Unknown { why }), None);
     // what cannot be parsed is not called wrong
     let broken = PEM.replace("MIIB", "MIIC");
-    assert_eq!(
-        TlsSecret::read("Opaque", Some(broken.as_bytes()), true),
-        None
-    );
+    assert_eq!(read(Some(&broken), true), TlsSecret::Unreadable);
+    assert_eq!(of_tls(TlsSecret::Unreadable), None);
+    // a Certificate beside the Ingress may still have it made
+    let mut fresh = by_tls();
+    fresh["metadata"]["creationTimestamp"] = json!("2026-01-01T11:56:00Z");
+    let nothing = Answer::Certificate(TlsSecret::Missing);
+    assert_eq!(of_ingress(&fresh, nothing), None);
     // who makes certificates on demand gets more time
     let mut issued = by_tls();
     issued["metadata"]["annotations"] = json!({"cert-manager.io/cluster-issuer": "letsencrypt"});
@@ -249,7 +256,17 @@ fn a_secret_for_tls_must_be_there_with_what_it_must_have() {
 
 #[test]
 fn a_certificate_must_be_valid_now_and_for_the_host() {
-    let valid = TlsSecret::read("kubernetes.io/tls", Some(PEM.as_bytes()), true).unwrap();
+    let valid = TlsSecret::read("kubernetes.io/tls", Some(PEM.as_bytes()), true);
+    // a key or a comment behind the certificate does no harm
+    for behind in [
+        "\n\n",
+        "\n# ours\n",
+        "\n-----BEGIN PRIVATE KEY-----\nMIIE\n",
+    ] {
+        let combined = format!("{PEM}{behind}");
+        let read = TlsSecret::read("kubernetes.io/tls", Some(combined.as_bytes()), true);
+        assert_eq!(read, valid);
+    }
     assert_eq!(
         valid,
         holds(

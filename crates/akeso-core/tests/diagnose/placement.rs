@@ -601,14 +601,21 @@ fn a_node_name_that_is_no_node_is_a_fault_though_no_pod_says_so() {
 }
 
 /// Deployment `shop/web` was changed from one pod spec, whose pod is ready, to another, whose pod no
-/// node takes since this time.
-fn rolled_out(before: &Value, after: &Value, message: &str, since: &str) -> Remedy {
+/// node takes; a ReplicaSet has passed the progress deadline, or none has.
+fn rolled_out(before: &Value, after: &Value, message: &str, overdue: Option<&str>) -> Remedy {
     let spec = |spec: &Value| json!({"metadata": {"labels": {"app": "web"}}, "spec": spec});
+    let mut deployment = world::deployment(after);
+    if let Some(set) = overdue {
+        let says = format!("ReplicaSet \"{set}\" has timed out progressing.");
+        deployment["status"]["conditions"] = json!([{"type": "Progressing", "status": "False",
+            "reason": "ProgressDeadlineExceeded", "message": says}]);
+    }
     let mut old = world::older_replica_set();
     old["spec"]["template"] = spec(before);
     old["status"] = json!({"replicas": 1, "readyReplicas": 1});
     let mut new = world::replica_set();
     new["spec"]["template"] = spec(after);
+    new["metadata"]["creationTimestamp"] = json!("2026-01-01T11:58:00Z");
     let mut ready = world::pod(&json!([]));
     ready["metadata"]["name"] = json!("web-0-old");
     ready["metadata"]["uid"] = json!("old-uid");
@@ -619,9 +626,9 @@ fn rolled_out(before: &Value, after: &Value, message: &str, since: &str) -> Reme
     pending["spec"] = after.clone();
     pending["status"] = json!({"phase": "Pending", "conditions": [{
         "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
-        "message": message, "lastTransitionTime": since
+        "message": message, "lastTransitionTime": "2026-01-01T11:58:00Z"
     }]});
-    let mut objects = vec![world::deployment(after), old, new, ready, pending];
+    let mut objects = vec![deployment, old, new, ready, pending];
     objects.extend([node("one", "fast", false), node("two", "archive", false)]);
     let found = explain::of(&world::web(), &objects, |question| {
         panic!("{question:?} is not to be asked")
@@ -630,29 +637,45 @@ fn rolled_out(before: &Value, after: &Value, message: &str, since: &str) -> Reme
 }
 
 #[test]
-fn what_a_rollout_has_changed_is_put_back_when_no_node_has_come_for_it() {
-    const LONG_AGO: &str = "2026-01-01T11:00:00Z";
+fn what_a_rollout_has_changed_is_put_back_when_its_time_is_over() {
     const NO_CPU: &str = "0/2 nodes are available: 2 Insufficient cpu.";
-    let plain = json!({"containers": [{"name": "app", "image": "nginx"}]});
-    let greedy = json!({"containers": [{"name": "app", "image": "nginx",
-        "resources": {"requests": {"cpu": "64"}}}]});
+    const NO_GPU: &str = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu.";
+    let asking = |requests: Value| {
+        json!({"containers": [{"name": "app", "image": "nginx",
+            "resources": {"requests": requests}}]})
+    };
+    let plain = asking(json!({}));
+    let greedy = asking(json!({"cpu": "64"}));
+    let undone = |before: &Value, after: &Value, message| {
+        matches!(
+            rolled_out(before, after, message, Some("web-1")),
+            Remedy::Steps { steps, .. } if steps[0].action.kind() == ActionKind::RollbackToRevision
+        )
+    };
     for (after, message) in [(selecting("tape"), UNMATCHED), (greedy.clone(), NO_CPU)] {
-        let Remedy::Steps { steps, .. } = rolled_out(&plain, &after, message, LONG_AGO) else {
-            panic!("it ran before, and no node has come");
-        };
-        assert_eq!(steps[0].action.kind(), ActionKind::RollbackToRevision);
-        // a node may be on its way
-        let remedy = rolled_out(&plain, &after, message, "2026-01-01T11:58:00Z");
-        assert!(matches!(remedy, Remedy::Wait { .. }), "{remedy:?}");
+        assert!(undone(&plain, &after, message));
+        // a node may be on its way; after an undo the condition tells of the revision before for a while
+        for overdue in [None, Some("web-0")] {
+            let remedy = rolled_out(&plain, &after, message, overdue);
+            assert!(matches!(remedy, Remedy::Wait { .. }), "{remedy:?}");
+        }
     }
+    let bound = |node: &str| {
+        let mut spec = plain.clone();
+        spec["nodeName"] = json!(node);
+        spec
+    };
+    assert!(undone(&plain, &bound("nowhere"), UNMATCHED));
     // that it was changed elsewhere does not make it the change's fault
-    for (before, after, message) in [
-        (selecting("tape"), selecting("tape"), UNMATCHED),
-        (greedy.clone(), greedy, NO_CPU),
-    ] {
-        let mut after = after;
-        after["containers"][0]["image"] = json!("nginx:1.28");
-        let remedy = rolled_out(&before, &after, message, LONG_AGO);
-        assert!(matches!(remedy, Remedy::Person(_)), "{remedy:?}");
-    }
+    let mut elsewhere = greedy.clone();
+    elsewhere["containers"][0]["resources"]["limits"] = json!({"memory": "1Gi"});
+    assert!(!undone(&greedy, &elsewhere, NO_CPU));
+    let mut preferring = selecting("tape");
+    preferring["affinity"] = json!({"nodeAffinity": {
+        "preferredDuringSchedulingIgnoredDuringExecution": []
+    }});
+    assert!(!undone(&selecting("tape"), &preferring, UNMATCHED));
+    // a device plugin comes with its node, whenever that is
+    let gpu = asking(json!({"nvidia.com/gpu": "1"}));
+    assert!(!undone(&plain, &gpu, NO_GPU));
 }

@@ -100,12 +100,7 @@ fn certificate(world: &World, namespace: &str, name: &str) -> Answer {
     let kind = secret.type_.as_deref().unwrap_or("Opaque");
     let certificate = value(CERTIFICATE).map(|pem| pem.0.as_slice());
     let found = TlsSecret::read(kind, certificate, value(PRIVATE_KEY).is_some());
-    found.map_or_else(
-        || Answer::Unknown {
-            why: "its certificate cannot be read".to_owned(),
-        },
-        Answer::Certificate,
-    )
+    Answer::Certificate(found)
 }
 
 fn bounds(world: &World, namespace: &str) -> Bounds {
