@@ -61,11 +61,13 @@ fn killed_by_probe<'a>(
     if status.restart_count == 0 || !killed || !recent {
         return None;
     }
-    let mut events = recent_events(look, pod, "Unhealthy", CRASH_MEMORY);
-    events.find_map(|event| match probe_of(event, &status.name)? {
+    let events = recent_events(look, pod, "Unhealthy", CRASH_MEMORY);
+    let answers = events.filter_map(|event| match probe_of(event, &status.name)? {
         Probe::Readiness => None,
         probe @ (Probe::Liveness | Probe::Startup) => Some((probe, event)),
-    })
+    });
+    // the newest tells, but after each restart there is a while in which nobody listens yet
+    answers.min_by_key(|(_, event)| words(event).contains("connection refused"))
 }
 
 /// The readiness probe that still fails when the container has had all the time its probe allows,

@@ -102,7 +102,7 @@ pub struct Expectation {
 pub struct Expected {
     /// How it must come out.
     pub outcome: Expects,
-    /// The names of the actions that are applied, in this order, and no other.
+    /// The names of the actions that are applied, in any order, and no other.
     #[serde(default)]
     pub actions: Vec<String>,
     /// How many trial pods are made first.
