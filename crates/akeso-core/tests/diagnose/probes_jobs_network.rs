@@ -199,6 +199,14 @@ fn probed(container: &Value, message: &str, log: &str) -> Diagnosis {
         }])),
     ];
     objects.push(world::warning("Unhealthy", message, "2026-01-01T11:59:49Z"));
+    // since the restart nobody listens yet
+    let mut refused = world::warning(
+        "Unhealthy",
+        "Liveness probe failed: dial tcp 10.1.2.3:80: connect: connection refused",
+        "2026-01-01T11:59:58Z",
+    );
+    refused["metadata"]["name"] = json!("web-1-abcde.2");
+    objects.push(refused);
     let mut found = explain(&objects, log);
     found.retain(|it| it.fault.starts_with("probe-"));
     assert_eq!(found.len(), 1, "{found:?}");
