@@ -21,7 +21,7 @@ pub use selection::{
     is_tolerated, label_selector_matches, node_meets, required_terms, term_matches,
 };
 pub use support::{Support, selects};
-pub use workload::{Controller, Workload, find_container, is_ready};
+pub use workload::{Controller, Workload, find_container, is_over, is_ready, ready_since};
 
 use std::collections::BTreeMap;
 

@@ -183,9 +183,7 @@ impl Cluster {
             | Kind::Event => Vec::new(),
         }
     }
-}
 
-impl Cluster {
     /// The Services of type `ExternalName` that lead to a Service.
     fn leading_to<'a>(&'a self, object: &ObjectRef) -> impl Iterator<Item = WorkloadRef> + 'a {
         let name = format!("{}.{}.svc", object.name, object.namespace);

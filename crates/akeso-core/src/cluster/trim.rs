@@ -1,6 +1,6 @@
-//! What is thrown away before an object is kept: managed fields but for when Akeso wrote last and who
-//! else did, the
-//! last-applied copy, and the parts of a pod that its owner's template tells as well.
+//! What is thrown away before an object is kept: managed fields but for when Akeso wrote last and
+//! who else did, the last-applied copy, and the parts of a pod that its owner's template tells as
+//! well.
 
 use k8s_openapi::{
     api::{

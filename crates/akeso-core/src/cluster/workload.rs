@@ -77,6 +77,20 @@ pub fn is_ready(pod: &Pod) -> bool {
         })
 }
 
+/// Since when the pod is ready, if it is.
+pub fn ready_since(pod: &Pod) -> Option<Timestamp> {
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    let ready = conditions.iter().find(|it| it.type_ == "Ready")?;
+    let since = ready.last_transition_time.as_ref()?.0;
+    (ready.status == "True").then_some(since)
+}
+
+/// Whether the pod has run to its end, or was made to.
+pub fn is_over(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|it| it.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
 impl Cluster {
     /// Looks a workload up, with its pods.
     pub fn workload(&self, reference: &WorkloadRef) -> Option<Workload<'_>> {

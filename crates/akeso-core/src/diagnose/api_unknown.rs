@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{Diagnosis, Examination, Family, Fault, last_lines, last_words, unknown_crash};
-use crate::observe::{Sign, Symptom};
+use crate::observe::Symptom;
 
 pub(super) const FAULT: Fault = Fault {
     name: "api-unknown",
@@ -86,13 +86,7 @@ const REMOVED: [(&str, &[&str], &str); 13] = [
 ];
 
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
-    let Sign::Crash(crash) = &symptom.sign else {
-        return None;
-    };
-    if unknown_crash::is_ended_by_probe(examination, symptom) {
-        return None;
-    }
-    let log = examination.crash_log(symptom)?;
+    let (crash, log) = unknown_crash::own_end(examination, symptom)?;
     let said = last_words(log, NO_MATCH.as_ref()?)?;
     let (kind, version) = (&said[1], &said[2]);
     let instead = REMOVED

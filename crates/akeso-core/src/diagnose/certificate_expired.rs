@@ -8,7 +8,7 @@ use super::{Diagnosis, Examination, Family, Fault, last_lines, last_words, unkno
 use crate::{
     certificate::{Certificate, TlsSecret},
     evidence::{Answer, Question},
-    observe::{Sign, Symptom},
+    observe::Symptom,
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -29,13 +29,7 @@ static EXPIRED: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
-    let Sign::Crash(_) = &symptom.sign else {
-        return None;
-    };
-    if unknown_crash::is_ended_by_probe(examination, symptom) {
-        return None;
-    }
-    let log = examination.crash_log(symptom)?;
+    let (_, log) = unknown_crash::own_end(examination, symptom)?;
     let line: String = last_words(log, EXPIRED.as_ref()?)?
         .get(0)?
         .as_str()

@@ -12,10 +12,10 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
-use super::{Examination, placement::is_over};
+use super::Examination;
 use crate::{
     act::{Action, FixClaim},
-    cluster::{Controller, Workload, in_namespace},
+    cluster::{Controller, Workload, in_namespace, is_over},
     observe::{Symptom, pods_with},
     plan::{Origin, Proof, Step},
     similar::{is_close, is_misspelt, only},

@@ -3,10 +3,7 @@
 use k8s_openapi::api::core::v1::{Volume, VolumeMount};
 
 use super::{Diagnosis, Examination, Family, Fault, last_lines, unknown_crash, written_path};
-use crate::{
-    cluster::Key,
-    observe::{Sign, Symptom},
-};
+use crate::{cluster::Key, observe::Symptom};
 
 pub(super) const FAULT: Fault = Fault {
     name: "no-space-left",
@@ -18,13 +15,7 @@ pub(super) const FAULT: Fault = Fault {
 };
 
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
-    let Sign::Crash(crash) = &symptom.sign else {
-        return None;
-    };
-    if unknown_crash::is_ended_by_probe(examination, symptom) {
-        return None;
-    }
-    let log = examination.crash_log(symptom)?;
+    let (crash, log) = unknown_crash::own_end(examination, symptom)?;
     let (line, path) = written_path::complaint(log, &["no space left on device", "enospc"])?;
     let container = examination.container(symptom)?;
     let spec = examination.workload.pod_spec()?;

@@ -10,8 +10,8 @@ use k8s_openapi::{
 use super::Examination;
 use crate::{
     cluster::{
-        Cluster, Controller, in_namespace, is_tolerated, label_selector_matches, required_terms,
-        term_matches,
+        Cluster, Controller, in_namespace, is_over, is_tolerated, label_selector_matches,
+        required_terms, term_matches,
     },
     observe::{Sign, Symptom},
     similar::closest,
@@ -137,12 +137,6 @@ pub(super) fn is_cordoned(node: &Node) -> bool {
 
 pub(super) fn node_of(pod: &Pod) -> Option<&str> {
     pod.spec.as_ref()?.node_name.as_deref()
-}
-
-/// Whether a pod holds its place no more.
-pub(super) fn is_over(pod: &Pod) -> bool {
-    let phase = pod.status.as_ref().and_then(|it| it.phase.as_deref());
-    matches!(phase, Some("Succeeded" | "Failed"))
 }
 
 /// Names in a line, of many only the first.

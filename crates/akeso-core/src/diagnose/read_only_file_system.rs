@@ -1,7 +1,7 @@
 //! Fault `read-only-file-system`: the program ends since it may not write where it wants to.
 
 use super::{Diagnosis, Examination, Family, Fault, last_lines, unknown_crash, written_path};
-use crate::observe::{Sign, Symptom};
+use crate::observe::Symptom;
 
 pub(super) const FAULT: Fault = Fault {
     name: "read-only-file-system",
@@ -13,13 +13,7 @@ pub(super) const FAULT: Fault = Fault {
 };
 
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
-    let Sign::Crash(crash) = &symptom.sign else {
-        return None;
-    };
-    if unknown_crash::is_ended_by_probe(examination, symptom) {
-        return None;
-    }
-    let log = examination.crash_log(symptom)?;
+    let (crash, log) = unknown_crash::own_end(examination, symptom)?;
     let (line, path) = written_path::complaint(log, &["read-only file system", "erofs"])?;
     let container = examination.container(symptom)?;
     let spec = examination.workload.pod_spec()?;

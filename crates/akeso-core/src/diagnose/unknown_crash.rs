@@ -21,13 +21,7 @@ pub(super) const FAULT: Fault = Fault {
 };
 
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
-    let Sign::Crash(crash) = &symptom.sign else {
-        return None;
-    };
-    if is_ended_by_probe(examination, symptom) {
-        return None;
-    }
-    let log = examination.crash_log(symptom)?;
+    let (crash, log) = own_end(examination, symptom)?;
     let last = last_lines(log, 1)
         .pop()
         .map(|line| format!(" ({line})"))
@@ -60,6 +54,20 @@ fn is_seen(examination: &Examination<'_>, symptom: &Symptom, sign: fn(&Sign) -> 
     examination.symptoms.iter().any(|other| {
         sign(&other.sign) && (other.container.is_none() || other.container == symptom.container)
     })
+}
+
+/// How a program that ends by itself does so, and what it has said before.
+pub(super) fn own_end<'a, 's>(
+    examination: &Examination<'a>,
+    symptom: &'s Symptom,
+) -> Option<(&'s Crash, &'a str)> {
+    let Sign::Crash(crash) = &symptom.sign else {
+        return None;
+    };
+    if is_ended_by_probe(examination, symptom) {
+        return None;
+    }
+    Some((crash, examination.crash_log(symptom)?))
 }
 
 /// Whether it is a probe that has the program ended.

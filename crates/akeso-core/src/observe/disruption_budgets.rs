@@ -9,7 +9,8 @@ use k8s_openapi::{
 use super::{Flaw, Look, Symptom, TIME_TO_MEET, on_support, written, youngest};
 use crate::{
     cluster::{
-        Controller, Kind, ObjectRef, Support, in_namespace, is_ready, label_selector_matches,
+        Controller, Kind, ObjectRef, Support, in_namespace, is_over, is_ready,
+        label_selector_matches,
     },
     workload::{WorkloadKind, WorkloadRef},
 };
@@ -28,16 +29,15 @@ pub(super) fn symptoms(look: &Look<'_>) -> Vec<Symptom> {
 /// The pods that a budget is about.
 fn pods<'a>(look: &Look<'a>, budget: &PodDisruptionBudget) -> Vec<&'a Pod> {
     let selector = budget.spec.as_ref().and_then(|spec| spec.selector.as_ref());
-    let is_over = |pod: &Pod| {
-        let phase = pod.status.as_ref().and_then(|it| it.phase.as_deref());
-        pod.metadata.deletion_timestamp.is_some() || matches!(phase, Some("Failed" | "Succeeded"))
-    };
+    let is_leaving = |pod: &Pod| pod.metadata.deletion_timestamp.is_some() || is_over(pod);
     in_namespace(
         &look.workload.cluster().pods,
         &look.workload.reference.namespace,
     )
     .map(|(_, pod)| pod)
-    .filter(|pod| label_selector_matches(selector, pod.metadata.labels.as_ref()) && !is_over(pod))
+    .filter(|pod| {
+        label_selector_matches(selector, pod.metadata.labels.as_ref()) && !is_leaving(pod)
+    })
     .collect()
 }
 

@@ -1,10 +1,9 @@
 //! Rollouts that do not come to an end, and controllers that are not allowed to create pods.
 
 use jiff::SignedDuration;
-use k8s_openapi::api::core::v1::Pod;
 
 use super::{Look, Sign, Symptom, last_seen};
-use crate::cluster::Controller;
+use crate::cluster::{Controller, is_over};
 
 pub(super) fn symptoms(look: &Look<'_>) -> Vec<Symptom> {
     overdue(look)
@@ -81,11 +80,7 @@ fn pods_refused(look: &Look<'_>) -> Option<Symptom> {
 /// The other controllers tell only by events.
 fn failed_create_event(look: &Look<'_>) -> Option<String> {
     // what a Job's pods have left when they failed is not what it still wants to run
-    let has_ended = |pod: &&&Pod| {
-        let phase = pod.status.as_ref().and_then(|it| it.phase.as_deref());
-        matches!(phase, Some("Failed" | "Succeeded"))
-    };
-    let pods = look.workload.pods.iter().filter(|pod| !has_ended(pod));
+    let pods = look.workload.pods.iter().filter(|pod| !is_over(pod));
     if i32::try_from(pods.count()).unwrap_or(i32::MAX) >= look.workload.desired() {
         return None;
     }

@@ -13,7 +13,7 @@ use super::{
     youngest,
 };
 use crate::{
-    cluster::{Controller, Key, Support, Workload, in_namespace, is_ready, selects},
+    cluster::{Controller, Key, Support, Workload, in_namespace, is_over, is_ready, selects},
     similar::{self, closest, only},
     workload::{WorkloadKind, WorkloadRef},
 };
@@ -286,13 +286,9 @@ fn port_unmatched(look: &Look<'_>, service: &Service, spec: &ServiceSpec) -> Opt
         return None;
     }
     let cluster = look.workload.cluster();
-    let has_ended = |pod: &Pod| {
-        let phase = pod.status.as_ref().and_then(|it| it.phase.as_deref());
-        matches!(phase, Some("Failed" | "Succeeded"))
-    };
     let pods: Vec<&Pod> = in_namespace(&cluster.pods, &look.workload.reference.namespace)
         .map(|(_, pod)| pod)
-        .filter(|pod| selects(service, pod) && !has_ended(pod))
+        .filter(|pod| selects(service, pod) && !is_over(pod))
         .filter(|pod| pod.metadata.deletion_timestamp.is_none())
         .collect();
     let ports = spec.ports.as_deref().unwrap_or_default();

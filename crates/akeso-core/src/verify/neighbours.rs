@@ -6,11 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
-
 use crate::{
     act::Action,
-    cluster::{Cluster, Workload, in_namespace},
+    cluster::{Cluster, Workload, in_namespace, ready_since},
     engine::{Attempt, Incident, Ledger, State},
     observe::{Sign, TIME_TO_REACH},
     workload::{SupportKind, WorkloadKind, WorkloadRef},
@@ -32,7 +30,12 @@ pub fn harmed(
     });
     // where nobody was ready before, it is not the change that nobody answered until then
     let called_from = if attempt.ready_before == 0 {
-        ready_since(workload).and_then(|since| since.checked_add(TIME_TO_REACH).ok())
+        let first = workload
+            .pods
+            .iter()
+            .filter_map(|pod| ready_since(pod))
+            .min();
+        first.and_then(|since| since.checked_add(TIME_TO_REACH).ok())
     } else {
         Some(attempt.at)
     };
@@ -54,17 +57,6 @@ pub fn harmed(
             other.workload
         ))
     })
-}
-
-/// Since when one of the workload's pods is ready.
-fn ready_since(workload: &Workload<'_>) -> Option<Timestamp> {
-    let ready = workload.pods.iter().filter_map(|pod| {
-        let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-        let ready = conditions.iter().find(|it| it.type_ == "Ready")?;
-        let since = ready.last_transition_time.as_ref()?.0;
-        (ready.status == "True").then_some(since)
-    });
-    ready.min()
 }
 
 /// What fails with this workload: its Services that nobody answers for any more, and the workloads

@@ -1,17 +1,9 @@
 //! Autoscalers and disruption budgets that cannot do their work, and what only looks like it.
 
-use akeso_core::{
-    diagnose::{Findings, Remedy, diagnose},
-    evidence::{Answer, Evidence},
-    observe::observe,
-    policy::Settings,
-    severity::Severity,
-    workload::{SupportKind, WorkloadKind, WorkloadRef},
-};
-use jiff::Timestamp;
+use akeso_core::{diagnose::Remedy, evidence::Answer, severity::Severity, workload::SupportKind};
 use serde_json::{Value, json};
 
-use crate::world;
+use crate::{explain, world};
 
 const NOW: &str = "2026-01-01T12:00:00Z";
 const LONG_AGO: &str = "2026-01-01T11:00:00Z";
@@ -19,25 +11,10 @@ const LONG_AGO: &str = "2026-01-01T11:00:00Z";
 /// What is found on `shop/web` of a kind: fault, cause and how bad it is.
 fn found(kind: SupportKind, objects: &[Value]) -> Option<(String, String, Severity)> {
     let cluster = world::cluster(objects);
-    let reference = WorkloadRef {
-        kind: WorkloadKind::Support(kind),
-        namespace: "shop".into(),
-        name: "web".into(),
-    };
-    let now: Timestamp = NOW.parse().unwrap();
+    let reference = explain::support(kind);
+    let unknown = |_: &_| Answer::Unknown { why: String::new() };
+    let (symptoms, all) = explain::of_symptoms(&cluster, &reference, unknown);
     let workload = cluster.workload(&reference).unwrap();
-    let symptoms = observe(&workload, now).symptoms;
-    let mut evidence = Evidence::default();
-    let all = loop {
-        match diagnose(&workload, &symptoms, &evidence, &Settings::default(), now) {
-            Findings::Diagnosed(all) => break all,
-            Findings::Ask(questions) => {
-                for question in questions {
-                    evidence.insert(question, Answer::Unknown { why: String::new() });
-                }
-            }
-        }
-    };
     let first = all.into_iter().next()?;
     assert!(
         matches!(first.remedy, Remedy::Person(_)),

@@ -1,16 +1,13 @@
 //! What is broken because something else is.
 
 use akeso_core::{
-    diagnose::{Diagnosis, Findings, Remedy, diagnose},
-    evidence::{Answer, Evidence},
-    observe::observe,
-    policy::Settings,
+    diagnose::{Diagnosis, Remedy},
+    evidence::Answer,
     workload::{SupportKind, WorkloadKind},
 };
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::world;
+use crate::{explain, world};
 
 const NOW: &str = "2026-01-01T12:00:00Z";
 const REFUSED: &str = "Could not connect to Redis at db:6379: Connection refused";
@@ -29,21 +26,7 @@ fn explain(others: &[Value], log: &str) -> Diagnosis {
     ];
     objects[2]["metadata"]["labels"] = json!({"app": "web"});
     objects.extend_from_slice(others);
-    let cluster = world::cluster(&objects);
-    let now: Timestamp = NOW.parse().unwrap();
-    let workload = cluster.workload(&world::web()).unwrap();
-    let symptoms = observe(&workload, now).symptoms;
-    let mut evidence = Evidence::default();
-    loop {
-        match diagnose(&workload, &symptoms, &evidence, &Settings::default(), now) {
-            Findings::Diagnosed(mut found) => return found.remove(0),
-            Findings::Ask(questions) => {
-                for question in questions {
-                    evidence.insert(question, Answer::Logs(log.to_owned()));
-                }
-            }
-        }
-    }
+    explain::of(&world::web(), &objects, |_| Answer::Logs(log.to_owned())).remove(0)
 }
 
 fn service(selector: &str) -> Value {

@@ -1,12 +1,13 @@
 //! Explaining a workload with answers that a test gives.
 
 use akeso_core::{
+    cluster::Cluster,
     diagnose::{Diagnosis, Findings, diagnose},
     evidence::{Answer, Evidence, ListedKind, Objects, Question},
     for_each_listed_kind,
-    observe::observe,
+    observe::{Symptom, observe},
     policy::Settings,
-    workload::WorkloadRef,
+    workload::{SupportKind, WorkloadKind, WorkloadRef},
 };
 use jiff::Timestamp;
 use k8s_openapi::api::{
@@ -21,20 +22,37 @@ use crate::world;
 
 pub const NOW: &str = "2026-01-01T12:00:00Z";
 
+/// `shop/web` of a kind that is no workload.
+pub fn support(kind: SupportKind) -> WorkloadRef {
+    WorkloadRef {
+        kind: WorkloadKind::Support(kind),
+        namespace: "shop".into(),
+        name: "web".into(),
+    }
+}
+
 /// The diagnoses of a workload among these objects.
 pub fn of(
     reference: &WorkloadRef,
     objects: &[Value],
     answer: impl Fn(&Question) -> Answer,
 ) -> Vec<Diagnosis> {
-    let cluster = world::cluster(objects);
+    of_symptoms(&world::cluster(objects), reference, answer).1
+}
+
+/// The symptoms of a workload of this cluster, and their diagnoses.
+pub fn of_symptoms(
+    cluster: &Cluster,
+    reference: &WorkloadRef,
+    answer: impl Fn(&Question) -> Answer,
+) -> (Vec<Symptom>, Vec<Diagnosis>) {
     let now: Timestamp = NOW.parse().unwrap();
     let workload = cluster.workload(reference).unwrap();
     let symptoms = observe(&workload, now).symptoms;
     let mut evidence = Evidence::default();
     loop {
         match diagnose(&workload, &symptoms, &evidence, &Settings::default(), now) {
-            Findings::Diagnosed(found) => return found,
+            Findings::Diagnosed(found) => return (symptoms, found),
             Findings::Ask(questions) => {
                 for question in questions {
                     let answer = answer(&question);

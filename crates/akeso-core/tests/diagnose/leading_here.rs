@@ -3,17 +3,14 @@
 
 use akeso_core::{
     certificate::{Certificate, TlsSecret},
-    diagnose::{Findings, Remedy, diagnose},
-    evidence::{Answer, Evidence, ListedKind, Objects, Question},
-    observe::observe,
-    policy::Settings,
-    workload::{SupportKind, WorkloadKind, WorkloadRef},
+    diagnose::Remedy,
+    evidence::{Answer, ListedKind, Objects, Question},
+    workload::SupportKind,
 };
-use jiff::Timestamp;
 use k8s_openapi::api::networking::v1::IngressClass;
 use serde_json::{Value, json};
 
-use crate::world;
+use crate::{explain, world};
 
 const NOW: &str = "2026-01-01T12:00:00Z";
 const LONG_AGO: &str = "2026-01-01T11:00:00Z";
@@ -28,19 +25,9 @@ fn found(
     for (question, answer) in known {
         cluster.learn(question, answer);
     }
-    let reference = WorkloadRef {
-        kind: WorkloadKind::Support(kind),
-        namespace: "shop".into(),
-        name: "web".into(),
-    };
-    let now: Timestamp = NOW.parse().unwrap();
-    let workload = cluster.workload(&reference).unwrap();
-    let symptoms = observe(&workload, now).symptoms;
-    let evidence = Evidence::default();
-    let settings = Settings::default();
-    let Findings::Diagnosed(all) = diagnose(&workload, &symptoms, &evidence, &settings, now) else {
-        panic!("nothing is asked");
-    };
+    let (_, all) = explain::of_symptoms(&cluster, &explain::support(kind), |_| {
+        panic!("nothing is asked")
+    });
     let first = all.into_iter().next()?;
     assert!(
         matches!(first.remedy, Remedy::Person(_)),

@@ -1,16 +1,9 @@
 //! What is broken between Services, Ingresses and pods, and what only looks like it.
 
-use akeso_core::{
-    diagnose::{Findings, Remedy, diagnose},
-    evidence::Evidence,
-    observe::observe,
-    policy::Settings,
-    workload::{SupportKind, WorkloadKind, WorkloadRef},
-};
-use jiff::Timestamp;
+use akeso_core::{diagnose::Remedy, workload::SupportKind};
 use serde_json::{Value, json};
 
-use crate::world;
+use crate::{explain, world};
 
 const NOW: &str = "2026-01-01T12:00:00Z";
 const LONG_AGO: &str = "2026-01-01T11:00:00Z";
@@ -18,19 +11,9 @@ const LONG_AGO: &str = "2026-01-01T11:00:00Z";
 /// What is found on the object of this name: fault, cause and command.
 fn found(kind: SupportKind, objects: &[Value]) -> Option<(String, String, String)> {
     let cluster = world::cluster(objects);
-    let reference = WorkloadRef {
-        kind: WorkloadKind::Support(kind),
-        namespace: "shop".into(),
-        name: "web".into(),
-    };
-    let now: Timestamp = NOW.parse().unwrap();
-    let workload = cluster.workload(&reference).unwrap();
-    let symptoms = observe(&workload, now).symptoms;
-    let evidence = Evidence::default();
-    let findings = diagnose(&workload, &symptoms, &evidence, &Settings::default(), now);
-    let Findings::Diagnosed(all) = findings else {
-        unreachable!("it asks");
-    };
+    let (symptoms, all) = explain::of_symptoms(&cluster, &explain::support(kind), |_| {
+        unreachable!("it asks")
+    });
     assert_eq!(all.len(), symptoms.len());
     let diagnosis = all.into_iter().next()?;
     let does = match diagnosis.remedy {

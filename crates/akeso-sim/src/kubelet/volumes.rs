@@ -5,7 +5,7 @@ use akeso_core::cluster::Key;
 use k8s_openapi::api::core::v1::{KeyToPath, PersistentVolumeClaim, Pod, Volume};
 
 use super::environment::{config_map, secret};
-use crate::{store::Store, warnings::Saying};
+use crate::{scheduler::claims, store::Store, warnings::Saying};
 
 /// What the kubelet says of the pod's volumes that cannot be mounted; nothing if all can.
 pub(super) fn failed(store: &Store, pod: &Pod) -> Vec<Saying> {
@@ -44,17 +44,11 @@ fn attached(store: &Store, pod: &Pod, volume: &Volume) -> Option<Saying> {
     };
     let node = |pod: &Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
     let has_it = |other: &&Pod| {
-        let spec = other.spec.as_ref();
-        let mut volumes = spec.into_iter().flat_map(|it| it.volumes.iter().flatten());
-        let phase = other.status.as_ref().and_then(|it| it.phase.as_deref());
         other.metadata.namespace.as_deref() == Some(namespace)
             && age(other) < age(pod)
-            && !matches!(phase, Some("Succeeded" | "Failed"))
+            && !super::is_over(other)
             && node(other).is_some_and(|it| node(pod) != Some(it))
-            && volumes.any(|it| {
-                let claim = it.persistent_volume_claim.as_ref();
-                claim.is_some_and(|it| it.claim_name == *name)
-            })
+            && claims(other).any(|claim| claim == name)
     };
     let other = store.all::<Pod>().find(has_it)?;
     let message = format!(

@@ -3,6 +3,8 @@
 
 mod neighbours;
 
+pub(crate) use neighbours::claims;
+
 use std::collections::BTreeMap;
 
 use akeso_core::{
@@ -106,7 +108,7 @@ pub(crate) fn schedule(world: &mut World, key: &Key) {
 /// The claim that a pod must have and has not, in the scheduler's words.
 fn missing_claim(world: &World, pod: &Pod) -> Option<String> {
     let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
-    neighbours::claims(pod).find_map(|name| {
+    claims(pod).find_map(|name| {
         let key = Key::new(namespace, name);
         match world.store.get::<PersistentVolumeClaim>(&key) {
             None => Some(format!("persistentvolumeclaim \"{name}\" not found")),

@@ -186,7 +186,7 @@ fn host_ports(pod: &Pod) -> impl Iterator<Item = (i32, &str)> {
 }
 
 /// The claims that a pod mounts, by name.
-pub(super) fn claims(pod: &Pod) -> impl Iterator<Item = &str> {
+pub(crate) fn claims(pod: &Pod) -> impl Iterator<Item = &str> {
     let volumes = pod
         .spec
         .iter()

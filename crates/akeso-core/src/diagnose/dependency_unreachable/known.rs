@@ -1,14 +1,14 @@
 //! What the cluster knows of a host that a program cannot reach.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec, Service};
+use k8s_openapi::api::core::v1::{PodTemplateSpec, Service};
 
 use super::{
     super::Examination,
     unreachable::{Failure, Unreachable},
 };
 use crate::{
-    cluster::{Cluster, Key, Kind, ObjectRef, in_namespace, is_ready, selects},
+    cluster::{Cluster, Key, Kind, ObjectRef, in_namespace, is_ready, ready_since, selects},
     observe::{Symptom, TIME_TO_MEET, observe, written},
     similar::{closest, only},
     workload::{SupportKind, WorkloadKind, WorkloadRef},
@@ -276,10 +276,4 @@ fn behind(cluster: &Cluster, service: &Service) -> Behind {
         }));
     }
     Behind::Nobody { owners }
-}
-
-fn ready_since(pod: &Pod) -> Option<Timestamp> {
-    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-    let ready = conditions.iter().find(|it| it.type_ == "Ready")?;
-    Some(ready.last_transition_time.as_ref()?.0)
 }

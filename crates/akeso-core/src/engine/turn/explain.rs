@@ -129,7 +129,7 @@ impl<'a> Turn<'a> {
                 return Next::Done;
             }
             Before::Soon => {
-                self.wait_for_better(diagnoses, SOON);
+                self.wait_for_better(diagnoses, Some(SOON));
                 return Next::Done;
             }
             Before::Nothing => {}
@@ -148,12 +148,8 @@ impl<'a> Turn<'a> {
         else {
             // a crash shows anew with the next one; what stands still does not
             let stands_still = |it: &Diagnosis| matches!(it.symptom.sign, Sign::Probe { .. });
-            if diagnoses.iter().any(stands_still) {
-                self.wait_for_better(diagnoses, LOOK_AGAIN);
-                return Next::Done;
-            }
-            self.live.waited_on = Some(self.live.symptoms.clone());
-            self.live.suspected = diagnoses;
+            let again = diagnoses.iter().any(stands_still).then_some(LOOK_AGAIN);
+            self.wait_for_better(diagnoses, again);
             return Next::Done;
         };
         diagnoses.swap(0, index);
@@ -177,8 +173,8 @@ impl<'a> Turn<'a> {
     /// The open incident of what has broken this workload, and why it goes first: unless something
     /// of its own is broken as well, nothing here can help, and nothing here is wrong.
     fn goes_before(&self, diagnoses: &[Diagnosis]) -> Before {
-        let caused = diagnoses.iter().find(|it| it.caused_by.is_some());
-        let culprit = caused.and_then(|it| Some((it, it.caused_by.as_ref()?)));
+        let mut all = diagnoses.iter();
+        let culprit = all.find_map(|it| Some((it, it.caused_by.as_ref()?)));
         let Some((caused, culprit)) = culprit else {
             return Before::Nothing;
         };
@@ -221,9 +217,9 @@ impl<'a> Turn<'a> {
         Before::Open(into, format!("{culprit} has broken it ({into})"))
     }
 
-    /// Waits for what may pass by itself, and looks at it again.
-    fn wait_for_better(&mut self, suspected: Vec<Diagnosis>, again: SignedDuration) {
-        self.live.retry_at = self.now.checked_add(again).ok();
+    /// Waits for what may pass by itself: until it shows otherwise, or is looked at again.
+    fn wait_for_better(&mut self, suspected: Vec<Diagnosis>, again: Option<SignedDuration>) {
+        self.live.retry_at = again.and_then(|again| self.now.checked_add(again).ok());
         self.live.waited_on = Some(self.live.symptoms.clone());
         self.live.suspected = suspected;
     }
