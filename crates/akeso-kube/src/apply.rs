@@ -1,5 +1,7 @@
 //! Changes: a server-side dry-run, then the patch, and a plain word on what became of it.
 
+mod grant;
+
 use std::time::Duration;
 
 use akeso_core::{
@@ -45,6 +47,8 @@ pub(crate) async fn apply(
         ChangeRequest::Remove { name, trial } => {
             remove(client, workload, request, name, trial).await
         }
+        ChangeRequest::Grant(granted) => grant::make(client, workload, request, granted).await,
+        ChangeRequest::Revoke(granted) => grant::remove(client, workload, granted).await,
     };
     tracing::info!(%workload, ?outcome, "change");
     outcome
@@ -60,9 +64,14 @@ pub(crate) async fn settle(
     let outcome = match has_arrived(client, workload, request).await {
         Ok(Some(done)) => done,
         Ok(None) if request.takes_back() => apply(client, workload, request).await,
-        Ok(None) => Outcome::Failed {
-            why: "the program ended before the change was made".to_owned(),
-        },
+        Ok(None) => {
+            if let ChangeRequest::Grant(granted) = request {
+                grant::withdraw(client, workload, granted).await;
+            }
+            Outcome::Failed {
+                why: "the program ended before the change was made".to_owned(),
+            }
+        }
         Err(error) => Outcome::Failed {
             why: format!("what became of the change cannot be read: {error}"),
         },
@@ -260,6 +269,16 @@ enum Sent<T> {
     Lost(String),
 }
 
+impl<T> Sent<T> {
+    fn without_answer(self) -> Sent<()> {
+        match self {
+            Self::Answered(_) => Sent::Answered(()),
+            Self::Refused(status) => Sent::Refused(status),
+            Self::Lost(why) => Sent::Lost(why),
+        }
+    }
+}
+
 /// Sends a request, and again as long as the API server only puts it off.
 async fn send<T, F>(request: impl Fn() -> F) -> Sent<T>
 where
@@ -372,7 +391,7 @@ async fn has_arrived(
     }
 }
 
-/// Whether the object bears the mark of this change, or the pod of this eviction is gone.
+/// Whether what the change writes bears its mark, or the pod of this eviction is gone.
 async fn read_mark(
     client: &Client,
     workload: &WorkloadRef,
@@ -410,6 +429,14 @@ async fn read_mark(
             });
             let has_arrived = there != request.takes_back();
             Ok(has_arrived.then_some(Outcome::Done { generation: None }))
+        }
+        ChangeRequest::Grant(granted) => {
+            let there = grant::there(client, workload, granted).await?;
+            Ok((there == (true, true)).then_some(Outcome::Done { generation: None }))
+        }
+        ChangeRequest::Revoke(granted) => {
+            let there = grant::there(client, workload, granted).await?;
+            Ok((there == (false, false)).then_some(Outcome::Done { generation: None }))
         }
     }
 }

@@ -6,6 +6,8 @@ use akeso_core::quantity::Bytes;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
+use crate::api_server::Right;
+
 /// The behaviour of every container that is not the plain one: it runs for ever and is ready at
 /// once.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -81,12 +83,15 @@ pub(crate) struct Missing {
     pub(crate) exit: i32,
 }
 
-/// What a container does when, at its start, no pod of a Service is ready.
+/// What a container does when, at its start, no pod of a Service is ready, or its ServiceAccount
+/// lacks a right.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Needs {
     /// The Service, in the pod's namespace.
-    pub(crate) service: String,
+    pub(crate) service: Option<String>,
+    /// The right, in the pod's namespace.
+    pub(crate) right: Option<Right>,
     pub(crate) exit: i32,
     #[serde(default)]
     pub(crate) log: Vec<String>,

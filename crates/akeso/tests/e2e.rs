@@ -304,8 +304,11 @@ fn run(name: &str) {
     let scenario = Scenario::load(&folder).unwrap();
     let namespace = Namespace::new(&format!("e2e-{name}"));
     let policy = Some(folder.join("policy.yaml")).filter(|policy| policy.exists());
-    let account = Account::new(&namespace.0, &[]);
-    let level = scenario.settings().policy.autonomy;
+    let settings = scenario.settings();
+    let may_grant = settings.policy.names(akeso_core::act::ActionKind::GrantAccess);
+    let flags: &[&str] = if may_grant { &["--grants"] } else { &[] };
+    let account = Account::new(&namespace.0, flags);
+    let level = settings.policy.autonomy;
     let mut monitor = Monitor::with_policy(account, level, policy);
     let workloads = scenario.workloads(&namespace.0).unwrap();
     namespace.apply(&folder.join("manifest.yaml"));
@@ -404,6 +407,13 @@ scenarios! {
     access_bound_elsewhere: "access-bound-elsewhere",
     access_comes_late: "access-comes-late",
     access_forbidden: "access-forbidden",
+    access_grant_asks: "access-grant-asks",
+    access_grant_secrets: "access-grant-secrets",
+    access_grant_shared: "access-grant-shared",
+    access_granted: "access-granted",
+    access_granted_by_name: "access-granted-by-name",
+    access_granted_in_vain: "access-granted-in-vain",
+    access_not_granted: "access-not-granted",
     access_role_group: "access-role-group",
     access_role_misspelt: "access-role-misspelt",
     alpine_app: "alpine-app",

@@ -10,6 +10,14 @@ pub fn diff(change: &Change) -> Vec<String> {
         Change::Patch { forward, .. } => patch_lines(forward),
         Change::Evict { pod, .. } => vec![format!("- pod {pod} (its controller makes it anew)")],
         Change::Trial { name, .. } => vec![format!("+ pod {name} (a trial, removed afterwards)")],
+        Change::Grant {
+            name,
+            role,
+            binding,
+        } => vec![
+            format!("+ role {name}: {}", role["rules"]),
+            format!("+ rolebinding {name}: {}", binding["subjects"]),
+        ],
     }
 }
 

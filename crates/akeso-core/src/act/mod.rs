@@ -14,6 +14,7 @@ mod fix_node_selector;
 mod fix_probe;
 mod fix_reference;
 mod fix_service;
+mod grant_access;
 mod increase_memory;
 mod mark;
 mod patch;
@@ -31,6 +32,7 @@ pub use fix_node_selector::FixNodeSelector;
 pub use fix_probe::FixProbe;
 pub use fix_reference::{FixReference, Referred};
 pub use fix_service::FixService;
+pub use grant_access::{GRANT, GrantAccess};
 pub use increase_memory::IncreaseMemory;
 pub use mark::{Mark, StoreId};
 pub use patch::PatchOp;
@@ -94,6 +96,12 @@ pub enum NotApplicable {
         /// What is gone.
         what: String,
     },
+    /// Akeso never does it, whatever the policy says.
+    #[error("it is never done: {why}")]
+    Never {
+        /// Why.
+        why: String,
+    },
 }
 
 /// What one attempt does to one object.
@@ -121,6 +129,15 @@ pub enum Change {
         /// The pod.
         pod: Value,
     },
+    /// A Role and a RoleBinding of the same name; it is taken back by removing them.
+    Grant {
+        /// Their name.
+        name: String,
+        /// The Role.
+        role: Value,
+        /// The RoleBinding.
+        binding: Value,
+    },
 }
 
 impl Change {
@@ -132,17 +149,19 @@ impl Change {
                 forward: forward.into_iter().map(|it| it.marked(mark)).collect(),
                 inverse,
             },
+            Self::Grant { role, binding, .. } => grant_access::marked(role, binding, mark),
             Self::Evict { .. } | Self::Trial { .. } => self,
         }
     }
 
-    /// The mark that it leaves in the cluster: on the workload, or as its trial pod's label. An
+    /// The mark that it leaves in the cluster: on the workload, or as the label of what is made. An
     /// eviction leaves none.
     pub fn mark(&self) -> Option<&str> {
         match self {
             Self::Patch { forward, .. } => forward.iter().find_map(PatchOp::as_mark),
             Self::Evict { .. } => None,
             Self::Trial { pod, .. } => pod.pointer("/metadata/labels")?.get(TRIAL)?.as_str(),
+            Self::Grant { role, .. } => role.pointer("/metadata/labels")?.get(GRANT)?.as_str(),
         }
     }
 }
@@ -160,6 +179,11 @@ pub trait Treatment {
     /// recognised by the generation that it makes.
     fn is_seen(&self, _: &Workload<'_>) -> bool {
         true
+    }
+    /// Whether it touches no pod: what it is for shows when a container that has ended is started
+    /// again.
+    fn shows_at_next_start(&self) -> bool {
+        false
     }
     /// Whether the workload still has what the action wrote.
     fn holds(&self, workload: &Workload<'_>) -> bool;
@@ -245,6 +269,15 @@ actions! {
     FixClaim => "fix_claim",
     /// Names a Secret with credentials for a registry.
     AddPullSecret => "add_pull_secret",
+    /// Gives a workload's ServiceAccount one right that the API server refused it.
+    GrantAccess => "grant_access",
+}
+
+impl ActionKind {
+    /// Whether it is done only where the policy names it, whatever the level.
+    pub const fn is_opt_in(self) -> bool {
+        matches!(self, Self::GrantAccess)
+    }
 }
 
 impl fmt::Display for ActionKind {

@@ -1,6 +1,6 @@
 //! Fault `access-forbidden`: the API server refuses what the program asks of it, for its
-//! ServiceAccount has no right to it. Rights are never given by Akeso: a log is data, and whoever
-//! can write to it could ask for any.
+//! ServiceAccount has no right to it. A log is data, and whoever can write to it could ask for any
+//! right: one is given only where the policy says so, and never one that leads to others.
 
 use std::sync::LazyLock;
 
@@ -12,16 +12,17 @@ use super::{
     undo, unknown_crash,
 };
 use crate::{
+    act::{Action, GrantAccess},
     observe::{Sign, Symptom},
-    plan::Advice,
+    plan::{Advice, Origin, Proof, Step},
 };
 
 pub(super) const FAULT: Fault = Fault {
     name: "access-forbidden",
     family: Family::Access,
     signs: "the program ends or is never ready, and its log or events tell what the API server refuses its ServiceAccount (`forbidden: User \"system:serviceaccount:…\" cannot …`)",
-    does: "names verb, resource and ServiceAccount, the rule or binding that nearly gives the right (a wrong plural, API group, verb, subject), or else the commands that would grant just that; after a rollout, puts the last good revision back, where its pods are ready",
-    never: "grants a right, or proposes more than what was refused",
+    does: "names verb, resource and ServiceAccount, the rule or binding that nearly gives the right (a wrong plural, API group, verb, subject), or else the commands that would grant just that; after a rollout, puts the last good revision back, where its pods are ready; where the policy names `grant_access`, a Deployment, StatefulSet or DaemonSet that alone runs as its ServiceAccount is given the right in its namespace, by a Role and a RoleBinding of their own",
+    never: "grants a right without the policy's word, or more than what was refused; whatever the policy says, any to Secrets, to ServiceAccounts, to RBAC itself, to write what makes pods, to get into them, or in another namespace or the whole cluster",
     diagnose,
 };
 
@@ -71,44 +72,22 @@ impl Refusal {
         })
     }
 
-    /// As kubectl takes it: `deployments.apps/scale`.
-    fn as_kubectl_takes_it(&self) -> String {
-        let (resource, part) = match self.resource.split_once('/') {
-            Some((resource, part)) => (resource, format!("/{part}")),
-            None => (self.resource.as_str(), String::new()),
-        };
-        match self.group.as_str() {
-            "" => format!("{resource}{part}"),
-            group => format!("{resource}.{group}{part}"),
+    /// The right that was refused and nothing more.
+    fn right(&self) -> GrantAccess {
+        GrantAccess {
+            account: self.account.clone(),
+            verb: self.verb.clone(),
+            group: self.group.clone(),
+            resource: self.resource.clone(),
+            // the API server names an object only where it judges by it
+            object: self.object.clone(),
         }
     }
 
-    /// What would grant this and nothing more.
+    /// What would grant it.
     fn grant(&self) -> String {
-        let account = format!("{}:{}", self.namespace, self.account);
-        let name = format!(
-            "{}-{}-{}",
-            self.account,
-            self.verb,
-            self.as_kubectl_takes_it().replace(['.', '/'], "-")
-        );
-        // the other verbs name no object when they are judged, so that a name would grant nothing
-        let by_name = matches!(self.verb.as_str(), "get" | "update" | "patch" | "delete");
-        let object = self
-            .object
-            .as_ref()
-            .filter(|_| by_name)
-            .map(|object| format!(" --resource-name={object}"))
-            .unwrap_or_default();
-        let (verb, resource) = (&self.verb, self.as_kubectl_takes_it());
-        match &self.within {
-            Some(within) => format!(
-                "kubectl -n {within} create role {name} --verb={verb} --resource={resource}{object} && kubectl -n {within} create rolebinding {name} --role={name} --serviceaccount={account}"
-            ),
-            None => format!(
-                "kubectl create clusterrole {name} --verb={verb} --resource={resource}{object} && kubectl create clusterrolebinding {name} --clusterrole={name} --serviceaccount={account}"
-            ),
-        }
+        self.right()
+            .command_within(&self.namespace, self.within.as_deref())
     }
 }
 
@@ -166,7 +145,8 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         "" => String::new(),
         says => format!("; {says}"),
     };
-    let resource = refusal.as_kubectl_takes_it();
+    let right = refusal.right();
+    let resource = right.as_kubectl_takes_it();
     let says = format!(
         "is refused by the API server: ServiceAccount {}/{} may not {} {resource} {place}{}",
         refusal.namespace, refusal.account, refusal.verb, nearly
@@ -181,6 +161,27 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             command: refusal.grant(),
         },
     };
+    let is_here = refusal.within.as_deref() == Some(&workload.reference.namespace);
+    let never = right.why_never(workload);
+    let advice = match &never {
+        Some(never) if is_here && near.is_missing => Advice {
+            why: format!("{}; Akeso itself never does: {never}", advice.why),
+            ..advice
+        },
+        Some(_) | None => advice,
+    };
+    let grant = || {
+        let may_be = is_here && near.is_missing && never.is_none();
+        may_be.then(|| Step {
+            action: Action::GrantAccess(right.clone()),
+            reasoning: format!(
+                "the API server refuses just this, no rule gives it, and nothing else runs as ServiceAccount {}",
+                right.account
+            ),
+            origin: Origin::Playbook,
+            proof: Proof::Bounded,
+        })
+    };
     let remedy = match crash {
         Some(crash) if !unknown_crash::is_no_accident(examination, symptom, crash) => {
             Remedy::Wait {
@@ -188,7 +189,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
                     .to_owned(),
             }
         }
-        Some(_) => undo::or_person(examination, advice),
+        Some(_) => undo::or_step(examination, grant, advice),
         None => Remedy::Person(advice),
     };
     Some(

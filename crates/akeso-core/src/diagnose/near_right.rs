@@ -32,6 +32,8 @@ pub(super) struct Near {
     pub(super) says: String,
     /// Where to mend it, unless that is Kubernetes' own.
     pub(super) edit: Option<String>,
+    /// Whether all rules were read, and none gives the right, nor nearly.
+    pub(super) is_missing: bool,
 }
 
 /// What a Role or a `ClusterRole` allows.
@@ -72,6 +74,7 @@ pub(super) fn find(examination: &Examination<'_>, right: &Right<'_>) -> Option<N
     let is_whole = of_place.is_ok() && of_cluster.is_ok();
     let of_place = of_place.unwrap_or_default().iter().map(of_role);
     let of_cluster = of_cluster.unwrap_or_default().iter().map(of_cluster_role);
+    let is_all = is_whole && bound_everywhere.is_ok();
     let everywhere = bound_everywhere.unwrap_or_default().iter();
     let bindings = bound_here.iter().map(of_binding);
     let cluster = Rbac {
@@ -85,7 +88,10 @@ pub(super) fn find(examination: &Examination<'_>, right: &Right<'_>) -> Option<N
         .or_else(|| cluster.nearly(right))
         .or_else(|| cluster.to_somebody_else(right))
         .or_else(|| cluster.to_nobody(right));
-    Some(near.unwrap_or_default())
+    Some(near.unwrap_or_else(|| Near {
+        is_missing: is_all && !cluster.is_given(right),
+        ..Near::default()
+    }))
 }
 
 /// Who may do what.
@@ -109,6 +115,12 @@ impl<'a> Rbac<'a> {
         bindings.filter(|binding| binding.subjects.iter().any(|it| is_meant(it, right)))
     }
 
+    /// Whether RBAC gives the account the right by now: something else refuses it, or it has come.
+    fn is_given(&self, right: &Right<'_>) -> bool {
+        self.own(right)
+            .any(|binding| self.role_of(binding).is_some_and(|it| it.gives(right)))
+    }
+
     /// The account's own binding to a role that is not there.
     fn dangling(&self, right: &Right<'_>) -> Option<Near> {
         let mut own = self.own(right);
@@ -126,6 +138,7 @@ impl<'a> Rbac<'a> {
             ),
             // a binding's role cannot be changed, so either is made anew
             edit: None,
+            is_missing: false,
         })
     }
 
@@ -229,6 +242,7 @@ impl Holder<'_> {
         Near {
             says: format!("{} {says}", self.named()),
             edit: (!self.is_default).then(|| edit(self.kind, self.namespace, self.name)),
+            is_missing: false,
         }
     }
 
@@ -514,5 +528,9 @@ fn not_meant(
         full_name(of, &subject.name)
     );
     let edit = is_wrong.then(|| edit(binding.kind, binding.namespace, binding.name));
-    Some(Near { says, edit })
+    Some(Near {
+        says,
+        edit,
+        is_missing: false,
+    })
 }

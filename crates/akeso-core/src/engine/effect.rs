@@ -84,6 +84,23 @@ pub enum ChangeRequest {
         /// The mark that it bears as its label.
         trial: String,
     },
+    /// A Role and a RoleBinding are made, dry-run first.
+    Grant(Granted),
+    /// They are removed, if they bear this mark and are still as they were made.
+    Revoke(Granted),
+}
+
+/// A Role and a RoleBinding of one name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Granted {
+    /// Their name.
+    pub name: String,
+    /// The mark that they bear as their label [`GRANT`](crate::act::GRANT).
+    pub mark: String,
+    /// The Role.
+    pub role: Value,
+    /// The RoleBinding.
+    pub binding: Value,
 }
 
 /// Behind the attempt's mark in that of a patch that takes the attempt back.
@@ -103,6 +120,11 @@ impl ChangeRequest {
                 trial: change.mark().unwrap_or_default().to_owned(),
                 pod: pod.clone(),
             },
+            Change::Grant {
+                name,
+                role,
+                binding,
+            } => Self::Grant(granted(change, name, role, binding)),
         }
     }
 
@@ -117,6 +139,11 @@ impl ChangeRequest {
                 Some(Self::Patch(inverse.iter().cloned().chain([mark]).collect()))
             }
             Change::Evict { .. } => None,
+            Change::Grant {
+                name,
+                role,
+                binding,
+            } => Some(Self::Revoke(granted(change, name, role, binding))),
             Change::Trial { name, .. } => Some(Self::Remove {
                 name: name.clone(),
                 trial: change.mark()?.to_owned(),
@@ -128,7 +155,11 @@ impl ChangeRequest {
     pub fn mark(&self) -> Option<&str> {
         match self {
             Self::Patch(operations) => operations.iter().find_map(PatchOp::as_mark),
-            Self::Evict { .. } | Self::Create { .. } | Self::Remove { .. } => None,
+            Self::Evict { .. }
+            | Self::Create { .. }
+            | Self::Remove { .. }
+            | Self::Grant(_)
+            | Self::Revoke(_) => None,
         }
     }
 
@@ -136,9 +167,18 @@ impl ChangeRequest {
     pub fn takes_back(&self) -> bool {
         match self {
             Self::Patch(_) => self.mark().is_some_and(|mark| mark.ends_with(TAKEN_BACK)),
-            Self::Remove { .. } => true,
-            Self::Evict { .. } | Self::Create { .. } => false,
+            Self::Remove { .. } | Self::Revoke(_) => true,
+            Self::Evict { .. } | Self::Create { .. } | Self::Grant(_) => false,
         }
+    }
+}
+
+fn granted(change: &Change, name: &str, role: &Value, binding: &Value) -> Granted {
+    Granted {
+        name: name.to_owned(),
+        mark: change.mark().unwrap_or_default().to_owned(),
+        role: role.clone(),
+        binding: binding.clone(),
     }
 }
 

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, Unit};
 
-pub use effect::{Announcement, ChangeRequest, Effect};
+pub use effect::{Announcement, ChangeRequest, Effect, Granted};
 pub use event::{Event, Request};
 pub use incident::{Attempt, Incident, State};
 pub use ledger::{Ledger, Shared};
@@ -303,8 +303,8 @@ impl Engine {
             // to complete a take-back is a change as well; a trial pod is Akeso's own
             let workload = self.cluster.workload(&incident.workload);
             let forbidden = workload.and_then(|it| gate::forbids_any_change(&it, &self.settings));
-            let is_patch = matches!(request, ChangeRequest::Patch(_));
-            match forbidden.filter(|_| is_patch && request.takes_back()) {
+            let is_trial = matches!(request, ChangeRequest::Remove { .. });
+            match forbidden.filter(|_| !is_trial && request.takes_back()) {
                 Some(Ruling { why, .. }) => {
                     let outcome = Outcome::Refused { why };
                     let now = self.now;

@@ -9,6 +9,7 @@ mod autoscaler;
 mod budgets;
 mod ceilings;
 mod freeze;
+mod opt_in;
 mod own;
 mod ownership;
 mod permission;
@@ -27,6 +28,7 @@ use crate::{
 };
 
 pub use attempts::Closure;
+pub use opt_in::is_named;
 pub use own::facts;
 pub use ownership::{drift, instead};
 
@@ -165,6 +167,7 @@ type Rule = (&'static str, fn(&Request<'_>) -> Option<Ruling>);
 const RULES: &[Rule] = &[
     ("protection", protection::rule),
     ("observe", autonomy::observe),
+    ("opt-in", opt_in::rule),
     ("permission", permission::rule),
     ("ceilings", ceilings::rule),
     ("attempts", attempts::rule),

@@ -122,6 +122,16 @@ impl Default for Policy {
     }
 }
 
+impl Policy {
+    /// Whether an action is named somewhere as one that is to be done, or asked for.
+    pub fn names(&self, action: ActionKind) -> bool {
+        let everywhere = std::iter::once(&self.actions);
+        let all = everywhere.chain(self.namespaces.iter().map(|rule| &rule.actions));
+        let mut said = all.filter_map(|actions| actions.get(&action));
+        said.any(|consent| matches!(consent, Consent::Ask | Consent::Act))
+    }
+}
+
 /// What nothing is raised beyond. What is higher already may stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]

@@ -4,6 +4,7 @@
 //! nothing restarts, for a window no shorter than the time that this fault took to show last time.
 
 pub mod neighbours;
+pub mod next_start;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Service;

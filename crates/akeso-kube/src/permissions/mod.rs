@@ -39,6 +39,10 @@ pub enum Verb {
     Patch,
     /// Remove one.
     Delete,
+    /// Of a role: let somebody do what one may not do.
+    Bind,
+    /// Of a role: write into it what one may not do.
+    Escalate,
 }
 
 impl Verb {
@@ -51,6 +55,8 @@ impl Verb {
             Self::Create => "create",
             Self::Patch => "patch",
             Self::Delete => "delete",
+            Self::Bind => "bind",
+            Self::Escalate => "escalate",
         }
     }
 }
@@ -293,6 +299,13 @@ impl Purpose {
                     Permission::on(Kind::Pod, Verb::Get),
                     Permission::core("pods", Some("eviction"), Verb::Create),
                 ]),
+                Way::Grants => {
+                    let both = [Verb::Get, Verb::Create, Verb::Delete].into_iter();
+                    let both = both.flat_map(|verb| [rbac("roles", verb), rbac("rolebindings", verb)]);
+                    // whoever may not do it himself may neither write it into a role nor bind that
+                    let beyond = [Verb::Bind, Verb::Escalate].map(|verb| rbac("roles", verb));
+                    all(both.chain(beyond).collect())
+                }
             },
             Self::Trial => all([Verb::Get, Verb::Create, Verb::Delete]
                 .map(|verb| Permission::on(Kind::Pod, verb))
@@ -307,6 +320,16 @@ enum Way {
     Patches(&'static [WorkloadKind]),
     /// It evicts pods.
     Evicts,
+    /// It makes Roles and RoleBindings
+    /// (<https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping>).
+    Grants,
+}
+
+fn rbac(resource: &str, verb: Verb) -> Permission {
+    Permission {
+        group: "rbac.authorization.k8s.io".to_owned(),
+        ..Permission::core(resource, None, verb)
+    }
 }
 
 /// What each action is applied to: no more than its `Treatment` in the core can make a change of.
@@ -330,6 +353,7 @@ const fn way(action: ActionKind) -> Way {
         // the others have no revisions
         ActionKind::RollbackToRevision => Way::Patches(&[Deployment, StatefulSet, DaemonSet]),
         ActionKind::RestartPod => Way::Evicts,
+        ActionKind::GrantAccess => Way::Grants,
     }
 }
 

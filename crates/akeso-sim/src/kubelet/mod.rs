@@ -19,6 +19,7 @@ use k8s_openapi::api::core::v1::{Container, Pod, Service};
 
 use crate::{
     agenda::Work,
+    api_server::may,
     behaviour::Needs,
     nodes,
     warnings::say,
@@ -269,7 +270,13 @@ fn run(world: &World, pod: &Pod, life: &mut PodLife) -> Vec<crate::warnings::Say
         };
         let image = container.image.as_deref().unwrap_or_default();
         let mut behaviour = world.behaviours.of(&life.workload, &container.name, image);
-        let is_there = |needs: &Needs| answers(world, namespace, &needs.service);
+        let account = spec.service_account_name.as_deref().unwrap_or("default");
+        let is_there = |needs: &Needs| {
+            let service = needs.service.as_ref();
+            let right = needs.right.as_ref();
+            service.is_none_or(|service| answers(world, namespace, service))
+                && right.is_none_or(|right| may(&world.store, namespace, account, right))
+        };
         behaviour.needs = behaviour.needs.filter(|needs| !is_there(needs));
         let setting = Setting {
             container,

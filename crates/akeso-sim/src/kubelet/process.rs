@@ -82,7 +82,10 @@ pub(super) fn start(
         .filter(|_| behaviour.requires.iter().any(empty));
     let end = match (missing, &behaviour.needs) {
         (Some(missing), _) => Some(End::new(at, missing.exit, &missing.log)),
-        (None, Some(needs)) => Some(End::new(at, needs.exit, &needs.log)),
+        (None, Some(needs)) => {
+            let said = needs.log.iter().map(|line| expanded(line, variables));
+            Some(End::new(at, needs.exit, &said.collect::<Vec<_>>()))
+        }
         (None, None) => by_itself(behaviour, nth, at)
             .into_iter()
             .chain(out_of_memory(container, behaviour, at))

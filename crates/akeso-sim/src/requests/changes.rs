@@ -1,14 +1,17 @@
 //! Changes that the engine makes, and the settling of those whose outcome nobody has told.
 
 use akeso_core::{
-    act::{LAST_ATTEMPT, PatchOp, TRIAL},
+    act::{GRANT, LAST_ATTEMPT, PatchOp, TRIAL},
     cluster::Key,
-    engine::ChangeRequest,
+    engine::{ChangeRequest, Granted},
     journal::Outcome,
     workload::WorkloadRef,
 };
 use json_patch::{Patch, PatchErrorKind};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::{
+    core::v1::Pod,
+    rbac::v1::{Role, RoleBinding},
+};
 use serde_json::Value;
 
 use crate::{
@@ -74,7 +77,47 @@ pub(crate) fn change(
             }
             Outcome::Done { generation: None }
         }
+        ChangeRequest::Grant(granted) => grant(world, workload, granted, manager),
+        ChangeRequest::Revoke(granted) => {
+            let key = Key::new(&workload.namespace, &granted.name);
+            if has_mark::<RoleBinding>(world, &key, granted) {
+                world.delete::<RoleBinding>(&key);
+            }
+            if has_mark::<Role>(world, &key, granted) {
+                world.delete::<Role>(&key);
+            }
+            Outcome::Done { generation: None }
+        }
     }
+}
+
+fn grant(world: &mut World, workload: &WorkloadRef, granted: &Granted, manager: &str) -> Outcome {
+    let key = Key::new(&workload.namespace, &granted.name);
+    let has_role = world.store.get::<Role>(&key).is_some();
+    if has_role || world.store.get::<RoleBinding>(&key).is_some() {
+        return found_grant(world, &key, granted).unwrap_or_else(|| Outcome::Conflict {
+            why: format!("roles.rbac.authorization.k8s.io \"{}\" already exists", granted.name),
+        });
+    }
+    let made = write_json::<Role>(world, granted.role.clone(), manager)
+        .and_then(|_| write_json::<RoleBinding>(world, granted.binding.clone(), manager));
+    match made {
+        Ok(_) => Outcome::Done { generation: None },
+        Err(why) => Outcome::Refused { why },
+    }
+}
+
+fn has_mark<T: Rules>(world: &World, key: &Key, granted: &Granted) -> bool {
+    let object = world.store.get::<T>(key);
+    let labels = object.and_then(|object| object.metadata().labels.as_ref());
+    labels.and_then(|labels| labels.get(GRANT)) == Some(&granted.mark)
+}
+
+/// Done, if Role and RoleBinding are there with this mark.
+fn found_grant(world: &World, key: &Key, granted: &Granted) -> Option<Outcome> {
+    let has_both =
+        has_mark::<Role>(world, key, granted) && has_mark::<RoleBinding>(world, key, granted);
+    has_both.then_some(Outcome::Done { generation: None })
 }
 
 /// Done, if the pod is the trial with this mark and is not being deleted.
@@ -163,6 +206,15 @@ pub(super) fn has_arrived(
             there
                 .is_none()
                 .then_some(Outcome::Done { generation: None })
+        }
+        ChangeRequest::Grant(granted) => {
+            found_grant(world, &Key::new(&workload.namespace, &granted.name), granted)
+        }
+        ChangeRequest::Revoke(granted) => {
+            let key = Key::new(&workload.namespace, &granted.name);
+            let is_there = has_mark::<Role>(world, &key, granted)
+                || has_mark::<RoleBinding>(world, &key, granted);
+            (!is_there).then_some(Outcome::Done { generation: None })
         }
         ChangeRequest::Patch(_) => {
             let key = Key::new(&workload.namespace, &workload.name);

@@ -74,6 +74,11 @@ pub fn journalled(simulation: &Simulation) -> Vec<String> {
                 "removal of the trial pod of {trial} at {}",
                 accepted.at
             )),
+            ChangeRequest::Grant(granted) => Some(format!("right of {}", granted.mark)),
+            ChangeRequest::Revoke(granted) => Some(format!(
+                "removal of the right of {} at {}",
+                granted.mark, accepted.at
+            )),
         };
         match what {
             Some(what) => *times.entry(what).or_default() += 1,
@@ -93,7 +98,10 @@ pub fn accepted_of(simulation: &Simulation, workload: &WorkloadRef) -> usize {
     let all = simulation.cluster.accepted().iter();
     all.filter(|accepted| accepted.workload == *workload)
         .filter(|accepted| match &accepted.request {
-            ChangeRequest::Patch(_) | ChangeRequest::Evict { .. } => true,
+            ChangeRequest::Patch(_)
+            | ChangeRequest::Evict { .. }
+            | ChangeRequest::Grant(_)
+            | ChangeRequest::Revoke(_) => true,
             ChangeRequest::Create { .. } | ChangeRequest::Remove { .. } => false,
         })
         .count()
@@ -117,9 +125,16 @@ pub fn is_intended(simulation: &Simulation, accepted: &Accepted) -> bool {
                     (Change::Trial { pod, .. }, ChangeRequest::Create { pod: sent, .. }) => {
                         pod == sent
                     }
-                    (Change::Patch { .. } | Change::Evict { .. } | Change::Trial { .. }, _) => {
-                        false
+                    (Change::Grant { role, binding, .. }, ChangeRequest::Grant(sent)) => {
+                        *role == sent.role && *binding == sent.binding
                     }
+                    (
+                        Change::Patch { .. }
+                        | Change::Evict { .. }
+                        | Change::Trial { .. }
+                        | Change::Grant { .. },
+                        _,
+                    ) => false,
                 }
         }
         Fact::RollbackIntended { attempt, patch, .. } => {
@@ -131,7 +146,12 @@ pub fn is_intended(simulation: &Simulation, accepted: &Accepted) -> bool {
                     ChangeRequest::Remove { trial, .. } => {
                         trial.starts_with(&format!("{attempt}-")) && patch.is_empty()
                     }
-                    ChangeRequest::Evict { .. } | ChangeRequest::Create { .. } => false,
+                    ChangeRequest::Revoke(granted) => {
+                        granted.mark.starts_with(&format!("{attempt}-")) && patch.is_empty()
+                    }
+                    ChangeRequest::Evict { .. }
+                    | ChangeRequest::Create { .. }
+                    | ChangeRequest::Grant(_) => false,
                 }
         }
         Fact::TrialSwept { attempt, pod, .. } => {

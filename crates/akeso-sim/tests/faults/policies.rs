@@ -29,6 +29,7 @@ const ACTIONS: [&str; 12] = [
     "fix_ingress",
     "fix_claim",
     "add_pull_secret",
+    "grant_access",
 ];
 
 impl Rules {

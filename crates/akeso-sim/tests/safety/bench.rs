@@ -215,6 +215,8 @@ impl Bench {
             ChangeRequest::Evict { .. } => "evict",
             ChangeRequest::Create { .. } => "create",
             ChangeRequest::Remove { .. } => "remove",
+            ChangeRequest::Grant(_) => "grant",
+            ChangeRequest::Revoke(_) => "revoke",
         });
         what.collect()
     }

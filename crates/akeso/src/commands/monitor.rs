@@ -83,7 +83,10 @@ async fn check_permissions(place: &Place, configuration: &mut Configuration) {
     purposes.extend(Purpose::acting(actions));
     purposes.retain(|purpose| *purpose != Purpose::Trial || policy.canary == Canary::Auto);
     let review = place.connected.review(&place.scope, &purposes).await;
-    for sentence in review.sentences() {
+    // what the policy does not name is not missed
+    let mut told = review.clone();
+    told.off.retain(|action, _| !action.is_opt_in() || policy.names(*action));
+    for sentence in told.sentences() {
         eprintln!("akeso: {sentence}");
     }
     review.restrict(&mut configuration.base);

@@ -7,6 +7,12 @@ use akeso_kube::permissions::{Document, Install, Purpose, documents};
 
 use crate::cli::{Level, Rbac};
 
+/// What stands above roles that let Akeso grant rights.
+const GRANTS: [&str; 2] = [
+    "With escalate and bind on roles, whoever has this service account can give anybody every right in",
+    "these namespaces. Akeso grants one right at a time, and only where its policy names grant_access.",
+];
+
 /// Prints the roles. No cluster is asked.
 pub fn run(arguments: &Rbac) -> anyhow::Result<ExitCode> {
     let text = manifest(arguments)?;
@@ -41,7 +47,12 @@ fn purposes(arguments: &Rbac) -> Vec<Purpose> {
         (Level::Cautious | Level::Standard | Level::Full, []) => ActionKind::ALL,
         (Level::Cautious | Level::Standard | Level::Full, chosen) => chosen,
     };
+    let is_chosen = |action: &ActionKind| !action.is_opt_in() || arguments.action.contains(action);
     let mut actions = actions.to_vec();
+    actions.retain(is_chosen);
+    if arguments.grants && arguments.autonomy != Level::Observe {
+        actions.push(ActionKind::GrantAccess);
+    }
     actions.sort();
     actions.dedup();
     let is_left_out = |purpose: &Purpose| match purpose {
@@ -64,7 +75,7 @@ fn purposes(arguments: &Rbac) -> Vec<Purpose> {
     all.filter(|purpose| !is_left_out(purpose)).collect()
 }
 
-/// What the flags leave out, and what is lost by it.
+/// What the flags leave out, and what is lost by it; and what one of them gives away.
 fn left_out(arguments: &Rbac) -> Vec<String> {
     let of = |purpose: Purpose| format!("Left out: {}; {}.", purpose.name(), purpose.without());
     let mut notes = Vec::new();
@@ -81,6 +92,9 @@ fn left_out(arguments: &Rbac) -> Vec<String> {
     }
     if arguments.without_trials {
         notes.push(of(Purpose::Trial));
+    }
+    if purposes(arguments).contains(&Purpose::Action(ActionKind::GrantAccess)) {
+        notes.extend(GRANTS.map(str::to_owned));
     }
     notes
 }

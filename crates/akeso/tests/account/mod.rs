@@ -46,7 +46,11 @@ impl Account {
         Self {
             namespace: namespace.to_owned(),
             kubeconfig,
-            left_out: flags.iter().map(|flag| (*flag).to_owned()).collect(),
+            left_out: flags
+                .iter()
+                .filter(|flag| **flag != "--grants")
+                .map(|flag| (*flag).to_owned())
+                .collect(),
             _folder: folder,
         }
     }

@@ -280,6 +280,7 @@ impl<'a> Turn<'a> {
             NotApplicable::Changed { .. }
             | NotApplicable::Gone { .. }
             | NotApplicable::NoContainer { .. }
+            | NotApplicable::Never { .. }
             | NotApplicable::Immutable { .. } => {
                 self.live.template = workload.template().cloned();
                 let advice = Advice {

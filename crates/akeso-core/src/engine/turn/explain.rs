@@ -6,6 +6,7 @@ use crate::{
     diagnose::{Diagnosis, Findings, diagnose},
     engine::{Effect, Incident, State, incident::Attempt},
     evidence::Answer,
+    gate,
     journal::{Fact, Until, Verdict},
     observe::Sign,
     plan::{Canary, Plan, plan},
@@ -141,7 +142,7 @@ impl<'a> Turn<'a> {
         // what can be healed first, then what a person must know; what needs time waits
         let chosen = plans
             .iter()
-            .position(|plan| plan.as_ref().is_some_and(|plan| !plan.steps.is_empty()))
+            .position(|plan| plan.as_ref().is_some_and(|plan| self.may_heal(plan, workload)))
             .or_else(|| plans.iter().position(Option::is_some));
         let Some((index, mut plan)) =
             chosen.and_then(|index| Some((index, plans.into_iter().nth(index)??)))
@@ -168,6 +169,12 @@ impl<'a> Turn<'a> {
             plan,
         });
         Next::Again
+    }
+
+    /// Whether a plan has a step that is not a person's to begin with.
+    fn may_heal(&self, plan: &Plan, workload: &Workload<'_>) -> bool {
+        let first = plan.steps.first();
+        first.is_some_and(|step| gate::is_named(step.action.kind(), workload, self.settings))
     }
 
     /// The open incident of what has broken this workload, and why it goes first: unless something

@@ -6,9 +6,9 @@ use crate::{
     cluster::Workload,
     engine::{Announcement, Incident, incident::Attempt},
     journal::{End, Fact, Outcome, Verdict},
-    observe::is_left_alone,
+    observe::{Symptom, is_left_alone},
     quantity::Bytes,
-    verify::{self, Progress, Watch, neighbours},
+    verify::{self, Progress, Watch, neighbours, next_start},
     workload::AttemptId,
 };
 use jiff::SignedDuration;
@@ -62,6 +62,9 @@ impl<'a> Turn<'a> {
         {
             return self.not_healed(incident, &attempt, Verdict::Worse, why);
         }
+        if treatment.shows_at_next_start() && !self.has_shown(workload, &attempt) {
+            return Next::Done;
+        }
         let window = verify::window(
             &attempt.diagnosis.symptom,
             &attempt.step.action,
@@ -99,6 +102,24 @@ impl<'a> Turn<'a> {
             }
             Progress::Broken => self.judge_broken(incident, workload, &attempt),
         }
+    }
+
+    /// Whether what is broken tells of a change that touches no pod; what does not is left out. What
+    /// has ended before the change is forgotten some time after it runs again.
+    fn has_shown(&mut self, workload: &Workload<'a>, attempt: &Attempt) -> bool {
+        let late = next_start::patience(attempt.at);
+        if self.now >= late {
+            return true;
+        }
+        let (old, new) = next_start::split(workload, &self.live.symptoms, attempt.at);
+        if old.is_empty() || new.iter().any(Symptom::is_lasting) {
+            self.live.symptoms = new;
+            return true;
+        }
+        self.live.forget_watch();
+        self.live.watch_at = Some(late);
+        self.live.forget_evidence();
+        false
     }
 
     /// Something is broken after the change: the same thing, or what lay behind it?

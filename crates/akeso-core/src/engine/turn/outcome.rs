@@ -25,7 +25,7 @@ impl Turn<'_> {
         };
         let patch = match &attempt.change {
             Change::Patch { inverse, .. } => inverse.clone(),
-            Change::Evict { .. } | Change::Trial { .. } => Vec::new(),
+            Change::Evict { .. } | Change::Trial { .. } | Change::Grant { .. } => Vec::new(),
         };
         let forbidden = gate::forbids_any_change(&workload, self.settings);
         if let Some(ruling) = forbidden.filter(|_| !attempt.is_trial()) {

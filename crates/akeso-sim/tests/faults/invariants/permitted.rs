@@ -211,6 +211,9 @@ impl Story {
         check(level == 0, "Akeso only observes there");
         let consent = rules.consent(step.action.name(), namespace);
         check(consent == Some("never"), "the action is never done there");
+        let is_named = matches!(consent, Some("ask" | "act"));
+        let is_grant = matches!(step.action, Action::GrantAccess(_));
+        check(is_grant && !is_named, "the policy does not name the action");
         check(rules.is_frozen(entry.at), "nothing is changed at that time");
         check(!self.storms.is_empty(), "a storm is on");
         if let Action::IncreaseMemory(memory) = &step.action {

@@ -15,6 +15,9 @@ pub fn of_change(change: &Change) -> BeforeAfter {
         Change::Patch { forward, .. } => of_patch(forward),
         Change::Evict { pod, uid } => (json!({"pod": pod, "uid": uid}), Value::Null),
         Change::Trial { pod, .. } => (Value::Null, pod.clone()),
+        Change::Grant { role, binding, .. } => {
+            (Value::Null, json!({"role": role, "binding": binding}))
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use akeso_core::{
     act::{
         Action, ActionKind, AddPullSecret, EnvValue, FixClaim, FixImageName, FixIngress,
-        FixNodeSelector, FixProbe, FixReference, FixService, Found, IncreaseMemory, Referred,
+        FixNodeSelector, FixProbe, FixReference, FixService, Found, GrantAccess, IncreaseMemory,
+        Referred,
         RestartPod, RollbackToRevision, UpdateEnv, Variable,
     },
     observe::Probe,
@@ -102,6 +103,13 @@ fn example_action(kind: ActionKind) -> Action {
         ActionKind::AddPullSecret => Action::AddPullSecret(AddPullSecret {
             secret: "registry-login".to_owned(),
             in_place_of: None,
+        }),
+        ActionKind::GrantAccess => Action::GrantAccess(GrantAccess {
+            account: "web".to_owned(),
+            verb: "list".to_owned(),
+            group: String::new(),
+            resource: "configmaps".to_owned(),
+            object: None,
         }),
     }
 }
