@@ -305,7 +305,9 @@ fn run(name: &str) {
     let namespace = Namespace::new(&format!("e2e-{name}"));
     let policy = Some(folder.join("policy.yaml")).filter(|policy| policy.exists());
     let settings = scenario.settings();
-    let may_grant = settings.policy.names(akeso_core::act::ActionKind::GrantAccess);
+    let may_grant = settings
+        .policy
+        .names(akeso_core::act::ActionKind::GrantAccess);
     let flags: &[&str] = if may_grant { &["--grants"] } else { &[] };
     let account = Account::new(&namespace.0, flags);
     let level = settings.policy.autonomy;

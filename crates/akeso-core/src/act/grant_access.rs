@@ -115,11 +115,9 @@ impl GrantAccess {
         if !VERBS.contains(&self.verb.as_str()) {
             return Some(format!("`{}` is no verb of requests", self.verb));
         }
-        let names = [resource, part, &self.group]
-            .into_iter()
-            .chain(self.object.as_deref());
-        let mut names = names.filter(|name| !name.is_empty());
-        if resource.is_empty() || names.any(|name| !is_name(name)) || part.contains('/') {
+        let may_be_empty = |name: &str| name.is_empty() || is_name(name);
+        let is_named = self.object.as_deref().is_none_or(is_name);
+        if !is_name(resource) || !may_be_empty(part) || !may_be_empty(&self.group) || !is_named {
             return Some(format!("`{written}` names no single resource"));
         }
         if GROUPS.contains(&self.group.as_str())

@@ -9,7 +9,11 @@ use crate::{
 
 /// Whether an action may be done or asked for at all, as far as the policy's word goes.
 pub fn is_named(action: ActionKind, workload: &Workload<'_>, settings: &Settings) -> bool {
-    !action.is_opt_in() || matches!(said(action, workload, settings), Some(Consent::Ask | Consent::Act))
+    !action.is_opt_in()
+        || matches!(
+            said(action, workload, settings),
+            Some(Consent::Ask | Consent::Act)
+        )
 }
 
 fn said(action: ActionKind, workload: &Workload<'_>, settings: &Settings) -> Option<Consent> {

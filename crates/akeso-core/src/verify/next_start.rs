@@ -42,7 +42,10 @@ fn is_from_before(workload: &Workload<'_>, symptom: &Symptom, made: Timestamp) -
     };
     let mut pods = workload.pods.iter();
     let pod = pods.find(|pod| pod.metadata.name == symptom.pod)?;
-    let ended = last_end(pod, symptom.container.as_ref()?)?.finished_at.as_ref()?.0;
+    let ended = last_end(pod, symptom.container.as_ref()?)?
+        .finished_at
+        .as_ref()?
+        .0;
     Some(ended <= made.checked_add(TOO_SOON).ok()?)
 }
 
@@ -53,7 +56,10 @@ fn last_end<'a>(pod: &'a Pod, container: &ContainerRef) -> Option<&'a ContainerS
         ContainerRole::Init => &status.init_container_statuses,
         ContainerRole::Main => &status.container_statuses,
     };
-    let status = statuses.iter().flatten().find(|it| it.name == container.name)?;
+    let status = statuses
+        .iter()
+        .flatten()
+        .find(|it| it.name == container.name)?;
     let now = status.state.as_ref().and_then(|it| it.terminated.as_ref());
     now.or_else(|| status.last_state.as_ref()?.terminated.as_ref())
 }

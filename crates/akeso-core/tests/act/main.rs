@@ -8,6 +8,7 @@ mod world;
 
 mod applicable;
 mod corrections;
+mod grants;
 mod patches;
 mod rollback;
 mod taking_back;

@@ -2,7 +2,7 @@
 
 use akeso_core::act::{
     Action, ActionKind, AddPullSecret, Change, EnvValue, FixClaim, FixImageName, FixIngress,
-    FixNodeSelector, FixService, Found, RestartPod, RollbackToRevision, diff,
+    FixNodeSelector, FixService, Found, GrantAccess, RestartPod, RollbackToRevision, diff,
 };
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use super::corrections::{probe, settings};
 use super::taking_back::{app, env, memory, variable};
 use crate::world;
 
-fn each() -> [Action; 12] {
+fn each() -> [Action; 13] {
     [
         Action::FixImageName(FixImageName {
             container: app(),
@@ -82,6 +82,13 @@ fn each() -> [Action; 12] {
             secret: "login".into(),
             in_place_of: Some("logn".into()),
         }),
+        Action::GrantAccess(GrantAccess {
+            account: "bot".into(),
+            verb: "patch".into(),
+            group: "apps".into(),
+            resource: "deployments/scale".into(),
+            object: Some("api".into()),
+        }),
     ]
 }
 
@@ -138,6 +145,10 @@ fn each_action_says_what_it_does_and_how_a_person_would_do_it() {
             "pull with the credentials of Secret login in place of logn, which does not exist",
             "kubectl -n shop edit deployment/web  # imagePullSecrets: login in place of logn",
         ),
+        (
+            "let ServiceAccount bot patch deployments.apps/scale api in its namespace, by a Role and a RoleBinding",
+            "kubectl -n shop create role bot-patch-deployments-apps-scale --verb=patch --resource=deployments.apps/scale --resource-name=api && kubectl -n shop create rolebinding bot-patch-deployments-apps-scale --role=bot-patch-deployments-apps-scale --serviceaccount=shop:bot",
+        ),
     ];
     for (action, (summary, command)) in each().iter().zip(expected) {
         assert_eq!(action.treatment().summary(), summary);
@@ -192,6 +203,7 @@ fn what_is_a_workloads_own_means_nothing_for_another_workload() {
                 | ActionKind::FixIngress
                 | ActionKind::FixClaim
                 | ActionKind::AddPullSecret
+                | ActionKind::GrantAccess
         );
         assert_eq!(action.treatment().is_transferable(), !is_own, "{action:?}");
     }
@@ -211,6 +223,18 @@ fn what_is_no_patch_is_told_in_a_line_too() {
     assert_eq!(
         diff(&trial),
         ["+ pod web-trial-1 (a trial, removed afterwards)"]
+    );
+    let grant = Change::Grant {
+        name: "bot-grant-1".into(),
+        role: json!({"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]}),
+        binding: json!({"subjects": [{"kind": "ServiceAccount", "name": "bot", "namespace": "shop"}]}),
+    };
+    assert_eq!(
+        diff(&grant),
+        [
+            r#"+ role bot-grant-1: [{"apiGroups":[""],"resources":["pods"],"verbs":["list"]}]"#,
+            r#"+ rolebinding bot-grant-1: [{"kind":"ServiceAccount","name":"bot","namespace":"shop"}]"#,
+        ]
     );
     let patch = Change::Patch {
         forward: serde_json::from_value(

@@ -1,8 +1,10 @@
 //! Which rule of RBAC a refused right is told with.
 
 use akeso_core::{
+    act::{Action, GrantAccess},
     diagnose::{Diagnosis, Remedy},
     evidence::Answer,
+    plan::{Advice, Proof, Step},
 };
 use serde_json::{Value, json};
 
@@ -196,16 +198,104 @@ fn a_rule_of_something_else_is_not_taken_for_near() {
             "{}",
             found.cause
         );
-        let Remedy::Person(advice) = found.remedy else {
-            unreachable!("nobody but a person grants a right")
-        };
+        let (step, advice) = granting(found.remedy);
         assert!(advice.command.contains("create role"), "{}", advice.command);
+        assert_eq!(step.proof, Proof::Bounded);
+        assert_eq!(
+            step.action,
+            Action::GrantAccess(GrantAccess {
+                account: "bot".into(),
+                verb: "list".into(),
+                group: String::new(),
+                resource: "pods".into(),
+                object: None,
+            })
+        );
     }
+}
+
+/// The one step that gives a right, and what a person is told otherwise.
+fn granting(remedy: Remedy) -> (Step, Advice) {
+    let Remedy::Steps { steps, otherwise } = remedy else {
+        unreachable!("{remedy:?}")
+    };
+    let [step] = <[Step; 1]>::try_from(steps).unwrap();
+    (step, otherwise)
+}
+
+#[test]
+fn an_object_that_the_refusal_names_is_the_only_one_that_is_meant() {
+    let (step, _) = granting(crash(Some("bot"), LOGS, &[]).remedy);
+    let Action::GrantAccess(action) = step.action else {
+        unreachable!()
+    };
+    assert_eq!(action.resource, "pods/log");
+    assert_eq!(action.object.as_deref(), Some("web-1"));
+}
+
+#[test]
+fn what_nobody_may_be_given_stays_a_proposal_and_says_why() {
+    let refused = |account: &str, verb: &str, resource: &str, place: &str| {
+        format!(
+            r#"x is forbidden: User "system:serviceaccount:shop:{account}" cannot {verb} resource "{resource}" in API group "" {place}"#
+        )
+    };
+    let here = r#"in the namespace "shop""#;
+    for (account, log, why) in [
+        (
+            Some("bot"),
+            refused("bot", "list", "secrets", here),
+            "never does: a right to secrets",
+        ),
+        (
+            Some("bot"),
+            refused("bot", "create", "pods/exec", here),
+            "a right to pods/exec",
+        ),
+        (
+            Some("bot"),
+            refused("bot", "create", "pods", here),
+            "with any Secret and ServiceAccount",
+        ),
+        (
+            Some("default"),
+            refused("default", "list", "pods", here),
+            "that names no ServiceAccount",
+        ),
+        (
+            None,
+            refused("default", "list", "pods", here),
+            "that names no ServiceAccount",
+        ),
+        (Some("bot"), WIDE.to_owned(), "nothing more"),
+        (
+            Some("bot"),
+            refused("bot", "list", "pods", r#"in the namespace "blog""#),
+            "nothing more",
+        ),
+    ] {
+        let Remedy::Person(advice) = crash(account, &log, &[]).remedy else {
+            unreachable!("{log}")
+        };
+        assert!(advice.why.contains(why), "{log}: {}", advice.why);
+    }
+}
+
+#[test]
+fn a_right_that_rbac_gives_by_now_is_not_given_again() {
+    let bot = account("shop", "bot");
+    let listed = [
+        role("reader", &rule("", "pods", &json!(["list"]))),
+        binding("reader", &bot),
+    ];
+    let found = crash(Some("bot"), REFUSED, &listed);
+    assert!(matches!(found.remedy, Remedy::Person(_)));
 }
 
 #[test]
 fn where_roles_may_not_be_read_the_right_is_told_alone() {
     let found = crash(Some("bot"), REFUSED, &[json!({"kind": "unknown"})]);
+    assert!(matches!(found.remedy, Remedy::Person(_)), "it may be there");
     assert!(
         found.cause.ends_with("in namespace shop"),
         "{}",

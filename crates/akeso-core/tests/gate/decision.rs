@@ -99,9 +99,10 @@ fn each_rule_decides_by_itself() {
 
 #[test]
 fn every_rule_is_listed_with_what_it_said() {
-    const RULES: [&str; 14] = [
+    const RULES: [&str; 15] = [
         "protection",
         "observe",
+        "opt-in",
         "permission",
         "ceilings",
         "attempts",
@@ -126,8 +127,8 @@ fn every_rule_is_listed_with_what_it_said() {
     assert_eq!(said(&Situation::of(image())), nothing);
     let mut expected = nothing.to_vec();
     let why = "Argo CD manages it and would set the change back: change it in the source of the Application shop";
-    expected[8] = ("gitops".into(), Ask, why.into());
-    expected[11] = (
+    expected[9] = ("gitops".into(), Ask, why.into());
+    expected[12] = (
         "shared-cause".into(),
         Wait,
         "actions pause: the node a is not ready".into(),
@@ -137,7 +138,7 @@ fn every_rule_is_listed_with_what_it_said() {
         expected
     );
     // what a person has answered says nothing any more
-    expected[8] = nothing[8].clone();
+    expected[9] = nothing[9].clone();
     assert_eq!(
         said(&against(&["ownership", "shared-cause"], Consented::Yes)),
         expected

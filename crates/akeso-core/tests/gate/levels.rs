@@ -9,7 +9,7 @@ use akeso_core::{
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::situation::{Situation, actions, env, image, memory, restart, undo};
+use super::situation::{Situation, actions, env, grant, image, memory, restart, undo};
 use Autonomy::{Cautious, Full, Observe, Standard};
 use Decision::{Ask, Execute, Refuse};
 
@@ -48,6 +48,93 @@ fn each_level_allows_what_it_says() {
             assert_eq!(rule, "autonomy");
         }
     }
+}
+
+#[test]
+fn a_right_is_given_only_where_the_policy_names_the_action() {
+    for autonomy in [Cautious, Standard, Full] {
+        let ruling = Situation::of(grant()).at(autonomy).ruling();
+        assert_eq!((ruling.decision, ruling.rule.as_str()), (Refuse, "opt-in"));
+        assert!(
+            ruling.why.contains("`actions: {grant_access: ask}`"),
+            "{}",
+            ruling.why
+        );
+        // nobody was asked, and nobody's yes answers it
+        let consented = Situation::of(grant()).at(autonomy).consented();
+        assert_eq!(consented.decision().0, Refuse);
+    }
+    let under = |policy: &str| Situation::of(grant()).policy(policy);
+    for (policy, decision, rule) in [
+        ("{actions: {grant_access: act}}", Execute, "autonomy"),
+        (
+            "{autonomy: cautious, actions: {grant_access: act}}",
+            Execute,
+            "autonomy",
+        ),
+        (
+            "{autonomy: full, actions: {grant_access: ask}}",
+            Ask,
+            "autonomy",
+        ),
+        (
+            "{autonomy: full, actions: {grant_access: never}}",
+            Refuse,
+            "action",
+        ),
+        (
+            "{autonomy: observe, actions: {grant_access: act}}",
+            Refuse,
+            "autonomy",
+        ),
+        (
+            "{autonomy: full, actions: {restart_pod: act}}",
+            Refuse,
+            "opt-in",
+        ),
+        (
+            "{namespaces: [{names: [shop], actions: {grant_access: act}}]}",
+            Execute,
+            "autonomy",
+        ),
+        (
+            "{namespaces: [{names: [blog], actions: {grant_access: act}}]}",
+            Refuse,
+            "opt-in",
+        ),
+        (
+            "{protectedNamespaces: [shop], actions: {grant_access: act}}",
+            Refuse,
+            "protected-namespace",
+        ),
+        (
+            "{allowedNamespaces: [blog], actions: {grant_access: act}}",
+            Refuse,
+            "protected-namespace",
+        ),
+    ] {
+        assert_eq!(
+            under(policy).decision(),
+            (decision, rule.to_owned()),
+            "{policy}"
+        );
+    }
+    let asked = under("{actions: {grant_access: ask}}").consented();
+    assert_eq!(asked.decision().0, Execute);
+    let mut off = under("{actions: {grant_access: act}}");
+    let kind = grant().kind();
+    off.settings
+        .not_permitted
+        .insert(kind, "create roles".into());
+    assert_eq!(off.decision(), (Refuse, "permission".to_owned()));
+}
+
+#[test]
+fn a_label_of_the_namespace_raises_the_level_and_names_no_action() {
+    let trusted = Situation::of(grant())
+        .policy("{trustNamespaceLabels: true}")
+        .beside(namespace(&json!({"akeso.dev/autonomy": "full"})));
+    assert_eq!(trusted.decision(), (Refuse, "opt-in".to_owned()));
 }
 
 #[test]

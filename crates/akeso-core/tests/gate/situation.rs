@@ -2,8 +2,8 @@
 
 use akeso_core::{
     act::{
-        Action, Change, EnvValue, FixImageName, Found, IncreaseMemory, PatchOp, RestartPod,
-        RollbackToRevision, UpdateEnv, Variable,
+        Action, Change, EnvValue, FixImageName, Found, GrantAccess, IncreaseMemory, PatchOp,
+        RestartPod, RollbackToRevision, UpdateEnv, Variable,
     },
     cluster::{Cluster, Workload},
     gate::{Consented, Decision, Request, Ruling, Spent, decide},
@@ -222,6 +222,16 @@ pub fn restart() -> Action {
     Action::RestartPod(RestartPod {
         pod: "web-1-abcde".into(),
         uid: "pod-uid".into(),
+    })
+}
+
+pub fn grant() -> Action {
+    Action::GrantAccess(GrantAccess {
+        account: "bot".into(),
+        verb: "list".into(),
+        group: String::new(),
+        resource: "pods".into(),
+        object: None,
     })
 }
 

@@ -59,7 +59,9 @@ pub(super) async fn make(
     let (dry, real) = (parameters(true), parameters(false));
     for sent in [
         send(|| roles.create(&dry, &role)).await.without_answer(),
-        send(|| bindings.create(&dry, &binding)).await.without_answer(),
+        send(|| bindings.create(&dry, &binding))
+            .await
+            .without_answer(),
     ] {
         match sent {
             Sent::Answered(()) => {}
@@ -69,7 +71,9 @@ pub(super) async fn make(
     }
     let mut sent = send(|| roles.create(&real, &role)).await.without_answer();
     if matches!(sent, Sent::Answered(())) {
-        sent = send(|| bindings.create(&real, &binding)).await.without_answer();
+        sent = send(|| bindings.create(&real, &binding))
+            .await
+            .without_answer();
     }
     let failed = match sent {
         Sent::Answered(()) => return DONE,
@@ -92,11 +96,7 @@ pub(super) async fn withdraw(client: &Client, workload: &WorkloadRef, granted: &
 }
 
 /// Removes both, the RoleBinding first: without it the Role gives nothing.
-pub(super) async fn remove(
-    client: &Client,
-    workload: &WorkloadRef,
-    granted: &Granted,
-) -> Outcome {
+pub(super) async fn remove(client: &Client, workload: &WorkloadRef, granted: &Granted) -> Outcome {
     let (roles, bindings) = apis(client, workload);
     let (role, binding) = match read(granted) {
         Ok(both) => both,
@@ -174,9 +174,8 @@ pub(super) async fn there(
     granted: &Granted,
 ) -> kube::Result<(bool, bool)> {
     let (roles, bindings) = apis(client, workload);
-    let is_there = |metadata: &ObjectMeta| {
-        is_of(metadata, granted) && metadata.deletion_timestamp.is_none()
-    };
+    let is_there =
+        |metadata: &ObjectMeta| is_of(metadata, granted) && metadata.deletion_timestamp.is_none();
     let role = roles.get_metadata_opt(&granted.name).await?;
     let binding = bindings.get_metadata_opt(&granted.name).await?;
     Ok((

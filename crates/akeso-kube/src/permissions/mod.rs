@@ -301,7 +301,8 @@ impl Purpose {
                 ]),
                 Way::Grants => {
                     let both = [Verb::Get, Verb::Create, Verb::Delete].into_iter();
-                    let both = both.flat_map(|verb| [rbac("roles", verb), rbac("rolebindings", verb)]);
+                    let both =
+                        both.flat_map(|verb| [rbac("roles", verb), rbac("rolebindings", verb)]);
                     // whoever may not do it himself may neither write it into a role nor bind that
                     let beyond = [Verb::Bind, Verb::Escalate].map(|verb| rbac("roles", verb));
                     all(both.chain(beyond).collect())

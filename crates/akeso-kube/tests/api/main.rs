@@ -18,6 +18,7 @@ mod apply;
 mod connect;
 mod evict;
 mod gather;
+mod grant;
 mod registry;
 mod review;
 mod watch;

@@ -53,8 +53,14 @@ fn is_meant(subject: &Subject, namespace: &str, account: &str) -> bool {
 
 fn rules(store: &Store, role: &RoleRef, namespace: &str) -> Option<Vec<PolicyRule>> {
     match role.kind.as_str() {
-        "Role" => store.get::<Role>(&Key::new(namespace, &role.name))?.rules.clone(),
-        "ClusterRole" => store.get::<ClusterRole>(&Key::new("", &role.name))?.rules.clone(),
+        "Role" => store
+            .get::<Role>(&Key::new(namespace, &role.name))?
+            .rules
+            .clone(),
+        "ClusterRole" => store
+            .get::<ClusterRole>(&Key::new("", &role.name))?
+            .rules
+            .clone(),
         _ => None,
     }
 }

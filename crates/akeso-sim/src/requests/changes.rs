@@ -96,7 +96,10 @@ fn grant(world: &mut World, workload: &WorkloadRef, granted: &Granted, manager: 
     let has_role = world.store.get::<Role>(&key).is_some();
     if has_role || world.store.get::<RoleBinding>(&key).is_some() {
         return found_grant(world, &key, granted).unwrap_or_else(|| Outcome::Conflict {
-            why: format!("roles.rbac.authorization.k8s.io \"{}\" already exists", granted.name),
+            why: format!(
+                "roles.rbac.authorization.k8s.io \"{}\" already exists",
+                granted.name
+            ),
         });
     }
     let made = write_json::<Role>(world, granted.role.clone(), manager)
@@ -207,9 +210,11 @@ pub(super) fn has_arrived(
                 .is_none()
                 .then_some(Outcome::Done { generation: None })
         }
-        ChangeRequest::Grant(granted) => {
-            found_grant(world, &Key::new(&workload.namespace, &granted.name), granted)
-        }
+        ChangeRequest::Grant(granted) => found_grant(
+            world,
+            &Key::new(&workload.namespace, &granted.name),
+            granted,
+        ),
         ChangeRequest::Revoke(granted) => {
             let key = Key::new(&workload.namespace, &granted.name);
             let is_there = has_mark::<Role>(world, &key, granted)

@@ -85,7 +85,8 @@ async fn check_permissions(place: &Place, configuration: &mut Configuration) {
     let review = place.connected.review(&place.scope, &purposes).await;
     // what the policy does not name is not missed
     let mut told = review.clone();
-    told.off.retain(|action, _| !action.is_opt_in() || policy.names(*action));
+    told.off
+        .retain(|action, _| !action.is_opt_in() || policy.names(*action));
     for sentence in told.sentences() {
         eprintln!("akeso: {sentence}");
     }

@@ -142,7 +142,10 @@ impl<'a> Turn<'a> {
         // what can be healed first, then what a person must know; what needs time waits
         let chosen = plans
             .iter()
-            .position(|plan| plan.as_ref().is_some_and(|plan| self.may_heal(plan, workload)))
+            .position(|plan| {
+                plan.as_ref()
+                    .is_some_and(|plan| self.may_heal(plan, workload))
+            })
             .or_else(|| plans.iter().position(Option::is_some));
         let Some((index, mut plan)) =
             chosen.and_then(|index| Some((index, plans.into_iter().nth(index)??)))

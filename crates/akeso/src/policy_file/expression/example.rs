@@ -4,8 +4,7 @@ use akeso_core::{
     act::{
         Action, ActionKind, AddPullSecret, EnvValue, FixClaim, FixImageName, FixIngress,
         FixNodeSelector, FixProbe, FixReference, FixService, Found, GrantAccess, IncreaseMemory,
-        Referred,
-        RestartPod, RollbackToRevision, UpdateEnv, Variable,
+        Referred, RestartPod, RollbackToRevision, UpdateEnv, Variable,
     },
     observe::Probe,
     quantity::Bytes,
