@@ -21,7 +21,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "access-forbidden",
     family: Family::Access,
     signs: "the program ends or is never ready, and its log or events tell what the API server refuses its ServiceAccount (`forbidden: User \"system:serviceaccount:…\" cannot …`)",
-    does: "names verb, resource and ServiceAccount, the rule or binding that nearly gives the right (a wrong plural, API group, verb, subject), or else the commands that would grant just that; after a rollout, puts the last good revision back, where its pods are ready; where the policy names `grant_access`, a Deployment, StatefulSet or DaemonSet that alone runs as its ServiceAccount is given the right in its namespace, by a Role and a RoleBinding of their own",
+    does: "names verb, resource and ServiceAccount, the rule or binding that nearly gives the right (a wrong plural, API group, verb, subject), or else the commands that would grant just that; after a rollout, puts the last good revision back, where one is proven; where the policy names `grant_access`, a Deployment, StatefulSet or DaemonSet that alone runs as its ServiceAccount is given the right in its namespace, by a Role and a RoleBinding of their own",
     never: "grants a right without the policy's word, or more than what was refused; whatever the policy says, any to Secrets, to ServiceAccounts, to RBAC itself, to write what makes pods, to get into them, or in another namespace or the whole cluster",
     diagnose,
 };

@@ -11,7 +11,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "request-too-large",
     family: Family::Scheduling,
     signs: "no node takes the pod, and it requests more of a resource than the largest node that it may go to has; or one that no node offers",
-    does: "names the container, its request and the largest node's allocatable; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where its pods are ready",
+    does: "names the container, its request and the largest node's allocatable; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where one is proven",
     never: "lowers a request: what the program needs is not known",
     diagnose,
 };
