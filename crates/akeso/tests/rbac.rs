@@ -80,6 +80,10 @@ fn every_form_is_printed_as_it_has_been_read() {
         ),
         ("everywhere", &["-A", "--without-secrets"]),
         ("observe", &["-A", "--autonomy", "observe"]),
+        (
+            "grants",
+            &["-n", "shop", "--grants", "--action", "restart_pod"],
+        ),
     ] {
         let path = format!("tests/golden/rbac-{name}.yaml");
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -183,6 +187,47 @@ fn an_action_that_is_not_named_is_not_permitted() {
         !restarts.contains("create pods."),
         "it is never tried first"
     );
+}
+
+#[test]
+fn rights_may_be_granted_only_where_that_is_asked_for() {
+    let is_about_rights =
+        |it: &&String| it.ends_with(".rbac.authorization.k8s.io") && !it.starts_with("list ");
+    for plain in [
+        &["-n", "shop"][..],
+        &["-A"],
+        &["-A", "--autonomy", "full"],
+        &["-n", "shop", "--grants", "--autonomy", "observe"],
+    ] {
+        let all = permissions(plain);
+        assert_eq!(all.iter().find(is_about_rights), None, "{plain:?}");
+    }
+    let plain = permissions(&["-n", "shop"]);
+    for asked in [
+        &["-n", "shop", "--grants"][..],
+        &["-n", "shop", "--grants", "--action", "grant_access"],
+    ] {
+        let all = permissions(asked);
+        let rights: Vec<_> = all.iter().filter(is_about_rights).collect();
+        assert_eq!(
+            rights,
+            [
+                "bind roles.rbac.authorization.k8s.io",
+                "create rolebindings.rbac.authorization.k8s.io",
+                "create roles.rbac.authorization.k8s.io",
+                "delete rolebindings.rbac.authorization.k8s.io",
+                "delete roles.rbac.authorization.k8s.io",
+                "escalate roles.rbac.authorization.k8s.io",
+                "get rolebindings.rbac.authorization.k8s.io",
+                "get roles.rbac.authorization.k8s.io",
+            ]
+        );
+        assert!(
+            all.iter()
+                .all(|it| is_about_rights(&it) || plain.contains(it))
+        );
+        assert!(printed(asked).starts_with("# With escalate and bind on roles"));
+    }
 }
 
 #[test]

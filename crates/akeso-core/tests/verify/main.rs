@@ -7,4 +7,5 @@ mod world;
 
 mod kinds;
 mod neighbours;
+mod next_start;
 mod watch;

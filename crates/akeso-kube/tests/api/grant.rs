@@ -104,9 +104,9 @@ fn server(
                 }
                 Reply::text(StatusCode::CREATED, &call.body.to_string())
             }
-            Method::DELETE if is_done && held.remove(&at).is_some() => {
-                Reply::json(&json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}))
-            }
+            Method::DELETE if is_done && held.remove(&at).is_some() => Reply::json(
+                &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}),
+            ),
             _ => missing(),
         };
         Some(said.map_or(reply, |(_, reply)| reply))

@@ -16,7 +16,7 @@ pub struct Rules {
 
 /// The careful ones first.
 pub const LEVELS: [&str; 4] = ["observe", "cautious", "standard", "full"];
-const ACTIONS: [&str; 12] = [
+const ACTIONS: [&str; 13] = [
     "fix_image_name",
     "update_env",
     "increase_memory",
