@@ -1,5 +1,5 @@
 //! `grant_access`: the one right that the API server refused a workload's ServiceAccount, by a Role
-//! and a RoleBinding of their own. Only where the policy names the action: a log is data, and
+//! and a `RoleBinding` of their own. Only where the policy names the action: a log is data, and
 //! whoever can write to it could ask for any right. What would be a way to more rights than that one
 //! is never given, whatever the policy says.
 
@@ -12,7 +12,7 @@ use crate::{
     workload::{AttemptId, WorkloadKind, WorkloadRef},
 };
 
-/// The label of a Role and a RoleBinding that Akeso has made: the [`Mark`] of the attempt.
+/// The label of a Role and a `RoleBinding` that Akeso has made: the [`Mark`] of the attempt.
 pub const GRANT: &str = "akeso.dev/grant";
 
 /// The API group of roles and their bindings.
@@ -241,13 +241,13 @@ fn is_name(text: &str) -> bool {
         && text.ends_with(is_part)
 }
 
-/// The name of the Role and the RoleBinding: of one attempt, as that of a trial pod.
+/// The name of the Role and the `RoleBinding`: of one attempt, as that of a trial pod.
 fn name(account: &str, mark: &Mark) -> String {
     let account: String = account.chars().take(200).collect();
     format!("{account}-grant-{}", mark.suffix())
 }
 
-/// The Role and the RoleBinding with another mark, and so with another name.
+/// The Role and the `RoleBinding` with another mark, and so with another name.
 pub(super) fn marked(mut role: Value, mut binding: Value, mark: &Mark) -> Change {
     let account = binding.pointer("/subjects/0/name").and_then(Value::as_str);
     let name = name(account.unwrap_or_default(), mark);
@@ -305,19 +305,19 @@ impl Treatment for GrantAccess {
                 "blockOwnerDeletion": false,
             }],
         });
-        let mut rule = json!({
+        let mut allowed = json!({
             "apiGroups": [self.group],
             "resources": [self.resource],
             "verbs": [self.verb],
         });
         if let Some(object) = &self.object {
-            rule["resourceNames"] = json!([object]);
+            allowed["resourceNames"] = json!([object]);
         }
         let role = json!({
             "apiVersion": format!("{RBAC}/v1"),
             "kind": "Role",
             "metadata": metadata,
-            "rules": [rule],
+            "rules": [allowed],
         });
         let binding = json!({
             "apiVersion": format!("{RBAC}/v1"),

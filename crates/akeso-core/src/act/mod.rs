@@ -129,13 +129,13 @@ pub enum Change {
         /// The pod.
         pod: Value,
     },
-    /// A Role and a RoleBinding of the same name; it is taken back by removing them.
+    /// A Role and a `RoleBinding` of the same name; it is taken back by removing them.
     Grant {
         /// Their name.
         name: String,
         /// The Role.
         role: Value,
-        /// The RoleBinding.
+        /// The `RoleBinding`.
         binding: Value,
     },
 }

@@ -84,13 +84,13 @@ pub enum ChangeRequest {
         /// The mark that it bears as its label.
         trial: String,
     },
-    /// A Role and a RoleBinding are made, dry-run first.
+    /// A Role and a `RoleBinding` are made, dry-run first.
     Grant(Granted),
     /// They are removed, if they bear this mark and are still as they were made.
     Revoke(Granted),
 }
 
-/// A Role and a RoleBinding of one name.
+/// A Role and a `RoleBinding` of one name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Granted {
     /// Their name.
@@ -99,7 +99,7 @@ pub struct Granted {
     pub mark: String,
     /// The Role.
     pub role: Value,
-    /// The RoleBinding.
+    /// The `RoleBinding`.
     pub binding: Value,
 }
 

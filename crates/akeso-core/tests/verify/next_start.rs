@@ -16,7 +16,7 @@ fn ended(seconds: i64) -> Value {
         "startedAt": after(seconds - 1).to_string(), "finishedAt": after(seconds).to_string()}})
 }
 
-fn container(state: Value, last: Value) -> Value {
+fn container(state: &Value, last: &Value) -> Value {
     json!([{"name": "app", "image": "", "imageID": "", "ready": false, "restartCount": 4,
         "state": state, "lastState": last}])
 }
@@ -53,7 +53,7 @@ fn what_ended_before_the_change_says_nothing_of_it() {
         // it had begun before
         (backs_off, ended(5), true),
     ] {
-        let (old, new) = seen(&container(state.clone(), last.clone()), false);
+        let (old, new) = seen(&container(&state, &last), false);
         assert_eq!(
             (old.len(), new.len()),
             (usize::from(is_old), usize::from(!is_old)),
@@ -65,16 +65,16 @@ fn what_ended_before_the_change_says_nothing_of_it() {
 #[test]
 fn a_rollout_that_is_overdue_for_the_same_crash_says_nothing_either() {
     let backs_off = json!({"waiting": {"reason": "CrashLoopBackOff"}});
-    let (old, new) = seen(&container(backs_off.clone(), ended(-20)), true);
+    let (old, new) = seen(&container(&backs_off, &ended(-20)), true);
     assert_eq!((old.len(), new.len()), (2, 0));
-    let (old, new) = seen(&container(backs_off, ended(40)), true);
+    let (old, new) = seen(&container(&backs_off, &ended(40)), true);
     assert_eq!((old.len(), new.len()), (0, 2));
 }
 
 #[test]
 fn what_is_no_crash_is_never_old() {
     let pull = json!({"waiting": {"reason": "ImagePullBackOff", "message": "x"}});
-    let (old, new) = seen(&container(pull, ended(-20)), true);
+    let (old, new) = seen(&container(&pull, &ended(-20)), true);
     assert_eq!((old.len(), new.len()), (0, 2));
 }
 

@@ -1,4 +1,4 @@
-//! A right for a ServiceAccount: a Role and a RoleBinding, made together or not at all, and removed
+//! A right for a ServiceAccount: a Role and a `RoleBinding`, made together or not at all, and removed
 //! if nobody has changed them since.
 
 use std::fmt::Debug;
@@ -95,7 +95,7 @@ pub(super) async fn withdraw(client: &Client, workload: &WorkloadRef, granted: &
     }
 }
 
-/// Removes both, the RoleBinding first: without it the Role gives nothing.
+/// Removes both, the `RoleBinding` first: without it the Role gives nothing.
 pub(super) async fn remove(client: &Client, workload: &WorkloadRef, granted: &Granted) -> Outcome {
     let (roles, bindings) = apis(client, workload);
     let (role, binding) = match read(granted) {

@@ -1,4 +1,4 @@
-//! Rights: a Role and a RoleBinding are there together or not at all, and only ours are removed.
+//! Rights: a Role and a `RoleBinding` are there together or not at all, and only ours are removed.
 
 use std::{
     collections::BTreeMap,
