@@ -35,6 +35,7 @@ mod job_failed;
 mod job_flawed;
 mod job_given_up;
 mod limit_range;
+mod measured;
 mod missing_reference;
 mod missing_variable;
 mod missing_volume_source;
@@ -63,6 +64,8 @@ mod pull_refused;
 mod quota_exceeded;
 mod read_only_file_system;
 mod registry_unavailable;
+mod request_lowered;
+mod request_missing;
 mod request_too_large;
 mod requests;
 mod rollout_blocked;
@@ -328,7 +331,7 @@ pub const FAULTS: &[Fault] = &[
     service_external_name::FAULT,
     autoscaler::TARGET_MISSING,
     autoscaler::AMBIGUOUS,
-    autoscaler::NO_REQUESTS,
+    request_missing::FAULT,
     autoscaler::NO_METRICS,
     autoscaler::AT_MAXIMUM,
     disruption_budget::BLOCKS,
@@ -401,7 +404,8 @@ impl<'a> Examination<'a> {
             | Answer::Image(_)
             | Answer::Keys(_)
             | Answer::Bounds(_)
-            | Answer::Certificate(_) => Err("something else was told"),
+            | Answer::Certificate(_)
+            | Answer::Usage(_) => Err("something else was told"),
         })
     }
 

@@ -7,10 +7,10 @@ use akeso_core::act::{
 use serde_json::json;
 
 use super::corrections::{probe, settings};
-use super::taking_back::{app, env, memory, variable};
+use super::taking_back::{app, env, memory, requests, variable};
 use crate::world;
 
-fn each() -> [Action; 12] {
+fn each() -> [Action; 13] {
     [
         Action::FixImageName(FixImageName {
             container: app(),
@@ -82,6 +82,7 @@ fn each() -> [Action; 12] {
             secret: "login".into(),
             in_place_of: Some("logn".into()),
         }),
+        requests(),
     ]
 }
 
@@ -138,6 +139,11 @@ fn each_action_says_what_it_does_and_how_a_person_would_do_it() {
             "pull with the credentials of Secret login in place of logn, which does not exist",
             "kubectl -n shop edit deployment/web  # imagePullSecrets: login in place of logn",
         ),
+        (
+            "set the cpu request of container app from 64 to 250m, of init container proxy to 10m",
+            "kubectl -n shop set resources deployment/web -c app --requests=cpu=250m \
+             && kubectl -n shop set resources deployment/web -c proxy --requests=cpu=10m",
+        ),
     ];
     for (action, (summary, command)) in each().iter().zip(expected) {
         assert_eq!(action.treatment().summary(), summary);
@@ -192,6 +198,7 @@ fn what_is_a_workloads_own_means_nothing_for_another_workload() {
                 | ActionKind::FixIngress
                 | ActionKind::FixClaim
                 | ActionKind::AddPullSecret
+                | ActionKind::SetRequest
         );
         assert_eq!(action.treatment().is_transferable(), !is_own, "{action:?}");
     }

@@ -147,7 +147,9 @@ impl<'a> Turn<'a> {
             chosen.and_then(|index| Some((index, plans.into_iter().nth(index)??)))
         else {
             // a crash shows anew with the next one; what stands still does not
-            let stands_still = |it: &Diagnosis| matches!(it.symptom.sign, Sign::Probe { .. });
+            let stands_still = |it: &Diagnosis| {
+                matches!(it.symptom.sign, Sign::Probe { .. }) || !it.symptom.is_failure()
+            };
             let again = diagnoses.iter().any(stands_still).then_some(LOOK_AGAIN);
             self.wait_for_better(diagnoses, again);
             return Next::Done;

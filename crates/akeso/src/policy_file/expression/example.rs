@@ -4,7 +4,7 @@ use akeso_core::{
     act::{
         Action, ActionKind, AddPullSecret, EnvValue, FixClaim, FixImageName, FixIngress,
         FixNodeSelector, FixProbe, FixReference, FixService, Found, IncreaseMemory, Referred,
-        RestartPod, RollbackToRevision, UpdateEnv, Variable,
+        Requested, Resource, RestartPod, RollbackToRevision, SetRequest, UpdateEnv, Variable,
     },
     observe::Probe,
     quantity::Bytes,
@@ -102,6 +102,14 @@ fn example_action(kind: ActionKind) -> Action {
         ActionKind::AddPullSecret => Action::AddPullSecret(AddPullSecret {
             secret: "registry-login".to_owned(),
             in_place_of: None,
+        }),
+        ActionKind::SetRequest => Action::SetRequest(SetRequest {
+            resource: Resource::Cpu,
+            requests: vec![Requested {
+                container,
+                from: Some("64".to_owned()),
+                to: "250m".to_owned(),
+            }],
         }),
     }
 }
