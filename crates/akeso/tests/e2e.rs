@@ -29,7 +29,9 @@ use akeso_core::{
     policy::Autonomy,
     workload::WorkloadRef,
 };
-use akeso_sim::scenario::{Expected, Expects, Scenario, Score, check, facts, unhealthy};
+use akeso_sim::scenario::{
+    Expected, Expects, STEADY_FOR, Scenario, Score, check, facts, unhealthy,
+};
 use serde_json::Value;
 
 /// The real cluster's images are pulled, and its pods started, by two cores that other tests use
@@ -320,6 +322,7 @@ fn run(name: &str) {
                 broken.collect()
             },
         );
+        sleep(Duration::try_from(STEADY_FOR).unwrap());
         namespace.apply(&folder.join("then.yaml"));
     }
     let within = Duration::try_from(scenario.expect.within).unwrap();
@@ -591,11 +594,15 @@ scenarios! {
     request_too_large_used: "request-too-large-used",
     requests_add_up: "requests-add-up",
     resource_not_offered: "resource-not-offered",
+    rollout_dies_later: "rollout-dies-later",
     rollout_host_port: "rollout-host-port",
     rollout_in_progress: "rollout-in-progress",
     rollout_node_selector: "rollout-node-selector",
+    rollout_of_crashing: "rollout-of-crashing",
+    rollout_recreate: "rollout-recreate",
     rollout_request_and_more: "rollout-request-and-more",
     rollout_request_too_large: "rollout-request-too-large",
+    rollout_stateful_set: "rollout-stateful-set",
     same_failure_different_fix: "same-failure-different-fix",
     scaled_to_zero: "scaled-to-zero",
     script_not_executable: "script-not-executable",

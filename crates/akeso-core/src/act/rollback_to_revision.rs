@@ -103,6 +103,6 @@ impl Treatment for RollbackToRevision {
     }
 
     fn why_no_trial(&self) -> Option<&'static str> {
-        Some("pods of the revision that is put back are running")
+        Some("pods of the revision that is put back run well, or did until they were replaced")
     }
 }

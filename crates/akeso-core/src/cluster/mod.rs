@@ -2,9 +2,11 @@
 //! together.
 //!
 //! **Invariant:** nothing but the index of owners is computed ahead of need; the maps hold what the
-//! API server said last, and every question is answered from them.
+//! API server said last, and every question is answered from them. Of what is gone only one thing is
+//! remembered: how its pods have shown whether a revision is good.
 
 mod children;
+mod good;
 mod object;
 mod owners;
 mod revision;
@@ -14,6 +16,7 @@ mod trim;
 mod workload;
 
 use children::Children;
+pub use good::Good;
 pub use object::{Key, Kind, Object, ObjectRef};
 pub use owners::ForeignOwner;
 pub use revision::Revision;
@@ -70,12 +73,16 @@ macro_rules! cluster {
             $(pub $field: BTreeMap<Key, $kind>,)*
             children: Children,
             answers: Evidence,
+            history: good::History,
         }
 
         impl Cluster {
             /// Takes in the newest version of an object.
             pub fn upsert(&mut self, object: Object) {
                 let reference = object.reference();
+                if let Object::Pod(pod) = &object {
+                    self.remember(&reference, pod);
+                }
                 match object.trimmed() {
                     $(Object::$kind(object) => {
                         self.remove(&reference);

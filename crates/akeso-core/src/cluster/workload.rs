@@ -16,7 +16,9 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Cluster, ForeignOwner, Key, Kind, Revision, Support, in_namespace,
+    Cluster, ForeignOwner, Key, Kind, Support,
+    good::CONTROLLER_HASH,
+    in_namespace,
     owners::{controller_of, foreign_owner, is_trial},
     trim::is_own,
 };
@@ -59,9 +61,7 @@ pub struct Workload<'a> {
 /// What a namespace without labels has.
 static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
 
-const CONTROLLER_HASH: &str = "controller-revision-hash";
-
-fn label<'a>(pod: &'a Pod, name: &str) -> Option<&'a str> {
+pub(super) fn label<'a>(pod: &'a Pod, name: &str) -> Option<&'a str> {
     pod.metadata.labels.as_ref()?.get(name).map(String::as_str)
 }
 
@@ -79,10 +79,21 @@ pub fn is_ready(pod: &Pod) -> bool {
 
 /// Since when the pod is ready, if it is.
 pub fn ready_since(pod: &Pod) -> Option<Timestamp> {
+    let (is_ready, since) = readiness(pod)?;
+    is_ready.then_some(since)
+}
+
+/// Since when the pod is not ready, if it is not.
+pub(super) fn unready_since(pod: &Pod) -> Option<Timestamp> {
+    let (is_ready, since) = readiness(pod)?;
+    (!is_ready).then_some(since)
+}
+
+fn readiness(pod: &Pod) -> Option<(bool, Timestamp)> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
     let ready = conditions.iter().find(|it| it.type_ == "Ready")?;
     let since = ready.last_transition_time.as_ref()?.0;
-    (ready.status == "True").then_some(since)
+    Some((ready.status == "True", since))
 }
 
 /// Whether the pod has run to its end, or was made to.
@@ -386,64 +397,6 @@ impl<'a> Workload<'a> {
     pub fn is_well(&self) -> bool {
         let wanted = usize::try_from(self.desired()).unwrap_or_default();
         wanted > 0 && self.is_settled() && self.ready_pods() >= wanted
-    }
-
-    /// The newest earlier revision that is proven by ready pods.
-    pub fn last_good_revision(&self) -> Option<Revision<'a>> {
-        match self.controller {
-            Controller::Deployment(deployment) => self.cluster.last_good_replica_set(deployment),
-            Controller::StatefulSet(_) => {
-                self.cluster
-                    .last_good_controller_revision(self.metadata(), |revision| {
-                        self.ready_old_pods(|pod| {
-                            label(pod, CONTROLLER_HASH) == revision.metadata.name.as_deref()
-                        })
-                    })
-            }
-            Controller::DaemonSet(_) => {
-                self.cluster
-                    .last_good_controller_revision(self.metadata(), |revision| {
-                        let hash = revision
-                            .metadata
-                            .labels
-                            .as_ref()
-                            .and_then(|labels| labels.get(CONTROLLER_HASH));
-                        self.ready_old_pods(|pod| {
-                            label(pod, CONTROLLER_HASH) == hash.map(String::as_str)
-                        })
-                    })
-            }
-            Controller::ReplicaSet(_)
-            | Controller::CronJob(_)
-            | Controller::Job(_)
-            | Controller::Pod(_)
-            | Controller::Support(_) => None,
-        }
-    }
-
-    /// The pod templates that it had before, as far as they are known.
-    pub fn earlier_templates(&self) -> Vec<&'a PodTemplateSpec> {
-        match self.controller {
-            Controller::Deployment(deployment) => {
-                self.cluster.earlier_templates(deployment).collect()
-            }
-            Controller::StatefulSet(_)
-            | Controller::DaemonSet(_)
-            | Controller::ReplicaSet(_)
-            | Controller::CronJob(_)
-            | Controller::Job(_)
-            | Controller::Pod(_)
-            | Controller::Support(_) => Vec::new(),
-        }
-    }
-
-    fn ready_old_pods(&self, of_revision: impl Fn(&Pod) -> bool) -> i32 {
-        let count = self
-            .old_pods
-            .iter()
-            .filter(|pod| is_ready(pod) && of_revision(pod))
-            .count();
-        i32::try_from(count).unwrap_or(i32::MAX)
     }
 
     /// The controller above it that is no built-in workload.

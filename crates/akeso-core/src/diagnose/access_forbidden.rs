@@ -20,7 +20,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "access-forbidden",
     family: Family::Access,
     signs: "the program ends or is never ready, and its log or events tell what the API server refuses its ServiceAccount (`forbidden: User \"system:serviceaccount:…\" cannot …`)",
-    does: "names verb, resource and ServiceAccount, the rule or binding that nearly gives the right (a wrong plural, API group, verb, subject), or else the commands that would grant just that; after a rollout, puts the last good revision back, where its pods are ready",
+    does: "names verb, resource and ServiceAccount, the rule or binding that nearly gives the right (a wrong plural, API group, verb, subject), or else the commands that would grant just that; after a rollout, puts the last good revision back, where one is proven",
     never: "grants a right, or proposes more than what was refused",
     diagnose,
 };

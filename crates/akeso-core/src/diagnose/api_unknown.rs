@@ -11,7 +11,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "api-unknown",
     family: Family::Cluster,
     signs: "the program ends, and its last words are `no matches for kind \"…\" in version \"…\"`",
-    does: "puts the last good revision back, where its pods are ready; else names kind and version, and the version that Kubernetes serves in place of one that it has removed",
+    does: "puts the last good revision back, where one is proven; else names kind and version, and the version that Kubernetes serves in place of one that it has removed",
     never: "installs a CustomResourceDefinition, or changes what a program asks for",
     diagnose,
 };

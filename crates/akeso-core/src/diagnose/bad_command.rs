@@ -10,7 +10,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "bad-command",
     family: Family::Command,
     signs: "the runtime cannot start the program (`RunContainerError`, `StartError`)",
-    does: "puts the last good revision back, where its pods are ready; else names the program and the runtime's words",
+    does: "puts the last good revision back, where one is proven; else names the program and the runtime's words",
     never: "changes a command by guessing",
     diagnose,
 };

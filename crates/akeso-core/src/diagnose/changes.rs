@@ -1,6 +1,7 @@
 //! What was changed shortly before a workload broke, and by whom: most failures follow a change.
 
 use jiff::{SignedDuration, Timestamp, Unit};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 
 use crate::{act::changed_fields, cluster::Workload};
 
@@ -12,32 +13,37 @@ const MOST_FIELDS: usize = 4;
 /// A line for each change: who wrote to the workload, and what differs from the last good revision.
 pub(super) fn changed_before(workload: &Workload<'_>, now: Timestamp) -> Vec<String> {
     let reference = &workload.reference;
-    let writer = workload
-        .last_write()
-        .and_then(|(manager, at)| {
-            let ago = now.duration_since(at);
-            let is_recent = ago >= SignedDuration::ZERO && ago <= RECENT;
-            let ago = ago.round(Unit::Second).unwrap_or(ago);
-            is_recent.then(|| format!("{manager} wrote to {reference} {ago:#} before"))
-        })
-        .into_iter();
-    writer.chain(since_last_good(workload)).collect()
+    let writer = workload.last_write().and_then(|(manager, at)| {
+        let ago = now.duration_since(at);
+        let is_recent = ago >= SignedDuration::ZERO && ago <= RECENT;
+        let ago = ago.round(Unit::Second).unwrap_or(ago);
+        is_recent.then(|| format!("{manager} wrote to {reference} {ago:#} before"))
+    });
+    let since = since_last_good(workload)
+        .or_else(|| writer.as_ref().and_then(|_| since_the_one_before(workload)));
+    writer.into_iter().chain(since).collect()
 }
 
 fn since_last_good(workload: &Workload<'_>) -> Option<String> {
     let good = workload.last_good_revision()?;
+    let fields = fields_since(workload, &good.template)?;
     Some(format!(
-        "since revision {}, of which {} pod(s) are ready, these fields of the pod template were changed: {}",
-        good.number,
-        good.ready_pods,
-        fields_since_last_good(workload)?
+        "since revision {} ({}) {fields}",
+        good.number, good.good
     ))
 }
 
-/// The fields of the pod template that differ from the last good revision.
-pub(super) fn fields_since_last_good(workload: &Workload<'_>) -> Option<String> {
-    let good = workload.last_good_revision()?;
-    let fields = changed_fields(&good.template, workload.template()?);
+fn since_the_one_before(workload: &Workload<'_>) -> Option<String> {
+    let (number, template) = workload.revision_before()?;
+    let fields = fields_since(workload, &template)?;
+    Some(format!(
+        "since revision {number} (whether it was good is not known) {fields}"
+    ))
+}
+
+/// The fields of the pod template that differ from those of an earlier revision, if any do.
+pub(super) fn fields_since(workload: &Workload<'_>, before: &PodTemplateSpec) -> Option<String> {
+    let fields = changed_fields(before, workload.template()?);
     if fields.is_empty() {
         return None;
     }
@@ -46,5 +52,5 @@ pub(super) fn fields_since_last_good(workload: &Workload<'_>) -> Option<String> 
         more => format!(" and {more} more"),
     };
     let named: Vec<_> = fields.into_iter().take(MOST_FIELDS).collect();
-    Some(format!("{}{more}", named.join(", ")))
+    Some(format!("{}{more} were changed", named.join(", ")))
 }

@@ -19,7 +19,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "claim-missing",
     family: Family::Storage,
     signs: "no node takes the pod: `persistentvolumeclaim not found`",
-    does: "puts the last good revision back, where its pods are ready; else corrects the name where exactly one claim is close, differs by a slip of the finger, is bound and for as many pods, nobody else names it, and the workload has never had another: by itself where its last revision had that claim, else it asks first under `standard`; names the volume and the claim, and the one that was likely meant",
+    does: "puts the last good revision back, where one is proven; else corrects the name where exactly one claim is close, differs by a slip of the finger, is bound and for as many pods, nobody else names it, and the workload has never had another: by itself where its last revision had that claim, else it asks first under `standard`; names the volume and the claim, and the one that was likely meant",
     never: "makes a claim, or mounts one that another workload, a StatefulSet's template or an owner of its own has a right to: data of one is not that of the other",
     diagnose,
 };

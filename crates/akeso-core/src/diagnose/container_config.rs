@@ -11,7 +11,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "container-config",
     family: Family::Configuration,
     signs: "the kubelet cannot configure the container (`CreateContainerConfigError`)",
-    does: "puts the last good revision back, where its pods are ready; else shows the kubelet's words",
+    does: "puts the last good revision back, where one is proven; else shows the kubelet's words",
     never: "changes a security context or a reference by guessing",
     diagnose,
 };

@@ -25,7 +25,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "dependency-unreachable",
     family: Family::Network,
     signs: "the program ends or is never ready, and its log names a host that refuses, does not answer or is not known",
-    does: "says what the cluster knows of it: no such Service, no such port, no ready pod and whose they would be, a NetworkPolicy or a dnsPolicy that stands between; where those behind the Service are broken themselves, waits for what heals them; after a rollout that changed the address, puts the last good revision back, where its pods are ready",
+    does: "says what the cluster knows of it: no such Service, no such port, no ready pod and whose they would be, a NetworkPolicy or a dnsPolicy that stands between; where those behind the Service are broken themselves, waits for what heals them; after a rollout that changed the address, puts the last good revision back, where one is proven",
     never: "changes an address to one that looks like it, or restarts the program while its dependency is away",
     diagnose,
 };

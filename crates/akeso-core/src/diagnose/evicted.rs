@@ -15,7 +15,7 @@ pub(super) const LIMIT: Fault = Fault {
     name: "ephemeral-storage-exceeded",
     family: Family::Storage,
     signs: "pods are evicted (`Evicted`) again and again: they write more than their limit for ephemeral storage, or than an emptyDir's `sizeLimit`",
-    does: "puts the last good revision back, where its pods are ready; else names the limit, its field and its value",
+    does: "puts the last good revision back, where one is proven; else names the limit, its field and its value",
     never: "raises the limit: what is written may grow without end and fill the node",
     diagnose: limit,
 };

@@ -9,7 +9,7 @@ pub(super) const SHARED_MEMORY: Fault = Fault {
     name: "shared-memory",
     family: Family::Resources,
     signs: "the log says that `/dev/shm` or a shared memory segment has no space left, or the program ends by a bus error (exit code 135) without a volume at `/dev/shm`",
-    does: "puts the last good revision back, where its pods are ready; else says how a larger `/dev/shm` is mounted",
+    does: "puts the last good revision back, where one is proven; else says how a larger `/dev/shm` is mounted",
     never: "mounts a volume",
     diagnose: shared_memory,
 };
@@ -19,7 +19,7 @@ pub(super) const FILES: Fault = Fault {
     name: "too-many-files",
     family: Family::Resources,
     signs: "the last words of the log are that too many files are open",
-    does: "puts the last good revision back, where its pods are ready; else tells a person",
+    does: "puts the last good revision back, where one is proven; else tells a person",
     never: "raises a limit of the runtime, or restarts as if that were a cure",
     diagnose: files,
 };

@@ -11,7 +11,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "exits-successfully",
     family: Family::Command,
     signs: "the program ends by itself with exit code 0 again and again (`CrashLoopBackOff`)",
-    does: "puts the last good revision back, where its pods are ready; else shows its last words",
+    does: "puts the last good revision back, where one is proven; else shows its last words",
     never: "changes a command by guessing, or makes a Job of it",
     diagnose,
 };

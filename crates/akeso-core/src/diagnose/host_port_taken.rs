@@ -12,7 +12,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "host-port-taken",
     family: Family::Scheduling,
     signs: "no node takes the pod, for a `hostPort` of it is taken on each",
-    does: "names the port and who has it; says where it is a replica of the workload itself; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where its pods are ready",
+    does: "names the port and who has it; says where it is a replica of the workload itself; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where one is proven",
     never: "changes a port, or ends who has it",
     diagnose,
 };

@@ -11,7 +11,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "image-never-pulled",
     family: Family::Image,
     signs: "the image may not be pulled and is not on the node (`ErrImageNeverPull`)",
-    does: "puts the last good revision back, where its pods are ready; else names the image and the policy",
+    does: "puts the last good revision back, where one is proven; else names the image and the policy",
     never: "changes the pull policy: whoever wrote it wants no image but the node's",
     diagnose,
 };

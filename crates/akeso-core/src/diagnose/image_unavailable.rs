@@ -115,8 +115,8 @@ pub(super) fn previous_image(examination: &Examination<'_>, symptom: &Symptom) -
     let (_, before) = find_container(good.template.spec.as_ref()?, &container)?;
     let to = before.image.clone().filter(|before| before != image)?;
     let reasoning = format!(
-        "revision {}, of which {} pod(s) are ready, runs {to}",
-        good.number, good.ready_pods
+        "revision {} has {to}, and works: {}",
+        good.number, good.good
     );
     let action = Action::FixImageName(FixImageName {
         container,

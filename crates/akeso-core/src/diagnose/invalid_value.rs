@@ -18,7 +18,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "invalid-value",
     family: Family::Configuration,
     signs: "the program ends, and its last words reject the value of a variable that the container sets",
-    does: "puts the last good revision back, where its pods are ready; else names the variable and, unless it is a credential, its value",
+    does: "puts the last good revision back, where one is proven; else names the variable and, unless it is a credential, its value",
     never: "makes up another value, or shows a credential",
     diagnose,
 };

@@ -13,7 +13,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "limit-range",
     family: Family::Scheduling,
     signs: "no pod comes to be: the API server says `maximum memory usage per Container is`, or the like",
-    does: "names the bound, the field and the container; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where its pods are ready",
+    does: "names the bound, the field and the container; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where one is proven",
     never: "changes a LimitRange, or what a container asks for",
     diagnose,
 };

@@ -23,7 +23,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "missing-reference",
     family: Family::Configuration,
     signs: "a ConfigMap, a Secret or a key that the container refers to does not exist (`CreateContainerConfigError`)",
-    does: "puts the last good revision back, where its pods are ready; else corrects the reference where exactly one name is close, differs by a slip of the finger, has every key that is needed or is used by nobody else; names the field and what is missing",
+    does: "puts the last good revision back, where one is proven; else corrects the reference where exactly one name is close, differs by a slip of the finger, has every key that is needed or is used by nobody else; names the field and what is missing",
     never: "makes up a ConfigMap, a Secret or a key; takes another letter or number in a name for a slip; a Secret that the workload did not have asks first under `standard`",
     diagnose,
 };

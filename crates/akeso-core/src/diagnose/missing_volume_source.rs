@@ -22,7 +22,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "missing-volume-source",
     family: Family::Configuration,
     signs: "a ConfigMap, a Secret or a key that a volume is made of does not exist (`FailedMount`, for more than 30 s)",
-    does: "puts the last good revision back, where its pods are ready; else corrects the reference as that of a container is (`missing-reference`), where that is so of all that the volume lacks; names the volume, what is missing, and the one that is there and close to it",
+    does: "puts the last good revision back, where one is proven; else corrects the reference as that of a container is (`missing-reference`), where that is so of all that the volume lacks; names the volume, what is missing, and the one that is there and close to it",
     never: "makes up a ConfigMap, a Secret or a key, makes a volume optional, or takes another letter or number in a name for a slip; a Secret that the workload did not have asks first under `standard`",
     diagnose,
 };

@@ -11,7 +11,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "mount-failed",
     family: Family::Storage,
     signs: "the kubelet cannot mount a volume (`FailedMount`, for more than 30 s)",
-    does: "puts the last good revision back, where its pods are ready; else names the volume and shows the kubelet's words",
+    does: "puts the last good revision back, where one is proven; else names the volume and shows the kubelet's words",
     never: "changes a volume or what is on it",
     diagnose,
 };

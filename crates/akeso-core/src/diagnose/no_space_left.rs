@@ -9,7 +9,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "no-space-left",
     family: Family::Storage,
     signs: "the program ends, and its last words are `No space left on device`",
-    does: "puts the last good revision back, where its pods are ready; else names the path, the volume that is full and its size",
+    does: "puts the last good revision back, where one is proven; else names the path, the volume that is full and its size",
     never: "deletes what is stored, or changes a volume's size",
     diagnose,
 };

@@ -17,7 +17,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "node-affinity-unmatched",
     family: Family::Scheduling,
     signs: "no node takes the pod, and none meets its required `nodeAffinity`, or all of its `nodeSelector` and affinity together",
-    does: "names the requirement, what the nodes have, and the value that was likely meant if exactly one is close; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where its pods are ready",
+    does: "names the requirement, what the nodes have, and the value that was likely meant if exactly one is close; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where one is proven",
     never: "labels a node, or changes an affinity: an autoscaler may yet bring the node",
     diagnose,
 };

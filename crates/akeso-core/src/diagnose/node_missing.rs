@@ -11,7 +11,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "node-missing",
     family: Family::Scheduling,
     signs: "the pod template's `nodeName` is no node that there is",
-    does: "names it, and the node that was likely meant if exactly one is close; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where its pods are ready",
+    does: "names it, and the node that was likely meant if exactly one is close; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where one is proven",
     never: "binds a pod to a node",
     diagnose,
 };

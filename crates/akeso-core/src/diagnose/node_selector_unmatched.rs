@@ -14,7 +14,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "node-selector-unmatched",
     family: Family::Scheduling,
     signs: "no node takes the pod, and none has a label of its `nodeSelector`",
-    does: "names the label, and the one that was likely meant if exactly one is close; corrects the value where it differs from that of the nodes by a slip of the finger; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where its pods are ready",
+    does: "names the label, and the one that was likely meant if exactly one is close; corrects the value where it differs from that of the nodes by a slip of the finger; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where one is proven",
     never: "labels a node, takes a label out of the selector, or changes a value that may be meant: an autoscaler may yet bring the node",
     diagnose,
 };

@@ -14,7 +14,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "pod-affinity-unmatched",
     family: Family::Scheduling,
     signs: "no node takes the pod, and no pod stands on a node that its required `podAffinity` is for",
-    does: "names the selector, and the label that was likely meant if exactly one is close; or the nodes of those pods; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where its pods are ready",
+    does: "names the selector, and the label that was likely meant if exactly one is close; or the nodes of those pods; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where one is proven",
     never: "changes an affinity, or starts what is missing",
     diagnose,
 };

@@ -19,7 +19,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "pod-anti-affinity",
     family: Family::Scheduling,
     signs: "no node takes the pod, for pods that its required `podAntiAffinity`, or theirs, keeps apart stand on each",
-    does: "names the rule, how many places there are for it, which pods hold them, and how many replicas are wanted; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where its pods are ready",
+    does: "names the rule, how many places there are for it, which pods hold them, and how many replicas are wanted; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where one is proven",
     never: "relaxes a rule, or moves pods",
     diagnose,
 };

@@ -10,7 +10,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "probe-failing",
     family: Family::Probes,
     signs: "a probe fails: the container is restarted, or never gets traffic (`Unhealthy`)",
-    does: "puts the last good revision back, where its pods are ready; else names the probe and the answer it got",
+    does: "puts the last good revision back, where one is proven; else names the probe and the answer it got",
     never: "takes a probe away",
     diagnose,
 };

@@ -16,7 +16,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "probe-too-eager",
     family: Family::Probes,
     signs: "a container is killed by its liveness or startup probe as soon as that may, each time, and the last words of its log tell that it is still starting",
-    does: "names the time that it gets and the fields that give it; after a rollout, puts the last good revision back, where its pods are ready",
+    does: "names the time that it gets and the fields that give it; after a rollout, puts the last good revision back, where one is proven",
     never: "gives it more time: a program that hangs says the same",
     diagnose,
 };

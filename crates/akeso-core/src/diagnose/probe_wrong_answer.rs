@@ -7,7 +7,7 @@ use crate::{
     plan::Advice,
 };
 
-const DOES: &str = "names the field and the answer it got; after a rollout, puts the last good revision back, where its pods are ready";
+const DOES: &str = "names the field and the answer it got; after a rollout, puts the last good revision back, where one is proven";
 
 pub(super) const PATH: Fault = Fault {
     name: "probe-wrong-path",

@@ -23,7 +23,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "probe-wrong-port",
     family: Family::Probes,
     signs: "a probe is refused (`connection refused`) and the container's log or its only declared port tells of another one; or the probe names a port that the container does not declare",
-    does: "names both ports; after a rollout, puts the last good revision back, where its pods are ready; else has the probe ask the one port on which the log says that the container listens, where that is the only port that it declares or the one to which a Service sends",
+    does: "names both ports; after a rollout, puts the last good revision back, where one is proven; else has the probe ask the one port on which the log says that the container listens, where that is the only port that it declares or the one to which a Service sends",
     never: "changes a probe's port by the log or the manifest alone, or to another than the one that is meant for traffic",
     diagnose,
 };

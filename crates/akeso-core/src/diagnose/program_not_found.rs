@@ -16,7 +16,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "program-not-found",
     family: Family::Command,
     signs: "the runtime or the shell does not find the program, or may not execute it (exit codes 126 and 127)",
-    does: "puts the last good revision back, where its pods are ready; else names the program and the field it stands in",
+    does: "puts the last good revision back, where one is proven; else names the program and the field it stands in",
     never: "changes a command by guessing",
     diagnose,
 };

@@ -7,7 +7,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "read-only-file-system",
     family: Family::Storage,
     signs: "the program ends, and its last words are `Read-only file system`",
-    does: "puts the last good revision back, where its pods are ready; else names the path and the field that makes it read-only",
+    does: "puts the last good revision back, where one is proven; else names the path and the field that makes it read-only",
     never: "makes a file system or a volume writable",
     diagnose,
 };

@@ -135,9 +135,9 @@ fn by_history(
             to: quantity.0.clone(),
         });
     }
-    let (number, ready) = (good.number, good.ready_pods);
     let reasoning = format!(
-        "{ready} pod(s) of revision {number} are ready, with the same program and this request"
+        "revision {} works with the same program and this request: {}",
+        good.number, good.good
     );
     let set = SetRequest { resource, requests };
     (!set.requests.is_empty() && fits(examination, place, &set))

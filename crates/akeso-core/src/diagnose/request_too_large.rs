@@ -12,7 +12,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "request-too-large",
     family: Family::Scheduling,
     signs: "no node takes the pod, and it requests more of a resource than the largest node that it may go to has; or one that no node offers",
-    does: "names the container, its request and the largest node's allocatable; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where its pods are ready; or its request alone, where the rollout has changed more and the program is the same. Of a StatefulSet, five minutes after; where there was no request before, it proposes twice what the ready pods were measured to use",
+    does: "names the container, its request and the largest node's allocatable; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where one is proven; or its request alone, where the rollout has changed more and the program is the same. Of a StatefulSet, five minutes after; where there was no request before, it proposes twice what the ready pods were measured to use",
     never: "lowers a request that nothing justifies: a program that does not run, another image, a measure of idle or young pods; what was measured asks first, unless the level is `full` or the policy says otherwise",
     diagnose,
 };

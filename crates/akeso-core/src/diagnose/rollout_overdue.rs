@@ -10,7 +10,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "rollout-overdue",
     family: Family::Rollout,
     signs: "a rollout has passed its progress deadline and no pod says why",
-    does: "puts the last good revision back, where its pods are ready",
+    does: "puts the last good revision back, where one is proven",
     never: "touches a rollout within its deadline",
     diagnose,
 };

@@ -12,7 +12,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "script-syntax",
     family: Family::Command,
     signs: "the shell or Python says that the script has a syntax error (exit codes 1 and 2)",
-    does: "puts the last good revision back, where its pods are ready; else names the line, the field or file it stands in, and what is wrong",
+    does: "puts the last good revision back, where one is proven; else names the line, the field or file it stands in, and what is wrong",
     never: "mends a script",
     diagnose,
 };

@@ -11,7 +11,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "service-account-missing",
     family: Family::Access,
     signs: "no pod comes to be: the API server says `error looking up service account`",
-    does: "names the field and the account; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where its pods are ready",
+    does: "names the field and the account; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where one is proven",
     never: "makes an account, or lets the pods run as another",
     diagnose,
 };

@@ -13,7 +13,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "taint-untolerated",
     family: Family::Scheduling,
     signs: "no node takes the pod, and every node that its `nodeSelector` and affinity allow has a taint that it does not tolerate",
-    does: "names the taints, the nodes and the tolerations that the pod has; tells a taint that Kubernetes has set since the node is not well from one that somebody has set; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where its pods are ready",
+    does: "names the taints, the nodes and the tolerations that the pod has; tells a taint that Kubernetes has set since the node is not well from one that somebody has set; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where one is proven",
     never: "adds a toleration or removes a taint: who taints a node wants it for others",
     diagnose,
 };

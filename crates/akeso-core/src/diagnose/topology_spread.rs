@@ -14,7 +14,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "topology-spread",
     family: Family::Scheduling,
     signs: "no node takes the pod for its `topologySpreadConstraints` with `DoNotSchedule`",
-    does: "names the constraint, the label that no node has, or how many pods each domain has and which alone may take the next; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where its pods are ready",
+    does: "names the constraint, the label that no node has, or how many pods each domain has and which alone may take the next; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where one is proven",
     never: "changes a constraint, or moves pods",
     diagnose,
 };

@@ -1,11 +1,11 @@
-//! The remedy for a bad rollout: the last good revision, where one is proven by ready pods.
+//! The remedy for a bad rollout: the last good revision, where its pods have proven it.
 
-use k8s_openapi::api::core::v1::{Pod, PodSpec};
+use k8s_openapi::api::core::v1::{Pod, PodSpec, PodTemplateSpec};
 
 use super::{Diagnosis, Examination, Remedy};
 use crate::{
     act::{Action, RollbackToRevision, rollback_fingerprint},
-    cluster::{Controller, is_ready},
+    cluster::{Controller, Good, is_ready},
     observe::Sign,
     plan::{Advice, Origin, Proof, Step},
 };
@@ -13,14 +13,18 @@ use crate::{
 /// The step that puts the last good revision back, if there is one and it differs.
 pub(super) fn step(examination: &Examination<'_>) -> Option<Step> {
     let good = examination.workload.last_good_revision()?;
-    let is_same = Some(good.template.as_ref()) == examination.workload.template();
+    let now = examination.workload.template()?;
+    let is_same = *good.template == *now;
     // a revision some of whose pods are well is not bad as a whole; between two crashes, a pod
     // without a readiness probe is ready for a moment, and not well
     let is_well = |pod: &Pod| {
         let mut symptoms = examination.symptoms.iter();
         is_ready(pod) && !symptoms.any(|symptom| symptom.pod == pod.metadata.name)
     };
-    if is_same || examination.workload.pods.iter().any(|pod| is_well(pod)) {
+    // where the old pods are gone, whether other data shall come back is for a person to say
+    let other_data =
+        matches!(good.good, Good::ServedUntil(_)) && claims(&good.template) != claims(now);
+    if is_same || other_data || examination.workload.pods.iter().any(|pod| is_well(pod)) {
         return None;
     }
     let template = rollback_fingerprint(&good.template);
@@ -28,10 +32,7 @@ pub(super) fn step(examination: &Examination<'_>) -> Option<Step> {
     let images = images
         .map(|container| container.image.clone().unwrap_or_default())
         .collect();
-    let reasoning = format!(
-        "{} pod(s) of revision {} are ready, so that revision works",
-        good.ready_pods, good.number
-    );
+    let reasoning = format!("revision {} works: {}", good.number, good.good);
     Some(Step {
         action: Action::RollbackToRevision(RollbackToRevision {
             revision: good.number,
@@ -43,6 +44,17 @@ pub(super) fn step(examination: &Examination<'_>) -> Option<Step> {
         origin: Origin::Playbook,
         proof: Proof::Confirmed,
     })
+}
+
+/// The claims whose data the pods of a template use.
+fn claims(template: &PodTemplateSpec) -> Vec<&str> {
+    let volumes = template
+        .spec
+        .iter()
+        .flat_map(|spec| &spec.volumes)
+        .flatten();
+    let sources = volumes.filter_map(|volume| volume.persistent_volume_claim.as_ref());
+    sources.map(|source| source.claim_name.as_str()).collect()
 }
 
 /// The same as a remedy: undo if that is proven, else a person.
@@ -101,7 +113,7 @@ impl Diagnosis {
         } else if deadline <= LONGEST_DEADLINE {
             self.remedy = Remedy::Wait {
                 why: format!(
-                    "the rollout has its progressDeadlineSeconds, {deadline} s, to get its pods; the old ones serve"
+                    "the rollout has its progressDeadlineSeconds, {deadline} s, to get its pods"
                 ),
             };
         }

@@ -15,7 +15,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "unknown-crash",
     family: Family::Command,
     signs: "the program ends and nothing says why",
-    does: "puts the last good revision back, where its pods are ready; else shows the last words of its log",
+    does: "puts the last good revision back, where one is proven; else shows the last words of its log",
     never: "restarts blindly",
     diagnose,
 };
@@ -30,10 +30,10 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         .workload
         .last_good_revision()
         .map(|good| {
-            let fields = changes::fields_since_last_good(examination.workload)
-                .map(|fields| format!(", since which {fields} were changed"))
+            let fields = changes::fields_since(examination.workload, &good.template)
+                .map(|fields| format!(", since which {fields}"))
                 .unwrap_or_default();
-            format!("; revision {} runs well{fields}", good.number)
+            format!("; revision {} works{fields}", good.number)
         })
         .unwrap_or_default();
     let says = format!(

@@ -12,7 +12,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "wrong-architecture",
     family: Family::Image,
     signs: "the runtime or the log says `exec format error` (exit codes 1, 126 and 255), or the image is for no platform of the node",
-    does: "puts the last good revision back, where its pods are ready; else names the image and the node's architecture",
+    does: "puts the last good revision back, where one is proven; else names the image and the node's architecture",
     never: "guesses another image, or moves pods to other nodes",
     diagnose,
 };

@@ -15,7 +15,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "wrong-argument",
     family: Family::Command,
     signs: "the program's log calls an option unknown that stands in the container's command or args",
-    does: "puts the last good revision back, where its pods are ready; else names the option, its field, and the one in the usage text that is close to it",
+    does: "puts the last good revision back, where one is proven; else names the option, its field, and the one in the usage text that is close to it",
     never: "changes or drops an argument",
     diagnose,
 };

@@ -11,21 +11,17 @@ use super::patches::apply;
 use crate::world;
 
 /// `shop/web` at revision 2, with revision 1 still serving.
-fn objects() -> [Value; 2] {
+fn objects() -> [Value; 4] {
     let mut web = world::deployment(
         &json!({"containers": [{"name": "app", "image": "nginx:2", "args": ["--new"], "env": [{"name": "A", "value": "1"}]}]}),
     );
     web["spec"]["template"]["metadata"]["annotations"] = json!({"note": "new"});
-    let mut good = world::replica_set();
-    good["metadata"]["name"] = json!("web-0");
-    good["metadata"]["uid"] = json!("web-0-uid");
-    good["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!("1");
+    let mut good = world::older_replica_set();
     good["spec"]["template"] = json!({
         "metadata": {"labels": {"app": "web", "pod-template-hash": "1"}},
         "spec": {"containers": [{"name": "app", "image": "nginx:1", "env": [{"name": "A", "value": "1"}]}]}
     });
-    good["status"]["readyReplicas"] = json!(1);
-    [web, good]
+    [web, good, world::replica_set(), world::older_pod()]
 }
 
 fn undo(holder: &str, template: &str) -> Action {
@@ -47,8 +43,9 @@ fn why_not(cluster: &Cluster, action: &Action) -> String {
 
 #[test]
 fn the_template_of_the_revision_is_put_back_and_only_what_differs_is_written() {
-    let [web, good] = objects();
-    let cluster = world::cluster(&[web.clone(), good.clone()]);
+    let objects = objects();
+    let cluster = world::cluster(&objects);
+    let [web, good, ..] = objects;
     let workload = cluster.workload(&world::web()).unwrap();
     let Change::Patch { forward, inverse } =
         undo("web-0", "").change(&workload, AttemptId(3)).unwrap()
@@ -100,13 +97,19 @@ fn the_template_of_the_revision_is_put_back_and_only_what_differs_is_written() {
 
 #[test]
 fn another_revision_than_the_one_that_was_decided_on_is_not_taken() {
-    let [web, mut good] = objects();
-    let cluster = world::cluster(&[web.clone(), good.clone()]);
+    let [web, good, current, mut pod] = objects();
+    let objects = [web.clone(), good.clone(), current.clone(), pod.clone()];
     let gone = "revision 1 of Deployment shop/web is gone";
-    assert_eq!(why_not(&cluster, &undo("web-00", "")), gone);
-    good["status"]["readyReplicas"] = json!(0);
     assert_eq!(
-        why_not(&world::cluster(&[web, good]), &undo("web-0", "")),
+        why_not(&world::cluster(&objects), &undo("web-00", "")),
+        gone
+    );
+    pod["status"]["conditions"] = json!([]);
+    assert_eq!(
+        why_not(
+            &world::cluster(&[web, good, current, pod]),
+            &undo("web-0", "")
+        ),
         gone
     );
 }

@@ -1,6 +1,6 @@
 //! A diagnosis says what was changed shortly before, and by whom.
 
-use crate::world::{cluster, deployment, pod, replica_set, web};
+use crate::world::{cluster, deployment, older_pod, older_replica_set, pod, replica_set, web};
 use akeso_core::{
     diagnose::{Findings, diagnose},
     evidence::Evidence,
@@ -13,6 +13,10 @@ use serde_json::{Value, json};
 /// What is said to have changed before a Deployment's image could not be pulled, at 12:00, where
 /// `manager` wrote to it at `time`.
 fn changed(manager: &str, time: &str) -> Vec<String> {
+    changed_beside(&[], manager, time)
+}
+
+fn changed_beside(others: &[Value], manager: &str, time: &str) -> Vec<String> {
     let mut web_object =
         deployment(&json!({"containers": [{"name": "app", "image": "nginx:latst"}]}));
     web_object["metadata"]["managedFields"] =
@@ -21,7 +25,8 @@ fn changed(manager: &str, time: &str) -> Vec<String> {
         "name": "app", "image": "", "imageID": "", "ready": false, "restartCount": 0,
         "state": {"waiting": {"reason": "ErrImagePull", "message": "toomanyrequests: wait"}}
     }]);
-    let cluster = cluster(&[web_object, replica_set(), pod(&waiting)]);
+    let own = [web_object, replica_set(), pod(&waiting)];
+    let cluster = cluster(&[&own[..], others].concat());
     let now: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
     let workload = cluster.workload(&web()).unwrap();
     let symptoms = observe(&workload, now).symptoms;
@@ -48,4 +53,22 @@ fn what_was_written_long_ago_or_by_kubernetes_itself_explains_nothing() {
     assert!(changed("kube-controller-manager", "2026-01-01T11:58:00Z").is_empty());
     // a clock that is ahead
     assert!(changed("kubectl-edit", "2026-01-01T12:58:00Z").is_empty());
+}
+
+#[test]
+fn what_differs_from_the_revision_before_is_named_and_whether_that_was_good() {
+    let mut older = older_replica_set();
+    older["spec"]["template"] = json!({"metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "app", "image": "nginx:1.27"}]}});
+    let since = |others: &[Value], time| changed_beside(others, "kubectl-edit", time).pop();
+    let recent = "2026-01-01T11:58:00Z";
+    let fields = "/spec/containers/0/image were changed";
+    let good = format!("since revision 1 (1 pod(s) of it are ready) {fields}");
+    let served = [older.clone(), older_pod()];
+    assert_eq!(since(&served, recent).as_ref(), Some(&good));
+    let long_ago = "2026-01-01T10:58:00Z";
+    assert_eq!(since(&served, long_ago).as_ref(), Some(&good));
+    let unknown = format!("since revision 1 (whether it was good is not known) {fields}");
+    assert_eq!(since(&[older.clone()], recent), Some(unknown));
+    assert_eq!(since(&[older], long_ago), None);
 }

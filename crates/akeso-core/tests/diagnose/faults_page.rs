@@ -9,7 +9,10 @@ use akeso_core::diagnose::{FAULTS, Family, Fault};
 fn page() -> String {
     let mut page = "# The faults that Akeso knows\n\n\
         Made from the code by `AKESO_WRITE_DOCS=1 cargo test -p akeso-core --test diagnose faults_page`. \
-        What is changed passes the gate first, and is taken back if it does not help.\n"
+        What is changed passes the gate first, and is taken back if it does not help. A revision is \
+        proven to be good by pods of it that are ready, or that Akeso has seen deleted when they had \
+        been ready for 10 s without a restart or for 10 min with one, as long as no later revision \
+        has run well itself.\n"
         .to_owned();
     let mut faults: Vec<&Fault> = FAULTS.iter().collect();
     faults.sort_by_key(|fault| fault.family);

@@ -25,6 +25,7 @@ mod pods_refused;
 mod probes_jobs_network;
 mod program_and_reference;
 mod requests;
+mod revisions;
 mod rollouts_and_jobs;
 mod services;
 mod storage_and_cluster;

@@ -612,23 +612,16 @@ fn rolled_out(before: &Value, after: &Value, message: &str, overdue: Option<&str
     }
     let mut old = world::older_replica_set();
     old["spec"]["template"] = spec(before);
-    old["status"] = json!({"replicas": 1, "readyReplicas": 1});
     let mut new = world::replica_set();
     new["spec"]["template"] = spec(after);
     new["metadata"]["creationTimestamp"] = json!("2026-01-01T11:58:00Z");
-    let mut ready = world::pod(&json!([]));
-    ready["metadata"]["name"] = json!("web-0-old");
-    ready["metadata"]["uid"] = json!("old-uid");
-    ready["metadata"]["ownerReferences"][0]["name"] = json!("web-0");
-    ready["metadata"]["ownerReferences"][0]["uid"] = json!("web-0-uid");
-    ready["status"]["conditions"] = json!([{"type": "Ready", "status": "True"}]);
     let mut pending = world::pod(&json!([]));
     pending["spec"] = after.clone();
     pending["status"] = json!({"phase": "Pending", "conditions": [{
         "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
         "message": message, "lastTransitionTime": "2026-01-01T11:58:00Z"
     }]});
-    let mut objects = vec![deployment, old, new, ready, pending];
+    let mut objects = vec![deployment, old, new, world::older_pod(), pending];
     objects.extend([node("one", "fast", false), node("two", "archive", false)]);
     let found = explain::of(&world::web(), &objects, |question| {
         panic!("{question:?} is not to be asked")

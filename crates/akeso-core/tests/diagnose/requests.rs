@@ -505,10 +505,15 @@ fn rolled_out(before: &Value, after: &Value) -> ActionKind {
         "reason": "ProgressDeadlineExceeded", "message": "ReplicaSet \"web-1\" has timed out progressing."}]);
     let mut old = world::older_replica_set();
     old["spec"]["template"] = template(before);
-    old["status"] = json!({"replicas": 1, "readyReplicas": 1});
     let mut new = world::replica_set();
     new["spec"]["template"] = template(after);
-    let objects = [deployment, old, new, pending(after, LONG_AGO), node("2")];
+    let mut serves = ready(world::pod(&json!([])), LONG_AGO);
+    serves["metadata"]["name"] = json!("web-0-a");
+    serves["metadata"]["uid"] = json!("web-0-a");
+    serves["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet",
+        "name": "web-0", "uid": "web-0-uid", "controller": true}]);
+    let after = pending(after, LONG_AGO);
+    let objects = [deployment, old, new, serves, after, node("2")];
     let found = explain::of(&world::web(), &objects, |question| {
         panic!("{question:?} is not to be asked")
     });

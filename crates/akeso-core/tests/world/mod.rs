@@ -40,9 +40,22 @@ pub fn replica_set() -> Value {
             "annotations": {"deployment.kubernetes.io/revision": "2"},
             "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "web-uid", "controller": true}]
         },
-        "spec": {"selector": {"matchLabels": {"app": "web"}}},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}, "template": {}},
         "status": {"replicas": 1}
     })
+}
+
+/// A ready pod of `older_replica_set`.
+pub fn older_pod() -> Value {
+    let mut older = pod(&json!([]));
+    older["metadata"]["name"] = json!("web-0-abcde");
+    older["metadata"]["uid"] = json!("older-uid");
+    older["metadata"]["ownerReferences"][0]["name"] = json!("web-0");
+    older["metadata"]["ownerReferences"][0]["uid"] = json!("web-0-uid");
+    older["status"]["conditions"] = json!([
+        {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T11:00:10Z"}
+    ]);
+    older
 }
 
 /// The ReplicaSet of the revision before it.
@@ -83,7 +96,7 @@ pub fn warning(reason: &str, message: &str, at: &str) -> Value {
 macro_rules! read {
     ($($kind:ident => $field:ident,)*) => {
         /// Reads a manifest of a watched kind.
-        fn read(manifest: &Value) -> Object {
+        pub fn read(manifest: &Value) -> Object {
             match manifest["kind"].as_str().unwrap() {
                 $(stringify!($kind) => serde_json::from_value::<$kind>(manifest.clone()).unwrap().into(),)*
                 other => unreachable!("{other} is not watched"),

@@ -29,6 +29,9 @@ use crate::{Flawless, Network, SimCluster, SimError, Simulation};
 /// How long what `manifest.yaml` describes may take to become healthy before `then.yaml` follows.
 pub const HEALTHY_WITHIN: SignedDuration = SignedDuration::from_secs(120);
 
+/// How long it stays healthy before that: what has only just started has proven nothing.
+pub const STEADY_FOR: SignedDuration = SignedDuration::from_secs(15);
+
 /// Why a scenario cannot be read or run.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
@@ -267,6 +270,7 @@ impl Scenario {
                 broken(&simulation.cluster).unwrap_or_default(),
             ));
         }
+        simulation.run_until(simulation.cluster.after(STEADY_FOR), |_| {});
         simulation.cluster.apply_yaml(&self.name, then)?;
         Ok(())
     }
