@@ -122,11 +122,12 @@ fn by_history(
         };
         let was = request(before, resource.as_str());
         let was = was.and_then(|it| Some((it, amount(resource.as_str(), it)?)));
-        let Some((quantity, _)) = was.filter(|(_, was)| *was < large.asks) else {
+        let Some((quantity, was)) = was.filter(|(_, was)| *was < large.asks) else {
             continue;
         };
-        // a smaller limit is what the last good one has as well
-        if !is_same_program(before, large.spec) {
+        let limit = within(large.spec, resource, Bounds::default()).limit;
+        let is_within = limit.is_none_or(|limit| was <= limit);
+        if !is_within || !is_same_program(before, large.spec) {
             return None;
         }
         requests.push(Requested {
