@@ -137,6 +137,7 @@ mod tests {
             symptoms: Vec::new(),
             uid: None,
             was_well: false,
+            good: None,
         }
     }
 

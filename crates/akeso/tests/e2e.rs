@@ -529,6 +529,8 @@ scenarios! {
     job_kept_running: "job-kept-running",
     job_two_workers: "job-two-workers",
     limit_range_allows: "limit-range-allows",
+    limit_range_default: "limit-range-default",
+    limit_range_default_unused: "limit-range-default-unused",
     limit_range_forbids: "limit-range-forbids",
     memory_hungry: "memory-hungry",
     memory_hungry_v2: "memory-hungry-v2",

@@ -79,7 +79,7 @@ impl Treatment for RollbackToRevision {
         };
         let good = workload
             .last_good_revision()
-            .filter(|r| r.name == self.holder)
+            .filter(|good| good.holder.name == self.holder)
             .ok_or_else(gone)?;
         let old = as_json(workload.template().ok_or_else(gone)?);
         let new = as_json(&good.template);

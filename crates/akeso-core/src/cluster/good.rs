@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, fmt};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Cluster, Kind, ObjectRef,
@@ -47,6 +48,15 @@ impl fmt::Display for Good {
     }
 }
 
+/// A revision that was good until its pods were deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GoodRevision {
+    /// The ReplicaSet or ControllerRevision that holds it.
+    pub holder: ObjectRef,
+    /// When the last of its pods was deleted.
+    pub until: Timestamp,
+}
+
 /// What the pods of a revision have shown.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Past {
@@ -66,12 +76,16 @@ impl Cluster {
         let Some((past, revision)) = past(before, now).zip(revision_of(now)) else {
             return;
         };
-        self.history.insert(revision, past);
-        let (sets, revisions) = (&self.replica_sets, &self.controller_revisions);
-        self.history.retain(|revision, _| {
-            let key = revision.key();
-            sets.contains_key(&key) || revisions.contains_key(&key)
-        });
+        let key = revision.key();
+        if self.replica_sets.contains_key(&key) || self.controller_revisions.contains_key(&key) {
+            self.history.insert(revision, past);
+        }
+    }
+
+    /// Takes in what was known before a restart.
+    pub(crate) fn recall(&mut self, good: &GoodRevision) {
+        let past = Past::GoodUntil(good.until);
+        self.history.insert(good.holder.clone(), past);
     }
 }
 

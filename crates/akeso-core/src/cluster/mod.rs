@@ -16,7 +16,7 @@ mod trim;
 mod workload;
 
 use children::Children;
-pub use good::Good;
+pub use good::{Good, GoodRevision};
 pub use object::{Key, Kind, Object, ObjectRef};
 pub use owners::ForeignOwner;
 pub use revision::Revision;
@@ -85,7 +85,7 @@ macro_rules! cluster {
                 }
                 match object.trimmed() {
                     $(Object::$kind(object) => {
-                        self.remove(&reference);
+                        self.take_out(&reference);
                         let key = reference.key();
                         self.children.insert(reference, &object.metadata);
                         self.$field.insert(key, *object);
@@ -95,6 +95,11 @@ macro_rules! cluster {
 
             /// Forgets an object that is gone.
             pub fn remove(&mut self, gone: &ObjectRef) {
+                self.take_out(gone);
+                self.history.remove(gone);
+            }
+
+            fn take_out(&mut self, gone: &ObjectRef) {
                 let key = gone.key();
                 match gone.kind {
                     $(Kind::$kind => {

@@ -11,7 +11,7 @@ use k8s_openapi::{
 };
 
 use super::{
-    Cluster, Controller, Good, Kind, ObjectRef, Workload,
+    Cluster, Controller, Good, GoodRevision, Kind, ObjectRef, Workload,
     good::{Past, is_good, revision_of},
 };
 
@@ -26,7 +26,7 @@ pub struct Revision<'a> {
     /// The number that `kubectl rollout undo --to-revision` takes.
     pub number: i64,
     /// The object that holds it: a ReplicaSet or a ControllerRevision.
-    pub name: String,
+    pub holder: ObjectRef,
     /// The pod template, as the workload had it.
     pub template: Cow<'a, PodTemplateSpec>,
     /// What shows that it is good.
@@ -154,11 +154,20 @@ impl<'a> Workload<'a> {
             };
             Some(Revision {
                 number: revision.number,
-                name: revision.holder.name,
+                holder: revision.holder,
                 template: revision.template,
                 good,
             })
         })
+    }
+
+    /// The last good revision, if its pods are gone and only Akeso remembers that they were well.
+    pub fn remembered_revision(&self) -> Option<GoodRevision> {
+        let Revision { good, holder, .. } = self.last_good_revision()?;
+        match good {
+            Good::ServedUntil(until) => Some(GoodRevision { holder, until }),
+            Good::Serves(_) => None,
+        }
     }
 
     /// Its revisions, the newest first.

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use k8s_openapi::api::core::v1::Container;
+use k8s_openapi::api::core::v1::{Container, PodSpec, ResourceRequirements};
 
 use super::{Diagnosis, Examination, Family, Fault, pods_refused};
 use crate::observe::Symptom;
@@ -53,10 +53,14 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let why =
         "the container must ask for what the LimitRange allows, or the LimitRange must give way";
     let diagnosis = examination.refused(&FAULT, symptom, &says, why);
-    Some(diagnosis.undone_if_changed(examination, |spec| {
-        let resources = spec.containers.iter().map(|it| it.resources.clone());
-        resources.collect::<Vec<_>>()
-    }))
+    Some(diagnosis.undone_if_changed(examination, resources))
+}
+
+/// What the containers of a pod ask for.
+pub(super) fn resources(spec: &PodSpec) -> Vec<Option<ResourceRequirements>> {
+    let init = spec.init_containers.iter().flatten();
+    let containers = init.chain(&spec.containers);
+    containers.map(|it| it.resources.clone()).collect()
 }
 
 /// The containers that ask for just this; the message does not name them.

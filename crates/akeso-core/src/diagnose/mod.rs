@@ -64,6 +64,7 @@ mod pull_refused;
 mod quota_exceeded;
 mod read_only_file_system;
 mod registry_unavailable;
+mod request_above_limit;
 mod request_lowered;
 mod request_missing;
 mod request_too_large;
@@ -312,6 +313,7 @@ pub const FAULTS: &[Fault] = &[
     pod_security::FAULT,
     service_account_missing::FAULT,
     limit_range::FAULT,
+    request_above_limit::FAULT,
     webhook_unavailable::FAULT,
     pods_refused::FAULT,
     rollout_overdue::FAULT,

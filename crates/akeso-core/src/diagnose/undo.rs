@@ -36,7 +36,7 @@ pub(super) fn step(examination: &Examination<'_>) -> Option<Step> {
     Some(Step {
         action: Action::RollbackToRevision(RollbackToRevision {
             revision: good.number,
-            holder: good.name,
+            holder: good.holder.name,
             images,
             template,
         }),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ChangeRequest;
 use crate::{
     act::{Action, Change, is_about_the_pod},
+    cluster::GoodRevision,
     diagnose::Diagnosis,
     gate::{Decision, Ruling},
     journal::{End, Fact, Outcome, Proposal, Until, Verdict},
@@ -31,6 +32,8 @@ pub struct Incident {
     pub uid: Option<String>,
     /// Whether the workload was well before.
     pub was_well: bool,
+    /// The revision that was good until its pods were deleted, if Akeso saw it.
+    pub good: Option<GoodRevision>,
     /// The causes; the plan is for the first.
     pub diagnoses: Vec<Diagnosis>,
     /// The plan.
@@ -214,6 +217,7 @@ impl Incident {
             updated: at,
             symptoms: symptoms.to_vec(),
             was_well: false,
+            good: None,
             uid: None,
             diagnoses: Vec::new(),
             plan: None,

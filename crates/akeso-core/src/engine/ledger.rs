@@ -73,12 +73,14 @@ impl Ledger {
                 symptoms,
                 uid,
                 was_well,
+                good,
             } => {
                 self.last_incident = self.last_incident.max(incident.0);
                 self.open.insert(workload.clone(), *incident);
                 let opened = Incident {
                     uid: uid.clone(),
                     was_well: *was_well,
+                    good: good.clone(),
                     ..Incident::open(*incident, workload, symptoms, at)
                 };
                 self.incidents.insert(*incident, opened);

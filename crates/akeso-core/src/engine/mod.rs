@@ -124,6 +124,10 @@ impl Engine {
         // not before: what was closed long ago may have been taken back later
         let since = engine.remembers_since();
         engine.recorder.ledger.drop_closed(since);
+        let open = engine.recorder.ledger.open();
+        for good in open.filter_map(|incident| incident.good.as_ref()) {
+            engine.cluster.recall(good);
+        }
         Ok(engine)
     }
 
@@ -400,7 +404,12 @@ impl Engine {
             }
             return;
         }
-        let uid = workload.and_then(|workload| workload.metadata().uid.clone());
+        let uid = workload
+            .as_ref()
+            .and_then(|workload| workload.metadata().uid.clone());
+        let good = workload
+            .filter(|_| open.is_none())
+            .and_then(|workload| workload.remembered_revision());
         if !self.reopen(reference, open, &observation.symptoms, now) && open.is_none() {
             let incident = self.recorder.ledger.next_incident();
             let symptoms = observation.symptoms.clone();
@@ -412,6 +421,7 @@ impl Engine {
                     symptoms,
                     uid,
                     was_well: is_failure && self.well.remove(reference),
+                    good,
                 },
                 now,
             );

@@ -15,6 +15,7 @@ pub use chain::{Broken, Chain, canonical, hash_of};
 
 use crate::{
     act::{Action, Change, PatchOp, StoreId},
+    cluster::GoodRevision,
     diagnose::Diagnosis,
     gate::Ruling,
     learn::{Fingerprint, Pattern},
@@ -56,6 +57,9 @@ pub enum Fact {
         uid: Option<String>,
         /// Whether the workload was well before, and Akeso saw it.
         was_well: bool,
+        /// The revision that was good until this one replaced it, which no object tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        good: Option<GoodRevision>,
     },
     /// Much breaks at once, or a node does: actions on what it concerns pause until this incident,
     /// which the others share, is over.

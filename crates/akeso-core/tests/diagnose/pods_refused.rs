@@ -13,7 +13,8 @@ use crate::world;
 fn refused(message: &str) -> Diagnosis {
     let pod_spec = json!({"containers": [
         {"name": "helper", "image": "nginx:1.27"},
-        {"name": "app", "image": "nginx:1.27", "resources": {"limits": {"memory": "256Mi"}}}
+        {"name": "app", "image": "nginx:1.27", "resources": {
+            "requests": {"memory": "300Mi", "cpu": "2"}, "limits": {"memory": "256Mi"}}}
     ]});
     let mut set = world::replica_set();
     set["status"] = json!({"replicas": 0, "conditions": [
@@ -65,6 +66,23 @@ fn each_refusal_is_named_with_its_object_field_and_value() {
                 "resources.limits.memory of container app is 256Mi, the maximum per Container is 128Mi",
                 "resources.limits.cpu of all containers together is 2, the maximum per Pod is 1",
             ],
+        ),
+        (
+            "Pod \"web-1-x\" is invalid: spec.containers[1].resources.requests: Invalid value: \"300Mi\": must be less than or equal to memory limit of 256Mi",
+            "request-above-limit",
+            &["resources.requests.memory of container app is 300Mi, but its own limit is 256Mi"],
+        ),
+        (
+            "Pod \"web-1-x\" is invalid: spec.containers[1].resources.requests: Invalid value: \"2\": must be less than or equal to cpu limit of 1",
+            "request-above-limit",
+            &[
+                "resources.requests.cpu of container app is 2, but the limit that a LimitRange of the namespace gives it, for it sets none, is 1",
+            ],
+        ),
+        (
+            "Pod \"web-1-x\" is invalid: spec.containers[0].resources.requests: Invalid value: \"2\": must be less than or equal to cpu limit of 1",
+            "pods-refused",
+            &["containers[0]"],
         ),
         (
             "Internal error occurred: failed calling webhook \"check.example.com\": failed to call webhook: Post \"https://hook.ops.svc:443/validate?timeout=10s\": no endpoints available for service \"hook\"",

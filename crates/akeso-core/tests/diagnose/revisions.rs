@@ -156,7 +156,7 @@ fn revisions_of_sets_are_remembered_as_well() {
             ..world::web()
         };
         let workload = cluster.workload(&workload).unwrap();
-        let name = workload.last_good_revision().map(|good| good.name);
+        let name = workload.last_good_revision().map(|good| good.holder.name);
         assert_eq!(name.as_deref(), Some("web-1"), "{kind:?}");
     }
 }

@@ -78,6 +78,7 @@ impl Case {
                 symptoms: self.symptoms.clone(),
                 uid: None,
                 was_well: self.was_well,
+                good: None,
             },
         );
         if self.is_over {

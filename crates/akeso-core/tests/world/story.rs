@@ -185,6 +185,7 @@ pub fn opened(number: u64, workload: &WorkloadRef) -> Fact {
         symptoms: vec![pull()],
         uid: Some("web-uid".into()),
         was_well: true,
+        good: None,
     }
 }
 

@@ -1,4 +1,5 @@
-//! Admission of pods: service accounts, quotas, and the largest memory limit of a LimitRange.
+//! Admission of pods: service accounts, quotas, and of a LimitRange the largest memory limit and
+//! what it gives to containers that set none.
 
 use std::collections::BTreeMap;
 
@@ -76,7 +77,36 @@ fn shown(resource: &str, amount: u64) -> String {
 /// none; if not, why.
 pub(crate) fn admit(store: &Store, pod: &mut Pod) -> Result<(), String> {
     give_pull_secrets(store, pod);
+    give_limits(store, pod);
     is_admitted(store, pod)
+}
+
+fn give_limits(store: &Store, pod: &mut Pod) {
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    let ranges = store.list::<LimitRange>(namespace);
+    let items = ranges
+        .filter_map(|range| range.spec.as_ref())
+        .flat_map(|it| &it.limits);
+    for item in items.filter(|item| item.type_ == "Container") {
+        for container in pod.spec.iter_mut().flat_map(containers_mut) {
+            let own = container.resources.get_or_insert_default();
+            for (defaults, own) in [
+                (&item.default, &mut own.limits),
+                (&item.default_request, &mut own.requests),
+            ] {
+                for (resource, quantity) in defaults.iter().flatten() {
+                    let own = own.get_or_insert_default();
+                    own.entry(resource.clone())
+                        .or_insert_with(|| quantity.clone());
+                }
+            }
+        }
+    }
+}
+
+fn containers_mut(spec: &mut PodSpec) -> impl Iterator<Item = &mut Container> {
+    let init = spec.init_containers.iter_mut().flatten();
+    init.chain(&mut spec.containers)
 }
 
 fn give_pull_secrets(store: &Store, pod: &mut Pod) {
@@ -113,6 +143,9 @@ fn is_admitted(store: &Store, pod: &Pod) -> Result<(), String> {
     {
         return refused(why);
     }
+    if let Some(why) = above_limit(pod) {
+        return Err(format!("Pod \"{name}\" is invalid: {why}"));
+    }
     let requested = usage(pod);
     let mut used: BTreeMap<&str, u64> = BTreeMap::new();
     for other in store.list::<Pod>(namespace).filter(|pod| counts(pod)) {
@@ -147,6 +180,29 @@ fn counts(pod: &Pod) -> bool {
         .as_ref()
         .and_then(|status| status.phase.as_deref());
     !matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+/// A request that is larger than the container's limit, in the words of the API server.
+fn above_limit(pod: &Pod) -> Option<String> {
+    let spec = pod.spec.as_ref()?;
+    let init = spec.init_containers.iter().flatten().enumerate();
+    let main = spec.containers.iter().enumerate();
+    let named = init
+        .map(|it| ("initContainers", it))
+        .chain(main.map(|it| ("containers", it)));
+    named.into_iter().find_map(|(list, (index, container))| {
+        let resources = container.resources.as_ref()?;
+        let (requests, limits) = (resources.requests.as_ref()?, resources.limits.as_ref()?);
+        requests.iter().find_map(|(resource, request)| {
+            let limit = limits.get(resource)?;
+            (amount(resource, request) > amount(resource, limit)).then(|| {
+                format!(
+                    "spec.{list}[{index}].resources.requests: Invalid value: \"{}\": must be less than or equal to {resource} limit of {}",
+                    request.0, limit.0
+                )
+            })
+        })
+    })
 }
 
 fn above_maximum(range: &LimitRange, pod: &Pod) -> Option<String> {

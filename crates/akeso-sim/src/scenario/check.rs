@@ -337,6 +337,7 @@ mod tests {
             symptoms: Vec::new(),
             uid: None,
             was_well: false,
+            good: None,
         }
     }
 

@@ -128,6 +128,7 @@ mod tests {
                     symptoms: Vec::new(),
                     uid: None,
                     was_well: false,
+                    good: None,
                 },
                 Fact::Intended {
                     incident,

@@ -107,6 +107,7 @@ mod tests {
             symptoms: Vec::new(),
             uid: None,
             was_well: false,
+            good: None,
         };
         let closed = Fact::Closed {
             incident: IncidentId(1),

@@ -31,6 +31,7 @@ fn fact(n: u64) -> Fact {
             symptoms: Vec::new(),
             uid: None,
             was_well: false,
+            good: None,
         }
     } else {
         Fact::Closed {
