@@ -1,13 +1,18 @@
 //! What is gathered to explain an incident, on demand: a diagnosis asks, the rim answers.
 
 mod listed;
+mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use listed::{Listed, ListedKind, Objects};
 use serde::{Deserialize, Serialize};
+pub use usage::{PodUsage, Usage, Used};
 
-use crate::{certificate::TlsSecret, quantity::Bytes};
+use crate::{
+    certificate::TlsSecret,
+    quantity::{Bytes, MilliCpu},
+};
 
 /// One thing that a diagnosis wants to know, or that an object cannot be judged without; about the
 /// incident's namespace unless it names one.
@@ -32,7 +37,7 @@ pub enum Question {
     },
     /// Names and keys (never values) of the ConfigMaps and Secrets.
     Keys,
-    /// What bounds memory: LimitRanges and ResourceQuotas.
+    /// What bounds memory and requests: LimitRanges and ResourceQuotas.
     Bounds,
     /// What a Secret for TLS says to everybody.
     Certificate {
@@ -40,6 +45,11 @@ pub enum Question {
         namespace: String,
         /// Its name.
         secret: String,
+    },
+    /// What containers use, as the metrics API has measured it.
+    Usage {
+        /// Where.
+        namespace: String,
     },
     /// All objects of a kind that is not watched.
     Objects {
@@ -73,6 +83,8 @@ pub enum Answer {
     Bounds(Bounds),
     /// What a Secret for TLS says to everybody.
     Certificate(TlsSecret),
+    /// What containers use.
+    Usage(Usage),
     /// Objects of a kind that is not watched.
     Objects(Objects),
     /// It could not be asked. This is no answer: nothing may be concluded from it.
@@ -91,6 +103,7 @@ impl Answer {
             | Self::Image(_)
             | Self::Bounds(_)
             | Self::Certificate(_)
+            | Self::Usage(_)
             | Self::Objects(_)
             | Self::Unknown { .. } => None,
         }
@@ -122,7 +135,7 @@ pub struct Keys {
     pub pull_secrets: BTreeSet<String>,
 }
 
-/// What bounds a container's memory in a namespace.
+/// What bounds a container's memory in a namespace, and its requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Bounds {
     /// The least of the LimitRanges' `max.memory` for a container.
@@ -131,6 +144,10 @@ pub struct Bounds {
     pub quota_left: Option<Bytes>,
     /// The least of the LimitRanges' `maxLimitRequestRatio.memory`, in thousandths.
     pub max_limit_to_request: Option<u64>,
+    /// The greatest of the LimitRanges' `min.memory` for a container.
+    pub min_memory: Option<Bytes>,
+    /// The greatest of the LimitRanges' `min.cpu` for a container.
+    pub min_cpu: Option<MilliCpu>,
 }
 
 impl Bounds {

@@ -1,11 +1,11 @@
-//! Evidence: logs, keys, bounds, objects that are not watched.
+//! Evidence: logs, keys, bounds, what is used, objects that are not watched.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use akeso_core::{
     evidence::{Answer, Bounds, Life, ListedKind, Objects, Question},
     for_each_listed_kind,
-    quantity::Bytes,
+    quantity::{Bytes, MilliCpu},
 };
 use futures::AsyncReadExt;
 use k8s_openapi::{
@@ -23,7 +23,7 @@ use kube::{
     core::ApiResource,
 };
 
-use crate::{registry::Registry, secrets};
+use crate::{registry::Registry, secrets, usage::usage};
 
 /// How many lines of a log are read, and how many bytes at most.
 const LOG_LINES: i64 = 200;
@@ -56,6 +56,7 @@ pub(crate) async fn answer(
             Question::Certificate { namespace, secret } => {
                 secrets::certificate(client, namespace, secret).await
             }
+            Question::Usage { namespace } => usage(client, namespace).await,
             Question::Objects { kind, namespace } => objects(client, *kind, namespace).await,
         }
     };
@@ -154,13 +155,16 @@ async fn bounds(client: &Client, namespace: &str) -> kube::Result<Answer> {
         // the quantity is a plain number: parsed as bytes of a thousandth it keeps its fraction
         max_limit_to_request: containers()
             .filter_map(|item| {
-                akeso_core::quantity::MilliCpu::parse(
-                    &item.max_limit_request_ratio.as_ref()?.get("memory")?.0,
-                )
-                .ok()
+                MilliCpu::parse(&item.max_limit_request_ratio.as_ref()?.get("memory")?.0).ok()
             })
-            .map(akeso_core::quantity::MilliCpu::get)
+            .map(MilliCpu::get)
             .min(),
+        min_memory: containers()
+            .filter_map(|item| memory(item.min.as_ref(), "memory"))
+            .max(),
+        min_cpu: containers()
+            .filter_map(|item| MilliCpu::parse(&item.min.as_ref()?.get("cpu")?.0).ok())
+            .max(),
     }))
 }
 

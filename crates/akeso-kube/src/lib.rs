@@ -12,6 +12,7 @@ pub mod permissions;
 mod registry;
 mod retry;
 mod secrets;
+mod usage;
 mod watch;
 
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use akeso_core::quantity::Bytes;
+use akeso_core::quantity::{Bytes, MilliCpu};
 use jiff::SignedDuration;
 use serde::Deserialize;
 
@@ -16,6 +16,9 @@ pub(crate) struct Behaviours {
     /// `WORKLOAD/CONTAINER` or `WORKLOAD/CONTAINER@IMAGE`.
     #[serde(default)]
     containers: BTreeMap<String, Behaviour>,
+    /// Whether nothing measures what containers use.
+    #[serde(default)]
+    pub(crate) unmeasured: bool,
 }
 
 /// How one container behaves.
@@ -30,6 +33,8 @@ pub(crate) struct Behaviour {
     pub(crate) missing: Option<Missing>,
     /// What it cannot do without; nothing where that is there.
     pub(crate) needs: Option<Needs>,
+    /// The CPU that it uses.
+    pub(crate) cpu: MilliCpu,
     /// How its memory grows.
     pub(crate) memory: Option<Memory>,
     /// How much it writes to its own file system, at once.
@@ -123,6 +128,7 @@ impl Behaviours {
     /// Adds others; what they say of a container goes before what was said.
     pub(crate) fn extend(&mut self, others: Self) {
         self.containers.extend(others.containers);
+        self.unmeasured |= others.unmeasured;
     }
 
     /// The behaviour of a workload's container while it runs an image.
@@ -156,6 +162,15 @@ impl Answers {
 }
 
 impl Memory {
+    /// How much it holds so long after its start.
+    pub(crate) fn at(&self, age: SignedDuration) -> Bytes {
+        let steps = age.as_millis().checked_div(self.every.as_millis());
+        let steps = steps.and_then(|steps| u64::try_from(steps).ok());
+        let grown = self.step.times(steps.unwrap_or(0));
+        let held = self.start.get().saturating_add(grown.get());
+        Bytes::new(held.min(self.peak.get()))
+    }
+
     /// How long after its start it has grown beyond `limit`; never, if its peak fits.
     pub(crate) fn exceeds(&self, limit: Bytes) -> Option<SignedDuration> {
         let (limit, start) = (limit.get(), self.start.get());
@@ -184,6 +199,9 @@ mod tests {
         );
         assert_eq!(memory.exceeds(Bytes::mebi(1)), Some(SignedDuration::ZERO));
         assert_eq!(memory.exceeds(Bytes::mebi(515)), None);
+        assert_eq!(memory.at(SignedDuration::ZERO), Bytes::mebi(10));
+        assert_eq!(memory.at(SignedDuration::from_secs(12)), Bytes::mebi(130));
+        assert_eq!(memory.at(SignedDuration::from_hours(1)), Bytes::mebi(515));
     }
 
     #[test]

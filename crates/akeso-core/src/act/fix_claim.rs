@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Change, NotApplicable, Treatment,
+    Change, NotApplicable, ONLY_ALIKE, Treatment,
     correction::{Place, replace},
     patch::template_path,
 };
@@ -96,7 +96,7 @@ impl Treatment for FixClaim {
         Some("what a claim holds is not tried out on")
     }
 
-    fn needs_confirmation(&self) -> bool {
-        true
+    fn needs_confirmation(&self) -> Option<&'static str> {
+        Some(ONLY_ALIKE)
     }
 }

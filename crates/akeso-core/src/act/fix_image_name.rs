@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Change, NotApplicable, PatchOp, Treatment,
+    Change, NotApplicable, ONLY_ALIKE, PatchOp, Treatment,
     patch::{annotate, container_path, guard},
 };
 use crate::{
@@ -82,7 +82,7 @@ impl Treatment for FixImageName {
     }
 
     // a name that is only alike is no proof
-    fn needs_confirmation(&self) -> bool {
-        true
+    fn needs_confirmation(&self) -> Option<&'static str> {
+        Some(ONLY_ALIKE)
     }
 }

@@ -20,6 +20,7 @@ mod mark;
 mod patch;
 mod restart_pod;
 mod rollback_to_revision;
+mod set_request;
 mod trial;
 mod update_env;
 
@@ -40,6 +41,7 @@ pub use restart_pod::RestartPod;
 pub use rollback_to_revision::RollbackToRevision;
 pub(crate) use rollback_to_revision::changed_fields;
 pub(crate) use rollback_to_revision::fingerprint as rollback_fingerprint;
+pub use set_request::{Requested, Resource, SetRequest};
 pub use trial::{TRIAL, why_no_trial};
 pub(crate) use trial::{is_about_the_pod, trial};
 pub use update_env::{EnvValue, Found, UpdateEnv, Variable};
@@ -60,6 +62,9 @@ use crate::{
 pub const LAST_ATTEMPT: &str = "akeso.dev/last-attempt";
 /// On the workload's own metadata: the variables to which Akeso gave a placeholder.
 pub const PLACEHOLDER: &str = "akeso.dev/placeholder";
+
+/// Why a name that was found by its likeness asks first.
+const ONLY_ALIKE: &str = "a name that is only alike is no proof";
 
 /// Why an action cannot be applied to a workload as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -199,9 +204,10 @@ pub trait Treatment {
     fn acts_when_cautious(&self, _: Proof) -> bool {
         false
     }
-    /// Whether it acts by itself under [`Autonomy::Standard`](crate::policy::Autonomy) only with [`Proof::Confirmed`].
-    fn needs_confirmation(&self) -> bool {
-        false
+    /// Why it acts by itself under [`Autonomy::Standard`](crate::policy::Autonomy) only with
+    /// [`Proof::Confirmed`], if so.
+    fn needs_confirmation(&self) -> Option<&'static str> {
+        None
     }
     /// Whether it gives the workload a credential that it did not have before.
     fn brings_credential(&self) -> bool {
@@ -271,6 +277,8 @@ actions! {
     AddPullSecret => "add_pull_secret",
     /// Gives a workload's ServiceAccount one right that the API server refused it.
     GrantAccess => "grant_access",
+    /// Sets what containers request.
+    SetRequest => "set_request",
 }
 
 impl ActionKind {

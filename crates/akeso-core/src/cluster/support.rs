@@ -145,7 +145,8 @@ impl Cluster {
     }
 
     /// What may become ill or well because this object has changed, beside its own root owner: a
-    /// Service by its pods, an Ingress by its Services, a disruption budget by another one.
+    /// Service by its pods, an Ingress by its Services, a disruption budget by another one, a workload
+    /// by its autoscaler.
     pub fn leaning_on(&self, object: &ObjectRef) -> Vec<WorkloadRef> {
         match object.kind {
             Kind::Pod => {
@@ -168,6 +169,7 @@ impl Cluster {
             Kind::PodDisruptionBudget => in_namespace(&self.disruption_budgets, &object.namespace)
                 .map(|(key, _)| named(SupportKind::PodDisruptionBudget, key))
                 .collect(),
+            Kind::HorizontalPodAutoscaler => self.scaled_by(object).into_iter().collect(),
             Kind::Deployment
             | Kind::ReplicaSet
             | Kind::StatefulSet
@@ -175,13 +177,28 @@ impl Cluster {
             | Kind::ControllerRevision
             | Kind::Job
             | Kind::CronJob
-            | Kind::HorizontalPodAutoscaler
             | Kind::Ingress
             | Kind::PersistentVolumeClaim
             | Kind::Namespace
             | Kind::Node
             | Kind::Event => Vec::new(),
         }
+    }
+
+    /// What an autoscaler scales, if it is there.
+    fn scaled_by(&self, object: &ObjectRef) -> Option<WorkloadRef> {
+        let target = &self.autoscalers.get(&object.key())?.spec.scale_target_ref;
+        let key = Key::new(&object.namespace, &target.name);
+        let kind = match target.kind.as_str() {
+            "Deployment" if self.deployments.contains_key(&key) => WorkloadKind::Deployment,
+            "StatefulSet" if self.stateful_sets.contains_key(&key) => WorkloadKind::StatefulSet,
+            _ => return None,
+        };
+        Some(WorkloadRef {
+            kind,
+            namespace: key.namespace,
+            name: key.name,
+        })
     }
 
     /// The Services of type `ExternalName` that lead to a Service.

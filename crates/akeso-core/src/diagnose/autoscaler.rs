@@ -21,15 +21,6 @@ pub(super) const AMBIGUOUS: Fault = Fault {
     diagnose: ambiguous,
 };
 
-pub(super) const NO_REQUESTS: Fault = Fault {
-    name: "autoscaler-without-requests",
-    family: Family::Autoscaling,
-    signs: "a HorizontalPodAutoscaler scales by a percentage of what a container requests, and the container requests nothing (`FailedGetResourceMetric`)",
-    does: "names the container and the resource",
-    never: "makes a request up: what a program has used in an hour is not what it needs, and a request moves pods and replicas",
-    diagnose: no_requests,
-};
-
 pub(super) const NO_METRICS: Fault = Fault {
     name: "autoscaler-without-metrics",
     family: Family::Autoscaling,
@@ -61,11 +52,6 @@ fn target_missing(examination: &Examination<'_>, symptom: &Symptom) -> Option<Di
 fn ambiguous(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let why = "only one of them may scale these pods";
     examination.flawed(&AMBIGUOUS, symptom, Flaw::AmbiguousAutoscaler, (95, why))
-}
-
-fn no_requests(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
-    let why = "give the container a request, or scale by an averageValue";
-    examination.flawed(&NO_REQUESTS, symptom, Flaw::NoRequests, (95, why))
 }
 
 fn no_metrics(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {

@@ -77,6 +77,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Answer::Keys(_)
         | Answer::Bounds(_)
         | Answer::Certificate(_)
+        | Answer::Usage(_)
         | Answer::Objects(_) => return None,
     };
     Some(corrected(
@@ -215,6 +216,7 @@ fn confirmed_repository<'a>(
             | Answer::Keys(_)
             | Answer::Bounds(_)
             | Answer::Certificate(_)
+            | Answer::Usage(_)
             | Answer::Objects(_) => None,
         })
         .collect();

@@ -35,6 +35,7 @@ mod job_failed;
 mod job_flawed;
 mod job_given_up;
 mod limit_range;
+mod measured;
 mod missing_reference;
 mod missing_variable;
 mod missing_volume_source;
@@ -64,6 +65,8 @@ mod quota_exceeded;
 mod read_only_file_system;
 mod registry_unavailable;
 mod request_above_limit;
+mod request_lowered;
+mod request_missing;
 mod request_too_large;
 mod requests;
 mod rollout_blocked;
@@ -330,7 +333,7 @@ pub const FAULTS: &[Fault] = &[
     service_external_name::FAULT,
     autoscaler::TARGET_MISSING,
     autoscaler::AMBIGUOUS,
-    autoscaler::NO_REQUESTS,
+    request_missing::FAULT,
     autoscaler::NO_METRICS,
     autoscaler::AT_MAXIMUM,
     disruption_budget::BLOCKS,
@@ -403,7 +406,8 @@ impl<'a> Examination<'a> {
             | Answer::Image(_)
             | Answer::Keys(_)
             | Answer::Bounds(_)
-            | Answer::Certificate(_) => Err("something else was told"),
+            | Answer::Certificate(_)
+            | Answer::Usage(_) => Err("something else was told"),
         })
     }
 

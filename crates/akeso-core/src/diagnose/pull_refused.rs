@@ -152,7 +152,8 @@ const fn is_shown(answer: &Answer) -> Option<bool> {
         | Answer::Keys(_)
         | Answer::Bounds(_)
         | Answer::Objects(_)
-        | Answer::Certificate(_) => None,
+        | Answer::Certificate(_)
+        | Answer::Usage(_) => None,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     Diagnosis, Examination, Family, Fault,
     placement::{Placement, name},
+    request_lowered,
     requests::{allocatable, amount, insufficient, of_pod, request, shown},
 };
 use crate::observe::Symptom;
@@ -11,8 +12,8 @@ pub(super) const FAULT: Fault = Fault {
     name: "request-too-large",
     family: Family::Scheduling,
     signs: "no node takes the pod, and it requests more of a resource than the largest node that it may go to has; or one that no node offers",
-    does: "names the container, its request and the largest node's allocatable; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where one is proven",
-    never: "lowers a request: what the program needs is not known",
+    does: "names the container, its request and the largest node's allocatable; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where one is proven; or its request alone, where the rollout has changed more and the program is the same. Of a StatefulSet, five minutes after; where there was no request before, it proposes twice what the ready pods were measured to use",
+    never: "lowers a request that nothing justifies: a program that does not run, another image, a measure of idle or young pods; what was measured asks first, unless the level is `full` or the policy says otherwise",
     diagnose,
 };
 
@@ -28,11 +29,16 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let says = format!("fits on no node, even an empty one: {}", found.join("; "));
     let why = "resources.requests must fit a node, or a larger node must be added";
     let diagnosis = examination.refused(&FAULT, symptom, &says, why);
-    Some(diagnosis.undone_if_changed(examination, |spec| {
+    let mut diagnosis = diagnosis.undone_if_changed(examination, |spec| {
         // what a device plugin offers comes with its node, whenever that is
         let ordinary = resources.iter().filter(|it| is_ordinary(it));
         ordinary.map(|it| of_pod(spec, it)).collect::<Vec<_>>()
-    }))
+    });
+    if let [resource] = resources[..] {
+        let remedy = diagnosis.remedy;
+        diagnosis.remedy = request_lowered::remedy(examination, &place, symptom, resource, remedy)?;
+    }
+    Some(diagnosis)
 }
 
 fn is_ordinary(resource: &str) -> bool {

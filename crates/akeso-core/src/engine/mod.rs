@@ -413,13 +413,14 @@ impl Engine {
         if !self.reopen(reference, open, &observation.symptoms, now) && open.is_none() {
             let incident = self.recorder.ledger.next_incident();
             let symptoms = observation.symptoms.clone();
+            let is_failure = symptoms.iter().any(Symptom::is_failure);
             self.recorder.record(
                 Fact::Opened {
                     incident,
                     workload: reference.clone(),
                     symptoms,
                     uid,
-                    was_well: self.well.remove(reference),
+                    was_well: is_failure && self.well.remove(reference),
                     good,
                 },
                 now,

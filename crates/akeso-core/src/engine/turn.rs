@@ -29,6 +29,8 @@ use crate::{
 /// What is known of an incident beside the journal, and can be found out again.
 #[derive(Debug, Default)]
 pub(super) struct Live {
+    /// Whether its workload has been looked at since the start.
+    is_seen: bool,
     symptoms: Vec<Symptom>,
     again: Option<Timestamp>,
     evidence: Evidence,
@@ -81,6 +83,7 @@ impl Live {
     }
 
     pub(super) fn see(&mut self, observation: Observation) {
+        self.is_seen = true;
         self.symptoms = observation.symptoms;
         self.again = observation.again;
     }

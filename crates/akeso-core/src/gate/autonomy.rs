@@ -48,9 +48,13 @@ pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
                 }
             }
         }
-        Autonomy::Standard if treatment.needs_confirmation() && proof != Proof::Confirmed => {
-            ask("standard: a name that is only alike is no proof")
+        Autonomy::Standard => {
+            let why = treatment.needs_confirmation()?;
+            if proof == Proof::Confirmed {
+                return None;
+            }
+            ask(&format!("standard: {why}"))
         }
-        Autonomy::Standard | Autonomy::Full => None,
+        Autonomy::Full => None,
     }
 }

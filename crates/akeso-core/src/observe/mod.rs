@@ -4,7 +4,7 @@
 //! itself within the time Kubernetes gives it (a claim being bound, an image being pulled, a pod
 //! becoming ready) is no symptom; see "What a real cluster does" in ARCHITECTURE.md.
 
-mod autoscalers;
+pub(crate) mod autoscalers;
 mod certificates;
 mod claims;
 mod containers;
@@ -272,6 +272,17 @@ impl Symptom {
             | Sign::Support { .. } => true,
         }
     }
+
+    /// Whether something does not run, or is not reached, for it. A workload that no autoscaler can
+    /// scale runs as well as before.
+    pub const fn is_failure(&self) -> bool {
+        !matches!(
+            self.sign,
+            Sign::Support {
+                flaw: Flaw::NoRequests
+            }
+        )
+    }
 }
 
 impl fmt::Display for Symptom {
@@ -358,6 +369,7 @@ const FAMILIES: &[Family] = &[
     evictions::symptoms,
     nodes::symptoms,
     autoscalers::symptoms,
+    autoscalers::unscaled,
     disruption_budgets::symptoms,
 ];
 

@@ -2,6 +2,7 @@
 //! diagnosis proposes; what can be proven neither way is a person's.
 
 pub mod memory;
+pub mod requests;
 pub mod values;
 
 use serde::{Deserialize, Serialize};

@@ -12,7 +12,8 @@ use k8s_openapi::api::core::v1::Service;
 use crate::{
     act::Action,
     cluster::{Controller, Support, Workload, in_namespace, is_ready, selects},
-    observe::{Crash, ProbeTiming, Sign, Symptom, TIME_TO_MEET},
+    observe::{Crash, Flaw, ProbeTiming, Sign, Symptom, TIME_TO_MEET},
+    plan::requests::WARM_UP,
     quantity::Bytes,
 };
 
@@ -98,6 +99,10 @@ fn took(symptom: &Symptom) -> SignedDuration {
         | Sign::JobFailed
         | Sign::JobFlawed { .. }
         | Sign::Evicted => SignedDuration::ZERO,
+        // an autoscaler reckons with the CPU of a pod when it has run for so long
+        Sign::Support {
+            flaw: Flaw::NoRequests,
+        } => WARM_UP,
         // what was written just now is given time to meet what it is for
         Sign::Support { .. } => TIME_TO_MEET,
     }

@@ -39,7 +39,10 @@ pub fn harmed(
     } else {
         Some(attempt.at)
     };
-    let takes_room = matches!(attempt.step.action, Action::IncreaseMemory(_));
+    let takes_room = matches!(
+        attempt.step.action,
+        Action::IncreaseMemory(_) | Action::SetRequest(_)
+    );
     let services = services(workload);
     since.find_map(|other| {
         let has_no_room = other

@@ -2,7 +2,8 @@
 
 use akeso_core::{
     act::{
-        Action, Change, EnvValue, Found, IncreaseMemory, PLACEHOLDER, PatchOp, UpdateEnv, Variable,
+        Action, Change, EnvValue, Found, IncreaseMemory, NotApplicable, PLACEHOLDER, PatchOp,
+        Requested, Resource, SetRequest, UpdateEnv, Variable,
     },
     quantity::Bytes,
     workload::{AttemptId, ContainerRef, ContainerRole},
@@ -41,6 +42,23 @@ pub fn env(variables: Vec<Variable>) -> Action {
     Action::UpdateEnv(UpdateEnv {
         container: app(),
         variables,
+    })
+}
+
+/// The CPU that `app` and its sidecar request.
+pub fn requests() -> Action {
+    let set = |container, from: Option<&str>, to: &str| Requested {
+        container,
+        from: from.map(str::to_owned),
+        to: to.to_owned(),
+    };
+    let sidecar = ContainerRef {
+        name: "proxy".into(),
+        role: ContainerRole::Init,
+    };
+    Action::SetRequest(SetRequest {
+        resource: Resource::Cpu,
+        requests: vec![set(app(), Some("64"), "250m"), set(sidecar, None, "10m")],
     })
 }
 
@@ -229,4 +247,60 @@ fn a_workload_without_annotations_gets_the_mark_as_well() {
     since["metadata"]["resourceVersion"] = json!("42");
     assert!(apply(&mut since, &forward).is_err());
     apply(&mut original, &forward).unwrap();
+}
+
+#[test]
+fn requests_are_set_where_they_are_those_that_were_seen_and_nothing_else_is_touched() {
+    let spec = |app: Value, proxy: &Value| {
+        let mut sidecar = json!({"name": "proxy", "restartPolicy": "Always"});
+        if !proxy.is_null() {
+            sidecar["resources"] = proxy.clone();
+        }
+        world::deployment(&json!({
+            "initContainers": [sidecar],
+            "containers": [{"name": "other"}, {"name": "app", "resources": {"requests": app, "limits": {"cpu": "64"}}}],
+        }))
+    };
+    for proxy in [
+        Value::Null,
+        json!({}),
+        json!({"limits": {"memory": "1Gi"}}),
+        json!({"requests": {"memory": "1Gi"}}),
+    ] {
+        let original = spec(json!({"cpu": "64", "memory": "1Gi"}), &proxy);
+        let (mut object, inverse) = done(&requests(), &original);
+        let changed = &object["spec"]["template"]["spec"];
+        let of = |list: &str, index: usize| changed[list][index]["resources"].clone();
+        assert_eq!(
+            of("containers", 1),
+            json!({"requests": {"cpu": "250m", "memory": "1Gi"}, "limits": {"cpu": "64"}})
+        );
+        let mut expected = if proxy.is_null() { json!({}) } else { proxy };
+        expected["requests"]["cpu"] = json!("10m");
+        assert_eq!(of("initContainers", 0), expected);
+        let cluster = world::cluster(std::slice::from_ref(&object));
+        let workload = cluster.workload(&world::web()).unwrap();
+        assert!(requests().treatment().holds(&workload));
+        // what somebody has changed since stays
+        let mut since = object.clone();
+        since["spec"]["template"]["spec"]["containers"][1]["resources"]["requests"]["cpu"] =
+            json!("300m");
+        assert!(apply(&mut since, &inverse).is_err());
+        apply(&mut object, &inverse).unwrap();
+        assert_eq!(object["spec"], original["spec"]);
+    }
+    for (app, proxy) in [
+        (json!({"cpu": "65"}), json!({})),
+        (json!({}), json!({})),
+        (json!({"cpu": "64"}), json!({"requests": {"cpu": "5m"}})),
+    ] {
+        let cluster = world::cluster(&[spec(app, &proxy)]);
+        let workload = cluster.workload(&world::web()).unwrap();
+        let change = requests().change(&workload, AttemptId(7));
+        assert!(
+            matches!(change, Err(NotApplicable::Changed { .. })),
+            "{change:?}"
+        );
+        assert!(!requests().treatment().holds(&workload));
+    }
 }

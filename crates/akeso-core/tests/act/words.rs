@@ -7,10 +7,10 @@ use akeso_core::act::{
 use serde_json::json;
 
 use super::corrections::{probe, settings};
-use super::taking_back::{app, env, memory, variable};
+use super::taking_back::{app, env, memory, requests, variable};
 use crate::world;
 
-fn each() -> [Action; 13] {
+fn each() -> [Action; 14] {
     [
         Action::FixImageName(FixImageName {
             container: app(),
@@ -89,6 +89,7 @@ fn each() -> [Action; 13] {
             resource: "deployments/scale".into(),
             object: Some("api".into()),
         }),
+        requests(),
     ]
 }
 
@@ -149,6 +150,11 @@ fn each_action_says_what_it_does_and_how_a_person_would_do_it() {
             "let ServiceAccount bot patch deployments.apps/scale api in its namespace, by a Role and a RoleBinding",
             "kubectl -n shop create role bot-patch-deployments-apps-scale --verb=patch --resource=deployments.apps/scale --resource-name=api && kubectl -n shop create rolebinding bot-patch-deployments-apps-scale --role=bot-patch-deployments-apps-scale --serviceaccount=shop:bot",
         ),
+        (
+            "set the cpu request of container app from 64 to 250m, of init container proxy to 10m",
+            "kubectl -n shop set resources deployment/web -c app --requests=cpu=250m \
+             && kubectl -n shop set resources deployment/web -c proxy --requests=cpu=10m",
+        ),
     ];
     for (action, (summary, command)) in each().iter().zip(expected) {
         assert_eq!(action.treatment().summary(), summary);
@@ -204,6 +210,7 @@ fn what_is_a_workloads_own_means_nothing_for_another_workload() {
                 | ActionKind::FixClaim
                 | ActionKind::AddPullSecret
                 | ActionKind::GrantAccess
+                | ActionKind::SetRequest
         );
         assert_eq!(action.treatment().is_transferable(), !is_own, "{action:?}");
     }

@@ -24,6 +24,7 @@ mod placement;
 mod pods_refused;
 mod probes_jobs_network;
 mod program_and_reference;
+mod requests;
 mod revisions;
 mod rollouts_and_jobs;
 mod services;

@@ -3,7 +3,7 @@
 use akeso_core::gate::Decision;
 use serde_json::{Value, json};
 
-use super::situation::{Situation, image, memory, undo};
+use super::situation::{Situation, image, memory, request, undo};
 
 fn scaler(target: &str, metric: &Value) -> Value {
     json!({
@@ -43,6 +43,21 @@ fn memory_by_which_a_workload_is_scaled_asks() {
 }
 
 #[test]
+fn a_request_by_which_a_workload_is_scaled_asks_before_it_is_another() {
+    let scaled = Situation::of(request(Some("64"))).beside(scaler("web", &pod_metric("cpu")));
+    let ruling = scaled.ruling();
+    assert_eq!(
+        (ruling.decision, ruling.rule.as_str()),
+        (Decision::Ask, "autoscaler")
+    );
+    assert!(
+        ruling.why.contains("scales it by its cpu"),
+        "{}",
+        ruling.why
+    );
+}
+
+#[test]
 fn another_metric_another_workload_or_another_action_is_no_matter() {
     for (action, target, metric) in [
         (memory(2), "web", pod_metric("cpu")),
@@ -50,6 +65,9 @@ fn another_metric_another_workload_or_another_action_is_no_matter() {
         (memory(2), "api", pod_metric("memory")),
         (image(), "web", pod_metric("memory")),
         (undo(), "web", pod_metric("memory")),
+        // what has no request cannot be scaled by a percentage of it
+        (request(None), "web", pod_metric("cpu")),
+        (request(Some("64")), "web", pod_metric("memory")),
     ] {
         let situation = Situation::of(action).beside(scaler(target, &metric));
         assert_eq!(situation.decision().0, Decision::Execute);
@@ -87,6 +105,10 @@ fn memory_that_a_vertical_pod_autoscaler_sets_asks() {
             "a VerticalPodAutoscaler sets the memory of its pods: raise maxAllowed there"
         );
         assert_eq!(situation(image()).decision().0, Decision::Execute);
+        assert_eq!(
+            situation(request(None)).ruling().why,
+            "a VerticalPodAutoscaler sets the cpu of its pods: change its bounds there"
+        );
     }
     let unmarked = Situation::of(memory(2))
         .beside(crate::world::replica_set())

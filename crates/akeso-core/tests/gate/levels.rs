@@ -9,7 +9,7 @@ use akeso_core::{
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::situation::{Situation, actions, env, grant, image, memory, restart, undo};
+use super::situation::{Situation, actions, env, grant, image, memory, request, restart, undo};
 use Autonomy::{Cautious, Full, Observe, Standard};
 use Decision::{Ask, Execute, Refuse};
 
@@ -150,6 +150,25 @@ fn an_image_name_that_is_only_alike_asks_below_full() {
         .at(Standard)
         .resting_on(Proof::Bounded);
     assert_eq!(bounded.decision().0, Execute);
+}
+
+#[test]
+fn a_request_by_what_was_measured_asks_below_full_and_by_history_only_when_cautious() {
+    for (proof, decisions) in [
+        (Proof::Bounded, [Refuse, Ask, Ask, Execute]),
+        (Proof::Confirmed, [Refuse, Ask, Execute, Execute]),
+    ] {
+        for (autonomy, expected) in LEVELS.into_iter().zip(decisions) {
+            let set = Situation::of(request(None)).at(autonomy).resting_on(proof);
+            assert_eq!(set.decision().0, expected, "{autonomy:?}: {proof:?}");
+        }
+    }
+    let asks = Situation::of(request(None))
+        .at(Standard)
+        .resting_on(Proof::Bounded);
+    assert!(asks.ruling().why.contains("what was measured"));
+    let allowed = asks.policy("{actions: {set_request: act}}");
+    assert_eq!(allowed.decision().0, Execute);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use akeso_core::{
     act::{
         Action, Change, EnvValue, FixImageName, Found, GrantAccess, IncreaseMemory, PatchOp,
-        RestartPod, RollbackToRevision, UpdateEnv, Variable,
+        Requested, Resource, RestartPod, RollbackToRevision, SetRequest, UpdateEnv, Variable,
     },
     cluster::{Cluster, Workload},
     gate::{Consented, Decision, Request, Ruling, Spent, decide},
@@ -183,6 +183,21 @@ pub fn image() -> Action {
         container: container(),
         from: "nginx:latst".into(),
         to: "nginx:latest".into(),
+    })
+}
+
+/// The CPU request of `app` is set to 100m.
+pub fn request(from: Option<&str>) -> Action {
+    Action::SetRequest(SetRequest {
+        resource: Resource::Cpu,
+        requests: vec![Requested {
+            container: ContainerRef {
+                name: "app".into(),
+                role: ContainerRole::Main,
+            },
+            from: from.map(str::to_owned),
+            to: "100m".into(),
+        }],
     })
 }
 

@@ -22,7 +22,7 @@ pub use names::{InvalidName, NamespaceName, ServiceAccountName};
 pub use review::Review;
 pub use role::{Document, Install, Object, documents};
 
-use crate::{apply::watched, gather::listed_resource, watch::api_resource};
+use crate::{apply::watched, gather::listed_resource, usage::pod_metrics, watch::api_resource};
 
 /// What may be done to a resource, as RBAC names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,6 +133,8 @@ pub enum Purpose {
     Certificates,
     /// To stay within LimitRanges and ResourceQuotas.
     Bounds,
+    /// To see what containers use.
+    Usage,
     /// To explain what lies in kinds that are not watched.
     Explain(ListedKind),
     /// To tell on the workload what was done.
@@ -175,6 +177,7 @@ impl Purpose {
             Self::PullSecrets,
             Self::Certificates,
             Self::Bounds,
+            Self::Usage,
         ];
         let explains = ListedKind::ALL.iter().copied().map(Self::Explain);
         watches.chain(rest).chain(explains).collect()
@@ -206,6 +209,7 @@ impl Purpose {
             Self::PullSecrets => "private registries",
             Self::Certificates => "certificates, without their keys",
             Self::Bounds => "bounds of memory",
+            Self::Usage => "what containers use",
             Self::Explain(_) => "explanations",
             Self::Announce => "Kubernetes Events",
             Self::Action(action) => action.as_str(),
@@ -225,6 +229,9 @@ impl Purpose {
             Self::PullSecrets => "misspelt images of private registries are left to a person",
             Self::Certificates => "certificates that are missing or have expired are not found",
             Self::Bounds => "memory kills are left to a person",
+            Self::Usage => {
+                "a request that is missing, or too large for every node, is left to a person unless an earlier revision has it"
+            }
             Self::Explain(kind) => without_listed(kind),
             Self::Announce => "kubectl describe does not tell what Akeso did",
             Self::Action(_) => "the action is off",
@@ -244,6 +251,7 @@ impl Purpose {
             | Self::PullSecrets
             | Self::Certificates
             | Self::Bounds
+            | Self::Usage
             | Self::Announce
             | Self::Action(_)
             | Self::Trial => false,
@@ -276,6 +284,13 @@ impl Purpose {
                 Permission::core("limitranges", None, Verb::List),
                 Permission::core("resourcequotas", None, Verb::List),
             ]),
+            Self::Usage => {
+                let resource = pod_metrics();
+                all(vec![Permission {
+                    group: resource.group,
+                    ..Permission::core(&resource.plural, None, Verb::List)
+                }])
+            }
             Self::Explain(kind) => {
                 let resource = listed_resource(kind);
                 all(vec![Permission {
@@ -351,6 +366,8 @@ const fn way(action: ActionKind) -> Way {
         ActionKind::FixIngress => Way::Patches(&[WorkloadKind::Support(SupportKind::Ingress)]),
         // of the others nobody can tell what they had mounted before
         ActionKind::FixClaim => Way::Patches(&[Deployment, StatefulSet]),
+        // the others are not scaled, and have no pods that tell what they use
+        ActionKind::SetRequest => Way::Patches(&[Deployment, StatefulSet]),
         // the others have no revisions
         ActionKind::RollbackToRevision => Way::Patches(&[Deployment, StatefulSet, DaemonSet]),
         ActionKind::RestartPod => Way::Evicts,

@@ -171,6 +171,7 @@ fn weigh(needs: &[Need], said: &BTreeMap<Permission, Said>, scope: &Scope) -> Re
                 | Purpose::PullSecrets
                 | Purpose::Certificates
                 | Purpose::Bounds
+                | Purpose::Usage
                 | Purpose::Explain(_)
                 | Purpose::Announce,
                 Loss::All,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use akeso_core::{
     certificate::TlsSecret,
-    evidence::{Answer, Bounds, Keys, Life, ListedKind, Objects, Question},
-    quantity::Bytes,
+    evidence::{Answer, Bounds, Keys, Life, ListedKind, Objects, Question, Usage},
+    quantity::{Bytes, MilliCpu},
 };
 use axum::body::Body;
 use http::StatusCode;
@@ -274,6 +274,7 @@ async fn a_question_that_is_never_answered_is_unknown_in_the_end() {
         logs(Life::Current),
         Question::Keys,
         Question::Bounds,
+        used(),
         objects(ListedKind::Role, "shop"),
         Question::Image {
             reference: "127.0.0.1:1/team/app:1".to_owned(),
@@ -288,6 +289,7 @@ async fn a_question_that_is_never_answered_is_unknown_in_the_end() {
             "/limitranges",
             "/roles",
             "/secrets/pull",
+            "/apis/metrics.k8s.io/v1beta1/namespaces/shop/pods",
         ]
         .iter()
         .any(|end| call.path.ends_with(end));
@@ -309,12 +311,12 @@ async fn the_tightest_bounds_of_the_namespace_count() {
         "1",
         &[
             range(json!([
-                { "type": "Container", "max": { "memory": "1Gi", "cpu": "1" }, "maxLimitRequestRatio": { "memory": "2.5" } },
+                { "type": "Container", "min": { "memory": "32Mi", "cpu": "20m" }, "max": { "memory": "1Gi", "cpu": "1" }, "maxLimitRequestRatio": { "memory": "2.5" } },
                 { "type": "Pod", "max": { "memory": "512Mi" } },
                 { "type": "PersistentVolumeClaim", "max": { "storage": "1Mi" } },
             ])),
             range(
-                json!([{ "type": "Container", "max": { "memory": "2Gi" }, "maxLimitRequestRatio": { "memory": "4" } }]),
+                json!([{ "type": "Container", "min": { "memory": "16Mi" }, "max": { "memory": "2Gi" }, "maxLimitRequestRatio": { "memory": "4" } }]),
             ),
         ],
     );
@@ -342,6 +344,8 @@ async fn the_tightest_bounds_of_the_namespace_count() {
         container_max: Bytes::parse("512Mi").ok(),
         quota_left: Bytes::parse("256Mi").ok(),
         max_limit_to_request: Some(2_500),
+        min_memory: Bytes::parse("32Mi").ok(),
+        min_cpu: MilliCpu::parse("20m").ok(),
     };
     assert_eq!(
         session.ask(Question::Bounds).await,
@@ -426,4 +430,119 @@ async fn objects_that_may_not_be_read_are_unknown_not_absent() {
         .ask(objects(ListedKind::NetworkPolicy, "shop"))
         .await;
     assert!(matches!(answer, Answer::Unknown { .. }), "{answer:?}");
+}
+
+const METRICS: &str = "/apis/metrics.k8s.io/v1beta1/namespaces/shop/pods";
+
+fn used() -> Question {
+    Question::Usage {
+        namespace: "shop".to_owned(),
+    }
+}
+
+fn measured(name: &str, namespace: &str, containers: &Value) -> Value {
+    json!({
+        "metadata": { "name": name, "namespace": namespace, "creationTimestamp": "2026-01-01T12:00:00Z" },
+        "timestamp": "2026-01-01T11:59:45Z", "window": "15.2s", "containers": containers
+    })
+}
+
+fn container(name: &str, cpu: &Value, memory: &Value) -> Value {
+    json!({ "name": name, "usage": { "cpu": cpu, "memory": memory } })
+}
+
+async fn told(status: Reply) -> Answer {
+    let status = std::sync::Mutex::new(Some(status));
+    let server = ApiServer::new(move |call| {
+        (call.path == METRICS).then(|| status.lock().unwrap().take().unwrap())
+    });
+    Session::with(&server).await.ask(used()).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_used_is_read_by_pod_and_container() {
+    let pods = [measured(
+        "web-1",
+        "shop",
+        &json!([
+            container("app", &json!("123456789n"), &json!("20156Ki")),
+            container("proxy", &json!("0"), &json!("1Mi")),
+        ]),
+    )];
+    let Answer::Usage(usage) = told(Reply::json(&list("1", &pods))).await else {
+        panic!("there is usage");
+    };
+    let pod = &usage.pods["web-1"];
+    assert_eq!(pod.at.to_string(), "2026-01-01T11:59:45Z");
+    // parts of a thousandth are rounded up
+    assert_eq!(pod.containers["app"].cpu.get(), 124);
+    assert_eq!(pod.containers["app"].memory, Bytes::new(20156 << 10));
+    assert_eq!(pod.containers["proxy"].cpu.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_measure_that_cannot_be_read_is_none_and_spoils_no_other() {
+    let good = || container("app", &json!("5m"), &json!("1Mi"));
+    let pods = [
+        measured("good", "shop", &json!([good()])),
+        measured("elsewhere", "billing", &json!([good()])),
+        measured(
+            "minus",
+            "shop",
+            &json!([good(), container("b", &json!("-1m"), &json!("1Mi"))]),
+        ),
+        measured(
+            "no-number",
+            "shop",
+            &json!([container("app", &json!("NaN"), &json!("1Mi"))]),
+        ),
+        measured(
+            "number",
+            "shop",
+            &json!([container("app", &json!(5), &json!("1Mi"))]),
+        ),
+        measured(
+            "too-much",
+            "shop",
+            &json!([container("app", &json!("5m"), &json!("99999999999Ei"))]),
+        ),
+        measured(
+            "no-memory",
+            "shop",
+            &json!([{ "name": "app", "usage": { "cpu": "5m" } }]),
+        ),
+        measured("twice", "shop", &json!([good(), good()])),
+        measured("no-list", "shop", &json!("app")),
+        json!({ "metadata": { "name": "no-time", "namespace": "shop" }, "containers": [good()] }),
+    ];
+    let Answer::Usage(usage) = told(Reply::json(&list("1", &pods))).await else {
+        panic!("there is usage");
+    };
+    assert_eq!(usage.pods.keys().collect::<Vec<_>>(), ["good"]);
+
+    let none = told(Reply::json(&list("1", &[]))).await;
+    assert_eq!(none, Answer::Usage(Usage::default()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_measures_what_is_used_that_is_unknown_and_says_why() {
+    for (code, reason, said) in [
+        (
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+        ),
+        (403, "Forbidden", "pods.metrics.k8s.io is forbidden"),
+    ] {
+        let answer = told(Reply::error(code, reason, said)).await;
+        let Answer::Unknown { why } = answer else {
+            panic!("{answer:?}");
+        };
+        assert!(
+            why.contains(&code.to_string()) && why.contains(said),
+            "{why}"
+        );
+    }
+    let text = told(Reply::json(&json!("not found"))).await;
+    assert!(matches!(text, Answer::Unknown { .. }), "{text:?}");
 }

@@ -133,6 +133,7 @@ async fn without_the_patch_of_deployments_what_patches_is_off() {
             ActionKind::FixNodeSelector,
             ActionKind::FixClaim,
             ActionKind::AddPullSecret,
+            ActionKind::SetRequest,
         ]
     );
     assert_eq!(

@@ -8,6 +8,7 @@ mod probes;
 mod process;
 mod shown;
 mod status;
+mod usage;
 mod volumes;
 
 use akeso_core::{
@@ -28,6 +29,7 @@ use crate::{
 use container::{ContainerLife, RestartPolicy, Setting};
 pub(crate) use environment::docker_configs;
 pub(crate) use status::set_condition;
+pub(crate) use usage::usage;
 
 /// From the binding of a pod until its first container can be started.
 const SANDBOX: SignedDuration = SignedDuration::from_millis(400);

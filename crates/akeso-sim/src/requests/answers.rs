@@ -45,6 +45,12 @@ pub(super) fn answer(world: &World, namespace: &str, question: &Question) -> Ans
         Question::Keys => Answer::Keys(keys(world, namespace)),
         Question::Bounds => Answer::Bounds(bounds(world, namespace)),
         Question::Certificate { namespace, secret } => certificate(world, namespace, secret),
+        Question::Usage { namespace } => kubelet::usage(world, namespace).map_or_else(
+            || Answer::Unknown {
+                why: "the metrics API (metrics.k8s.io) answers 404: the server could not find the requested resource".to_owned(),
+            },
+            Answer::Usage,
+        ),
         Question::Objects { kind, namespace } => Answer::Objects(objects(world, *kind, namespace)),
     }
 }
@@ -135,5 +141,13 @@ fn bounds(world: &World, namespace: &str) -> Bounds {
             })
             .map(MilliCpu::get)
             .min(),
+        min_memory: items
+            .iter()
+            .filter_map(|i| Bytes::parse(&i.min.as_ref()?.get("memory")?.0).ok())
+            .max(),
+        min_cpu: items
+            .iter()
+            .filter_map(|i| MilliCpu::parse(&i.min.as_ref()?.get("cpu")?.0).ok())
+            .max(),
     }
 }

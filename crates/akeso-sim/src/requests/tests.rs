@@ -158,7 +158,7 @@ fn bounds_are_the_least_of_all_ranges_and_what_the_quota_leaves() {
 apiVersion: v1
 kind: LimitRange
 metadata: {name: range}
-spec: {limits: [{type: Container, max: {memory: 1Gi}, maxLimitRequestRatio: {memory: \"4\"}}]}
+spec: {limits: [{type: Container, min: {memory: 16Mi}, max: {memory: 1Gi}, maxLimitRequestRatio: {memory: \"4\"}}]}
 ---
 apiVersion: v1
 kind: ResourceQuota
@@ -177,6 +177,8 @@ spec: {hard: {limits.memory: 2Gi}}
         container_max: Some(Bytes::mebi(1024)),
         quota_left: Some(Bytes::mebi(1536)),
         max_limit_to_request: Some(4_000),
+        min_memory: Bytes::parse("16Mi").ok(),
+        min_cpu: None,
     };
     assert_eq!(ask(&mut bench, Question::Bounds), Answer::Bounds(bounds));
 }
@@ -210,4 +212,33 @@ fn keys_are_told_without_values() {
     };
     assert!(keys.secrets["s"].contains("token"));
     assert!(!format!("{keys:?}").contains("hidden"));
+}
+
+#[test]
+fn what_is_used_is_told_of_pods_that_have_run_for_two_looks() {
+    let mut bench = Workbench::new();
+    bench
+        .cluster
+        .behave_yaml("containers: {web/app: {cpu: 120m, memory: {start: 10Mi, step: 1Mi, every: 1s, peak: 30Mi}}}")
+        .unwrap();
+    bench.apply(&deployment("web", 1, "nginx", ""));
+    let question = Question::Usage {
+        namespace: "shop".to_owned(),
+    };
+    bench.pass(10);
+    assert_eq!(
+        ask(&mut bench, question.clone()),
+        Answer::Usage(akeso_core::evidence::Usage::default())
+    );
+    bench.pass(60);
+    let Answer::Usage(usage) = ask(&mut bench, question.clone()) else {
+        panic!("no usage")
+    };
+    let used = usage.pods.values().next().unwrap().containers["app"];
+    assert_eq!(
+        (used.cpu.to_string(), used.memory),
+        ("120m".to_owned(), Bytes::mebi(30))
+    );
+    bench.cluster.behave_yaml("unmeasured: true").unwrap();
+    assert!(matches!(ask(&mut bench, question), Answer::Unknown { .. }));
 }

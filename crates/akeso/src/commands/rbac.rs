@@ -65,6 +65,7 @@ fn purposes(arguments: &Rbac) -> Vec<Purpose> {
         | Purpose::Logs
         | Purpose::ConfigMaps
         | Purpose::Bounds
+        | Purpose::Usage
         | Purpose::Explain(_)
         | Purpose::Announce
         | Purpose::Action(_) => false,

@@ -151,7 +151,7 @@ fn culprit(
             let now = soon.ok().filter(|_| suspect == *service);
             let now = now.unwrap_or(examination.now);
             let mut symptoms = observe(&workload, now).symptoms.into_iter();
-            let lasting = symptoms.find(Symptom::is_lasting)?;
+            let lasting = symptoms.find(|it| it.is_lasting() && it.is_failure())?;
             Some((suspect, lasting))
         })
 }

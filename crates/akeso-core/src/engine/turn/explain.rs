@@ -83,6 +83,9 @@ impl<'a> Turn<'a> {
 
     /// `Observed` → a plan, or a person, or nothing yet.
     pub(super) fn explain(&mut self, incident: &Incident, workload: &Workload<'a>) -> Next {
+        if !self.live.is_seen {
+            return Next::Done;
+        }
         if self.live.symptoms.is_empty() {
             // right after a change or a start, "nothing is broken" may only mean "not seen yet"
             let kept = || incident.attempts.iter().filter(|attempt| attempt.is_kept());
@@ -151,7 +154,9 @@ impl<'a> Turn<'a> {
             chosen.and_then(|index| Some((index, plans.into_iter().nth(index)??)))
         else {
             // a crash shows anew with the next one; what stands still does not
-            let stands_still = |it: &Diagnosis| matches!(it.symptom.sign, Sign::Probe { .. });
+            let stands_still = |it: &Diagnosis| {
+                matches!(it.symptom.sign, Sign::Probe { .. }) || !it.symptom.is_failure()
+            };
             let again = diagnoses.iter().any(stands_still).then_some(LOOK_AGAIN);
             self.wait_for_better(diagnoses, again);
             return Next::Done;

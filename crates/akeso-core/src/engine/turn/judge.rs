@@ -75,7 +75,11 @@ impl<'a> Turn<'a> {
             .live
             .watch
             .get_or_insert_with(|| Watch::begin(workload, window, ready_before, now));
-        let progress = watch.look(workload, &self.live.symptoms, now);
+        // what is no failure was none before, and is looked at after it
+        let of_attempt = &attempt.diagnosis.symptom;
+        let mut symptoms = self.live.symptoms.clone();
+        symptoms.retain(|it| it.is_failure() || it.is_like(of_attempt));
+        let progress = watch.look(workload, &symptoms, now);
         self.live.watch_at = None;
         match progress {
             Progress::Waiting(until) => {

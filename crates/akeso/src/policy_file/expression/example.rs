@@ -4,7 +4,8 @@ use akeso_core::{
     act::{
         Action, ActionKind, AddPullSecret, EnvValue, FixClaim, FixImageName, FixIngress,
         FixNodeSelector, FixProbe, FixReference, FixService, Found, GrantAccess, IncreaseMemory,
-        Referred, RestartPod, RollbackToRevision, UpdateEnv, Variable,
+        Referred, Requested, Resource, RestartPod, RollbackToRevision, SetRequest, UpdateEnv,
+        Variable,
     },
     observe::Probe,
     quantity::Bytes,
@@ -109,6 +110,14 @@ fn example_action(kind: ActionKind) -> Action {
             group: String::new(),
             resource: "configmaps".to_owned(),
             object: None,
+        }),
+        ActionKind::SetRequest => Action::SetRequest(SetRequest {
+            resource: Resource::Cpu,
+            requests: vec![Requested {
+                container,
+                from: Some("64".to_owned()),
+                to: "250m".to_owned(),
+            }],
         }),
     }
 }
