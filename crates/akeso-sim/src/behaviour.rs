@@ -88,7 +88,7 @@ pub(crate) struct Missing {
     pub(crate) exit: i32,
 }
 
-/// What a container does when, at its start, no pod of a Service is ready, or its ServiceAccount
+/// What a container does when, at its start, no pod of a Service is ready, or its `ServiceAccount`
 /// lacks a right.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -194,8 +194,8 @@ pub struct Rbac {
     /// The level that Akeso will run at: `observe` only reads, all others need the same.
     #[arg(long, value_enum, default_value_t = Level::Standard, env = "AKESO_AUTONOMY")]
     pub autonomy: Level,
-    /// An action to allow; may be given several times [default: all but grant_access, for which there
-    /// is --grants].
+    /// An action to allow; may be given several times [default: all but `grant_access`, for which
+    /// there is --grants].
     #[arg(long, value_name = "ACTION", value_delimiter = ',', value_parser = action)]
     pub action: Vec<ActionKind>,
     /// Print the service account as well.
@@ -207,7 +207,7 @@ pub struct Rbac {
     /// Leave out that pods may be made: no change is tried on a pod of its own first.
     #[arg(long)]
     pub without_trials: bool,
-    /// Allow grant_access as well, for a policy that names it: make Roles and RoleBindings, with
+    /// Allow `grant_access` as well, for a policy that names it: make roles and bindings, with
     /// escalate and bind on roles. Whoever has the service account can then give anybody every right
     /// in these namespaces.
     #[arg(long)]

@@ -336,7 +336,7 @@ enum Way {
     Patches(&'static [WorkloadKind]),
     /// It evicts pods.
     Evicts,
-    /// It makes Roles and RoleBindings
+    /// It makes Roles and `RoleBindings`
     /// (<https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping>).
     Grants,
 }
@@ -364,10 +364,8 @@ const fn way(action: ActionKind) -> Way {
         | ActionKind::AddPullSecret => Way::Patches(&[Deployment, StatefulSet, DaemonSet, CronJob]),
         ActionKind::FixService => Way::Patches(&[WorkloadKind::Support(SupportKind::Service)]),
         ActionKind::FixIngress => Way::Patches(&[WorkloadKind::Support(SupportKind::Ingress)]),
-        // of the others nobody can tell what they had mounted before
-        ActionKind::FixClaim => Way::Patches(&[Deployment, StatefulSet]),
-        // the others are not scaled, and have no pods that tell what they use
-        ActionKind::SetRequest => Way::Patches(&[Deployment, StatefulSet]),
+        // of the others nobody can tell what they had mounted, or what their pods use
+        ActionKind::FixClaim | ActionKind::SetRequest => Way::Patches(&[Deployment, StatefulSet]),
         // the others have no revisions
         ActionKind::RollbackToRevision => Way::Patches(&[Deployment, StatefulSet, DaemonSet]),
         ActionKind::RestartPod => Way::Evicts,

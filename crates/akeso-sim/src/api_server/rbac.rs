@@ -22,7 +22,7 @@ pub(crate) struct Right {
     pub(crate) name: Option<String>,
 }
 
-/// Whether a ServiceAccount of a namespace has a right there.
+/// Whether a `ServiceAccount` of a namespace has a right there.
 pub(crate) fn may(store: &Store, namespace: &str, account: &str, right: &Right) -> bool {
     let is_bound = |subjects: Option<&Vec<Subject>>| {
         let mut subjects = subjects.into_iter().flatten();

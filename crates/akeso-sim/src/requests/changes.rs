@@ -116,7 +116,7 @@ fn has_mark<T: Rules>(world: &World, key: &Key, granted: &Granted) -> bool {
     labels.and_then(|labels| labels.get(GRANT)) == Some(&granted.mark)
 }
 
-/// Done, if Role and RoleBinding are there with this mark.
+/// Done, if Role and `RoleBinding` are there with this mark.
 fn found_grant(world: &World, key: &Key, granted: &Granted) -> Option<Outcome> {
     let has_both =
         has_mark::<Role>(world, key, granted) && has_mark::<RoleBinding>(world, key, granted);
