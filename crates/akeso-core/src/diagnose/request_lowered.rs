@@ -15,7 +15,7 @@ use crate::{
     act::{Action, Requested, Resource, SetRequest},
     cluster::{Controller, find_container, is_ready},
     evidence::{Answer, Bounds},
-    observe::{PENDING_LONG, Symptom, autoscalers::usage_in},
+    observe::{PENDING_LONG, Symptom, unscaled::usage_in},
     plan::{
         Advice, Origin, Proof, Step,
         requests::{peaks, request as sized},

@@ -14,7 +14,7 @@ use crate::{
     evidence::Answer,
     observe::{
         Flaw, Symptom,
-        autoscalers::{Lacking, Told, usage_in},
+        unscaled::{Lacking, Told, usage_in},
     },
     plan::{Origin, Proof, Step, requests::request},
 };

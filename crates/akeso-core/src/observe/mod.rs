@@ -4,7 +4,7 @@
 //! itself within the time Kubernetes gives it (a claim being bound, an image being pulled, a pod
 //! becoming ready) is no symptom; see "What a real cluster does" in ARCHITECTURE.md.
 
-pub(crate) mod autoscalers;
+mod autoscalers;
 mod certificates;
 mod claims;
 mod containers;
@@ -19,6 +19,7 @@ mod probes;
 mod rollout;
 mod scheduling;
 pub(crate) mod services;
+pub(crate) mod unscaled;
 
 pub(crate) use claims::{claims_of, pods_with, unbound};
 pub(crate) use scheduling::{NODE_MISSING, PENDING_LONG};
@@ -369,7 +370,7 @@ const FAMILIES: &[Family] = &[
     evictions::symptoms,
     nodes::symptoms,
     autoscalers::symptoms,
-    autoscalers::unscaled,
+    unscaled::symptoms,
     disruption_budgets::symptoms,
 ];
 
