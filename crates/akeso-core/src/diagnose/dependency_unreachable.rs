@@ -2,6 +2,7 @@
 //! that it cannot reach. Where that is a Service, the cluster knows more: it may not be there, not
 //! have the port, have nobody behind it, or something may stand between.
 
+mod asked;
 mod between;
 mod known;
 mod policies;
@@ -60,8 +61,14 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::Support { .. } => return None,
     };
     let log = examination.crash_log(symptom)?;
-    let found = unreachable::last_in(log).or_else(|| told_by_probe(examination, symptom))?;
+    let told = unreachable::last_in(log).or_else(|| told_by_probe(examination, symptom));
+    let is_told = told.is_some();
+    let found =
+        told.or_else(|| asked::in_vain(command_of_probe(examination, symptom)?, symptom))?;
     let mut known = known(examination, &found);
+    if !is_told && !known.is_unanswered {
+        return None; // a command may be late for reasons of its own
+    }
     let between = between(examination, &found)?;
     if !between.is_empty() {
         known.says.push_str(&between);
@@ -122,11 +129,15 @@ fn has_tried(examination: &Examination<'_>, symptom: &Symptom, since: Timestamp)
 /// A readiness probe that runs a program may say itself whom the program cannot reach. What the
 /// kubelet says of the pod's own address is no such word.
 fn told_by_probe(examination: &Examination<'_>, symptom: &Symptom) -> Option<Unreachable> {
+    command_of_probe(examination, symptom)?;
+    let (_, said) = symptom.message.split_once(" probe failed: ")?;
+    unreachable::last_in(said)
+}
+
+fn command_of_probe<'a>(examination: &Examination<'a>, symptom: &Symptom) -> Option<&'a [String]> {
     let Sign::Probe { probe } = &symptom.sign else {
         return None;
     };
     let spec = probe.of(examination.container(symptom)?)?;
-    spec.exec.as_ref()?;
-    let (_, said) = symptom.message.split_once(" probe failed: ")?;
-    unreachable::last_in(said)
+    spec.exec.as_ref()?.command.as_deref()
 }

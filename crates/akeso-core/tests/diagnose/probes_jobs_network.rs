@@ -152,6 +152,41 @@ fn a_host_in_passing_explains_nothing() {
 
 const FORBIDDEN: &str = r#"pods is forbidden: User "system:serviceaccount:shop:default" cannot list resource "pods" in API group "" in the namespace "shop""#;
 
+/// A Deployment that is never ready, for its probe's command does not end in its time.
+fn late(others: &[Value]) -> Diagnosis {
+    let spec = json!({"containers": [{"name": "app", "image": "nginx:1.27",
+        "readinessProbe": {"exec": {"command": ["nc", "-z", "cache", "6379"]}}}]});
+    let mut objects = vec![world::deployment(&spec), world::replica_set()];
+    let mut pod = world::pod(&json!([{
+        "name": "app", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+        "state": {"running": {"startedAt": "2026-01-01T11:50:00Z"}}
+    }]));
+    pod["spec"] = spec;
+    let message =
+        "Readiness probe failed: command timed out: \"nc -z cache 6379\" timed out after 1s";
+    objects.push(pod);
+    objects.push(world::warning("Unhealthy", message, "2026-01-01T11:59:49Z"));
+    objects.extend(others.iter().cloned());
+    explain(&objects, "").remove(0)
+}
+
+#[test]
+fn a_probe_that_is_late_is_told_with_whom_it_asks_where_nobody_can_answer() {
+    let told = late(&[]);
+    assert_eq!(told.fault, "dependency-unreachable");
+    assert!(
+        told.cause.contains("cannot reach cache:6379"),
+        "{}",
+        told.cause
+    );
+    assert!(told.cause.contains("no Service cache"), "{}", told.cause);
+    let told = late(&[service("cache", 6379)]);
+    assert_eq!(told.fault, "dependency-unreachable");
+    // it may be late for reasons of its own
+    let told = late(&[service("cache", 6379), behind("cache", "True")]);
+    assert_eq!(told.fault, "probe-failing", "{}", told.cause);
+}
+
 #[test]
 fn a_refused_right_is_named_with_what_would_grant_it() {
     let found = crash(&[], 3, FORBIDDEN);

@@ -24,6 +24,8 @@ pub(super) struct Known {
     pub(super) dependency: Option<String>,
     /// Whether the workload names what is not there, so that it is the workload that is wrong.
     pub(super) is_wrong_address: bool,
+    /// Whether the cluster itself shows that nobody can answer for the Service that is meant.
+    pub(super) is_unanswered: bool,
     /// What is broken itself, so that nobody answers.
     pub(super) caused_by: Option<WorkloadRef>,
     /// Since when somebody answers.
@@ -53,6 +55,7 @@ pub(super) fn known(examination: &Examination<'_>, found: &Unreachable) -> Known
             command: Some(format!("kubectl -n {namespace} get services")),
             dependency,
             is_wrong_address: true,
+            is_unanswered: true,
             ..Known::default()
         };
     };
@@ -73,6 +76,7 @@ pub(super) fn known(examination: &Examination<'_>, found: &Unreachable) -> Known
             command: Some(format!("kubectl -n {namespace} describe service {name}")),
             dependency,
             is_wrong_address: true,
+            is_unanswered: true,
             ..Known::default()
         };
     }
@@ -89,6 +93,7 @@ pub(super) fn known(examination: &Examination<'_>, found: &Unreachable) -> Known
             "nothing is known of who answers for this Service".clone_into(&mut known.why);
         }
         Behind::Nobody { owners } => {
+            known.is_unanswered = true;
             "the cause lies there: once its pods are ready, this program can start"
                 .clone_into(&mut known.why);
             let itself = WorkloadRef {
