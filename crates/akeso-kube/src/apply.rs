@@ -5,9 +5,9 @@ mod grant;
 use std::time::Duration;
 
 use akeso_core::{
-    act::{PatchOp, TRIAL},
+    act::PatchOp,
     cluster::Kind,
-    engine::ChangeRequest,
+    engine::{ChangeRequest, Made},
     journal::Outcome,
     workload::{WorkloadKind, WorkloadRef},
 };
@@ -17,7 +17,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client,
-    api::{DeleteParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, Patch, PatchParams, PostParams, PropagationPolicy},
     core::{DynamicObject, Status},
 };
 
@@ -43,10 +43,10 @@ pub(crate) async fn apply(
     let outcome = match request {
         ChangeRequest::Patch(operations) => patch(client, workload, request, operations).await,
         ChangeRequest::Evict { pod, uid } => evict(client, workload, request, pod, uid).await,
-        ChangeRequest::Create { pod, .. } => create(client, workload, request, pod).await,
-        ChangeRequest::Remove { name, trial } => {
-            remove(client, workload, request, name, trial).await
+        ChangeRequest::Create { made, object } => {
+            create(client, workload, request, made, object).await
         }
+        ChangeRequest::Remove(made) => remove(client, workload, request, made).await,
         ChangeRequest::Grant(granted) => grant::make(client, workload, request, granted).await,
         ChangeRequest::Revoke(granted) => grant::remove(client, workload, granted).await,
     };
@@ -189,29 +189,36 @@ async fn evict(
     }
 }
 
-/// Makes a trial pod, dry-run first.
+/// The objects of the kind that Akeso makes.
+fn products(client: &Client, workload: &WorkloadRef, made: &Made) -> Api<DynamicObject> {
+    let resource = api_resource(made.what.kind());
+    Api::namespaced_with(client.clone(), &workload.namespace, &resource)
+}
+
+/// Makes an object of Akeso's own, dry-run first.
 async fn create(
     client: &Client,
     workload: &WorkloadRef,
     request: &ChangeRequest,
-    pod: &serde_json::Value,
+    made: &Made,
+    object: &serde_json::Value,
 ) -> Outcome {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), &workload.namespace);
-    let pod: Pod = match serde_json::from_value(pod.clone()) {
-        Ok(pod) => pod,
-        Err(error) => return not_tried(format!("the trial pod cannot be written: {error}")),
+    let api = products(client, workload, made);
+    let object: DynamicObject = match serde_json::from_value(object.clone()) {
+        Ok(object) => object,
+        Err(error) => return not_tried(format!("{} cannot be written: {error}", made.name)),
     };
     let parameters = |dry_run| PostParams {
         dry_run,
         field_manager: Some(FIELD_MANAGER.to_owned()),
     };
     let (dry, real) = (parameters(true), parameters(false));
-    match send(|| pods.create(&dry, &pod)).await {
+    match send(|| api.create(&dry, &object)).await {
         Sent::Answered(_) => {}
         Sent::Refused(status) => return refusal(&status),
         Sent::Lost(why) => return not_tried(why),
     }
-    match send(|| pods.create(&real, &pod)).await {
+    match send(|| api.create(&real, &object)).await {
         Sent::Answered(_) => Outcome::Done { generation: None },
         Sent::Refused(status) => match refusal(&status) {
             conflict @ Outcome::Conflict { .. } => found(client, workload, request, conflict).await,
@@ -221,19 +228,19 @@ async fn create(
     }
 }
 
-/// Removes the trial pod with this mark, and no other pod of its name.
+/// Removes the object with this mark, and no other of its name; the pods of a Job go with it.
 async fn remove(
     client: &Client,
     workload: &WorkloadRef,
     request: &ChangeRequest,
-    name: &str,
-    trial: &str,
+    made: &Made,
 ) -> Outcome {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), &workload.namespace);
+    let api = products(client, workload, made);
+    let name = &made.name;
     let done = Outcome::Done { generation: None };
-    let uid = match send(|| pods.get_metadata_opt(name)).await {
-        Sent::Answered(found) => match found.filter(|pod| is_trial_of(&pod.metadata, trial)) {
-            Some(pod) => pod.metadata.uid,
+    let uid = match send(|| api.get_metadata_opt(name)).await {
+        Sent::Answered(found) => match found.filter(|it| is_marked(&it.metadata, made)) {
+            Some(found) => found.metadata.uid,
             None => return done,
         },
         Sent::Refused(status) => return refusal(&status),
@@ -244,9 +251,10 @@ async fn remove(
             uid,
             resource_version: None,
         }),
+        propagation_policy: Some(PropagationPolicy::Background),
         ..DeleteParams::default()
     };
-    match send(|| pods.delete(name, &parameters)).await {
+    match send(|| api.delete(name, &parameters)).await {
         Sent::Answered(_) => done,
         Sent::Refused(status) if is_gone(&status) => done,
         Sent::Refused(status) => refusal(&status),
@@ -254,9 +262,9 @@ async fn remove(
     }
 }
 
-fn is_trial_of(metadata: &ObjectMeta, trial: &str) -> bool {
-    let label = metadata.labels.as_ref().and_then(|all| all.get(TRIAL));
-    label.is_some_and(|label| label == trial)
+fn is_marked(metadata: &ObjectMeta, made: &Made) -> bool {
+    let labels = metadata.labels.as_ref();
+    labels.and_then(|all| all.get(made.what.label())) == Some(&made.mark)
 }
 
 /// What became of a request.
@@ -421,11 +429,11 @@ async fn read_mark(
             });
             Ok((!there).then_some(Outcome::Done { generation: None }))
         }
-        ChangeRequest::Create { name, trial, .. } | ChangeRequest::Remove { name, trial } => {
-            let pods: Api<Pod> = Api::namespaced(client.clone(), &workload.namespace);
-            let found = pods.get_metadata_opt(name).await?;
-            let there = found.is_some_and(|pod| {
-                is_trial_of(&pod.metadata, trial) && pod.metadata.deletion_timestamp.is_none()
+        ChangeRequest::Create { made, .. } | ChangeRequest::Remove(made) => {
+            let api = products(client, workload, made);
+            let found = api.get_metadata_opt(&made.name).await?;
+            let there = found.is_some_and(|it| {
+                is_marked(&it.metadata, made) && it.metadata.deletion_timestamp.is_none()
             });
             let has_arrived = there != request.takes_back();
             Ok(has_arrived.then_some(Outcome::Done { generation: None }))

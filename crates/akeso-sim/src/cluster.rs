@@ -25,6 +25,7 @@ use crate::{
     api_server, behaviour, controllers, kubelet, nodes,
     registry::Registry,
     requests::{ON_THE_WAY, Read, Request, Way, change, serve},
+    scenario::with_newest_run,
     scheduler,
     store::{OfEveryKind, OfKind, Stored, with_every_kind, with_kind},
     warnings::{Saying, say},
@@ -378,6 +379,17 @@ impl SimCluster {
             },
         )
         .flatten()
+    }
+
+    /// A workload's object as JSON; a Job that was run again has the status of its newest run.
+    pub fn as_it_runs(&self, workload: &WorkloadRef) -> Option<Value> {
+        let object = self.object(workload.kind.as_str(), &workload.namespace, &workload.name)?;
+        if workload.kind != WorkloadKind::Job {
+            return Some(object);
+        }
+        let jobs = self.world.store.list::<Job>(&workload.namespace);
+        let jobs = jobs.filter_map(|job| serde_json::to_value(job).ok());
+        Some(with_newest_run(object, jobs))
     }
 
     /// Everything that was announced to the owners of workloads.

@@ -112,7 +112,7 @@ mod tests {
     use super::*;
     use crate::store::Reader;
     use akeso_core::{
-        engine::ChangeRequest,
+        engine::{ChangeRequest, Made, Product},
         journal::{Chain, End, Fact},
         workload::{IncidentId, WorkloadKind, WorkloadRef},
     };
@@ -190,10 +190,11 @@ mod tests {
         else {
             panic!("an entry and a change");
         };
-        let request = ChangeRequest::Remove {
+        let request = ChangeRequest::Remove(Made {
+            what: Product::TrialPod,
             name: "web-trial-1".into(),
-            trial: attempt.to_string(),
-        };
+            mark: attempt.to_string(),
+        });
         let take_back = Effect::Apply {
             attempt,
             workload,

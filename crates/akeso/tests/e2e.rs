@@ -27,10 +27,10 @@ use account::Account;
 use akeso_core::{
     journal::{Entry, Fact},
     policy::Autonomy,
-    workload::WorkloadRef,
+    workload::{WorkloadKind, WorkloadRef},
 };
 use akeso_sim::scenario::{
-    Expected, Expects, STEADY_FOR, Scenario, Score, check, facts, unhealthy,
+    Expected, Expects, STEADY_FOR, Scenario, Score, check, facts, unhealthy, with_newest_run,
 };
 use serde_json::Value;
 
@@ -85,7 +85,14 @@ impl Namespace {
             "-o",
             "json",
         ]);
-        serde_json::from_str(&text).ok()
+        let object = serde_json::from_str(&text).ok()?;
+        if workload.kind != WorkloadKind::Job {
+            return Some(object);
+        }
+        let jobs = kubectl(&["-n", &self.0, "get", "jobs", "-o", "json"]);
+        let mut jobs: Value = serde_json::from_str(&jobs).ok()?;
+        let jobs: Vec<Value> = serde_json::from_value(jobs["items"].take()).ok()?;
+        Some(with_newest_run(object, jobs))
     }
 }
 
@@ -536,6 +543,9 @@ scenarios! {
     job_backoff: "job-backoff",
     job_deadline: "job-deadline",
     job_kept_running: "job-kept-running",
+    job_rerun: "job-rerun",
+    job_rerun_asks: "job-rerun-asks",
+    job_rerun_once: "job-rerun-once",
     job_two_workers: "job-two-workers",
     limit_range_allows: "limit-range-allows",
     limit_range_default: "limit-range-default",

@@ -172,8 +172,11 @@ fn an_action_that_is_not_named_is_not_permitted() {
     assert_eq!(
         but,
         [
+            "create jobs.batch",
             "create pods/eviction.",
+            "delete jobs.batch",
             "get ingresses.networking.k8s.io",
+            "get jobs.batch",
             "get services.",
             "patch ingresses.networking.k8s.io",
             "patch services.",

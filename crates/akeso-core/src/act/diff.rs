@@ -10,6 +10,9 @@ pub fn diff(change: &Change) -> Vec<String> {
         Change::Patch { forward, .. } => patch_lines(forward),
         Change::Evict { pod, .. } => vec![format!("- pod {pod} (its controller makes it anew)")],
         Change::Trial { name, .. } => vec![format!("+ pod {name} (a trial, removed afterwards)")],
+        Change::Rerun { name, .. } => {
+            vec![format!("+ job {name} (a copy, by which it is run again)")]
+        }
         Change::Grant {
             name,
             role,

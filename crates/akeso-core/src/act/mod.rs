@@ -18,6 +18,7 @@ mod grant_access;
 mod increase_memory;
 mod mark;
 mod patch;
+mod rerun_job;
 mod restart_pod;
 mod rollback_to_revision;
 mod set_request;
@@ -37,6 +38,7 @@ pub use grant_access::{GRANT, GrantAccess};
 pub use increase_memory::IncreaseMemory;
 pub use mark::{Mark, StoreId};
 pub use patch::PatchOp;
+pub use rerun_job::{RERUN, RerunJob};
 pub use restart_pod::RestartPod;
 pub use rollback_to_revision::RollbackToRevision;
 pub(crate) use rollback_to_revision::changed_fields;
@@ -134,6 +136,13 @@ pub enum Change {
         /// The pod.
         pod: Value,
     },
+    /// A copy of a Job, by which it is run again; it is taken back by removing it.
+    Rerun {
+        /// The copy's name.
+        name: String,
+        /// The copy.
+        job: Value,
+    },
     /// A Role and a `RoleBinding` of the same name; it is taken back by removing them.
     Grant {
         /// Their name.
@@ -155,6 +164,7 @@ impl Change {
                 inverse,
             },
             Self::Grant { role, binding, .. } => grant_access::marked(role, binding, mark),
+            Self::Rerun { job, .. } => rerun_job::marked(job, mark),
             Self::Evict { .. } | Self::Trial { .. } => self,
         }
     }
@@ -167,6 +177,7 @@ impl Change {
             Self::Evict { .. } => None,
             Self::Trial { pod, .. } => pod.pointer("/metadata/labels")?.get(TRIAL)?.as_str(),
             Self::Grant { role, .. } => role.pointer("/metadata/labels")?.get(GRANT)?.as_str(),
+            Self::Rerun { job, .. } => job.pointer("/metadata/labels")?.get(RERUN)?.as_str(),
         }
     }
 }
@@ -279,6 +290,8 @@ actions! {
     GrantAccess => "grant_access",
     /// Sets what containers request.
     SetRequest => "set_request",
+    /// Runs a Job again that has given up.
+    RerunJob => "rerun_job",
 }
 
 impl ActionKind {

@@ -51,7 +51,7 @@ pub struct Workload<'a> {
     pub pods: Vec<&'a Pod>,
     /// The pods of older revisions that are not being deleted.
     pub old_pods: Vec<&'a Pod>,
-    /// For a CronJob, its newest Job; for a Job, itself.
+    /// For a CronJob, its newest Job; for a Job, itself or what Akeso has run it again by.
     pub job: Option<&'a Job>,
     /// The ReplicaSet of a Deployment's newest revision.
     pub replica_set: Option<&'a ReplicaSet>,
@@ -130,7 +130,7 @@ impl Cluster {
                 workload.replica_set = self.current_replica_set(deployment);
             }
             Controller::CronJob(cron) => workload.job = self.newest_job(cron),
-            Controller::Job(job) => workload.job = Some(job),
+            Controller::Job(job) => workload.job = Some(self.newest_run(job)),
             Controller::StatefulSet(_)
             | Controller::DaemonSet(_)
             | Controller::ReplicaSet(_)
@@ -214,6 +214,17 @@ impl Cluster {
         pods.filter(|it| is_trial(it) && it.deletion_timestamp.is_none())
     }
 
+    /// A Job, or the newest of those that it has been run again by.
+    fn newest_run<'a>(&'a self, job: &'a Job) -> &'a Job {
+        let children = self.children.of(&job.metadata);
+        let runs = children
+            .filter(|child| child.kind == Kind::Job)
+            .filter_map(|child| self.jobs.get(&child.key()))
+            .filter(|run| run.metadata.deletion_timestamp.is_none());
+        let newest = runs.max_by_key(|run| run.metadata.creation_timestamp.clone());
+        newest.unwrap_or(job)
+    }
+
     /// The newest Job of a CronJob that was made from the template as it is now.
     fn newest_job(&self, cron: &CronJob) -> Option<&Job> {
         let wanted = cron
@@ -252,7 +263,7 @@ impl<'a> Workload<'a> {
             Controller::Deployment(_) => self.replica_set.is_some_and(|set| {
                 owner.is_some_and(|owner| Some(&owner.uid) == set.metadata.uid.as_ref())
             }),
-            Controller::CronJob(_) => self.job.is_some_and(|job| {
+            Controller::CronJob(_) | Controller::Job(_) => self.job.is_some_and(|job| {
                 owner.is_some_and(|owner| Some(&owner.uid) == job.metadata.uid.as_ref())
             }),
             Controller::StatefulSet(set) => {
@@ -270,10 +281,7 @@ impl<'a> Workload<'a> {
                 generation.is_none()
                     || label(pod, "pod-template-generation") == generation.map(String::as_str)
             }
-            Controller::ReplicaSet(_)
-            | Controller::Job(_)
-            | Controller::Pod(_)
-            | Controller::Support(_) => true,
+            Controller::ReplicaSet(_) | Controller::Pod(_) | Controller::Support(_) => true,
         }
     }
 

@@ -10,8 +10,11 @@ mod unreachable;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Diagnosis, Examination, Family, Fault, Remedy, last_lines, undo, unknown_crash};
+use super::{
+    Diagnosis, Examination, Family, Fault, Remedy, last_lines, rerun, undo, unknown_crash,
+};
 use crate::{
+    cluster::{Cluster, Key},
     observe::{Probe, Sign, Symptom, TIME_TO_REACH},
     plan::Advice,
 };
@@ -26,7 +29,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "dependency-unreachable",
     family: Family::Network,
     signs: "the program ends or is never ready, and its log names a host that refuses, does not answer or is not known",
-    does: "says what the cluster knows of it: no such Service, no such port, no ready pod and whose they would be, a NetworkPolicy or a dnsPolicy that stands between; where those behind the Service are broken themselves, waits for what heals them; after a rollout that changed the address, puts the last good revision back, where one is proven",
+    does: "says what the cluster knows of it: no such Service, no such port, no ready pod and whose they would be, a NetworkPolicy or a dnsPolicy that stands between; where those behind the Service are broken themselves, waits for what heals them; after a rollout that changed the address, puts the last good revision back, where one is proven; a Job that gave up over it is run again once it answers",
     never: "changes an address to one that looks like it, or restarts the program while its dependency is away",
     diagnose,
 };
@@ -95,6 +98,12 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         _ if is_over && !unknown_crash::has_given_up(examination, symptom) => Remedy::Wait {
             why: "what it depends on is ready only since then: its next try tells".to_owned(),
         },
+        _ if is_over => rerun::or_person(
+            examination,
+            true,
+            &format!("{} answers since its last try", found.address()),
+            advice,
+        ),
         Some(crash) if !unknown_crash::is_no_accident(examination, symptom, crash) => {
             Remedy::Wait {
                 why: "it has ended only a few times so far: what it depends on may be starting"
@@ -112,6 +121,20 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     diagnosis.dependency = known.dependency.or(diagnosis.dependency);
     diagnosis.caused_by = known.caused_by;
     Some(diagnosis)
+}
+
+/// Since when the Service answers that a diagnosis names, if it does.
+pub(super) fn answers_since(cluster: &Cluster, told: &Diagnosis) -> Option<Timestamp> {
+    let service = told.dependency.as_deref()?.strip_prefix("Service ")?;
+    let (namespace, name) = service.split_once('/')?;
+    let is_it = told.fault == FAULT.name;
+    known::since(
+        cluster,
+        cluster
+            .services
+            .get(&Key::new(namespace, name))
+            .filter(|_| is_it)?,
+    )
 }
 
 /// Whether the program has failed to reach what is ready since a time: what it said before tells

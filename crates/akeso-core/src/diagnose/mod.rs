@@ -69,6 +69,7 @@ mod request_lowered;
 mod request_missing;
 mod request_too_large;
 mod requests;
+pub(crate) mod rerun;
 mod rollout_blocked;
 mod rollout_overdue;
 mod script_syntax;

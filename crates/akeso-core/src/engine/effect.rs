@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    act::{Change, PatchOp},
+    act::{Change, PatchOp, RERUN, TRIAL},
+    cluster::Kind,
     evidence::Question,
     journal::Entry,
     workload::{AttemptId, IncidentId, WorkloadRef},
@@ -68,26 +69,57 @@ pub enum ChangeRequest {
         /// Its uid.
         uid: String,
     },
-    /// A trial pod is made, dry-run first.
+    /// An object is made, dry-run first.
     Create {
-        /// The pod's name.
-        name: String,
-        /// The mark that it bears as its label [`TRIAL`](crate::act::TRIAL).
-        trial: String,
-        /// The pod.
-        pod: Value,
+        /// What it is known by.
+        made: Made,
+        /// The object.
+        object: Value,
     },
-    /// A trial pod is removed, if it bears this mark.
-    Remove {
-        /// The pod's name.
-        name: String,
-        /// The mark that it bears as its label.
-        trial: String,
-    },
+    /// It is removed, if it bears its mark.
+    Remove(Made),
     /// A Role and a `RoleBinding` are made, dry-run first.
     Grant(Granted),
     /// They are removed, if they bear this mark and are still as they were made.
     Revoke(Granted),
+}
+
+/// An object of Akeso's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// What it is.
+    pub what: Product,
+    /// Its name.
+    pub name: String,
+    /// The mark that it bears as its label.
+    pub mark: String,
+}
+
+/// What Akeso makes beside a workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Product {
+    /// A pod with a change that is tried.
+    TrialPod,
+    /// A Job that is run again.
+    Rerun,
+}
+
+impl Product {
+    /// Its kind.
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::TrialPod => Kind::Pod,
+            Self::Rerun => Kind::Job,
+        }
+    }
+
+    /// The label that bears the mark.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::TrialPod => TRIAL,
+            Self::Rerun => RERUN,
+        }
+    }
 }
 
 /// A Role and a `RoleBinding` of one name.
@@ -115,10 +147,13 @@ impl ChangeRequest {
                 pod: pod.clone(),
                 uid: uid.clone(),
             },
-            Change::Trial { name, pod } => Self::Create {
-                name: name.clone(),
-                trial: change.mark().unwrap_or_default().to_owned(),
-                pod: pod.clone(),
+            Change::Trial { name, pod: object } => Self::Create {
+                made: made(change, Product::TrialPod, name),
+                object: object.clone(),
+            },
+            Change::Rerun { name, job: object } => Self::Create {
+                made: made(change, Product::Rerun, name),
+                object: object.clone(),
             },
             Change::Grant {
                 name,
@@ -144,10 +179,8 @@ impl ChangeRequest {
                 role,
                 binding,
             } => Some(Self::Revoke(granted(change, name, role, binding))),
-            Change::Trial { name, .. } => Some(Self::Remove {
-                name: name.clone(),
-                trial: change.mark()?.to_owned(),
-            }),
+            Change::Trial { name, .. } => Some(Self::Remove(made(change, Product::TrialPod, name))),
+            Change::Rerun { name, .. } => Some(Self::Remove(made(change, Product::Rerun, name))),
         }
     }
 
@@ -157,7 +190,7 @@ impl ChangeRequest {
             Self::Patch(operations) => operations.iter().find_map(PatchOp::as_mark),
             Self::Evict { .. }
             | Self::Create { .. }
-            | Self::Remove { .. }
+            | Self::Remove(_)
             | Self::Grant(_)
             | Self::Revoke(_) => None,
         }
@@ -167,9 +200,17 @@ impl ChangeRequest {
     pub fn takes_back(&self) -> bool {
         match self {
             Self::Patch(_) => self.mark().is_some_and(|mark| mark.ends_with(TAKEN_BACK)),
-            Self::Remove { .. } | Self::Revoke(_) => true,
+            Self::Remove(_) | Self::Revoke(_) => true,
             Self::Evict { .. } | Self::Create { .. } | Self::Grant(_) => false,
         }
+    }
+}
+
+fn made(change: &Change, what: Product, name: &str) -> Made {
+    Made {
+        what,
+        name: name.to_owned(),
+        mark: change.mark().unwrap_or_default().to_owned(),
     }
 }
 

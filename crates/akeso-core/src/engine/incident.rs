@@ -236,12 +236,20 @@ impl Incident {
         matches!(self.state, State::Closed(_))
     }
 
-    /// Whether others may have to wait until something has its verdict here. A CronJob has it with
-    /// its next run, whenever that is; until then there is nothing of it that could go wrong.
+    /// Whether others may have to wait until something has its verdict here. What runs to its end
+    /// has it with the end of its next run, whenever that is.
     pub(super) fn takes_a_place(&self) -> bool {
-        let is_left_to_its_next_run = self.workload.kind == WorkloadKind::CronJob
-            && matches!(self.state, State::Verifying { .. });
-        self.state.is_between_change_and_verdict() && !is_left_to_its_next_run
+        let is_left_to_its_run =
+            self.runs_to_its_end() && matches!(self.state, State::Verifying { .. });
+        self.state.is_between_change_and_verdict() && !is_left_to_its_run
+    }
+
+    /// Whether its workload does its work once, and not all the time.
+    pub(super) const fn runs_to_its_end(&self) -> bool {
+        matches!(
+            self.workload.kind,
+            WorkloadKind::CronJob | WorkloadKind::Job
+        )
     }
 
     /// An attempt of this incident.

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{ChangeRequest, Effect, Engine};
+use super::{ChangeRequest, Effect, Engine, Made, Product};
 use crate::{
     act::{Mark, TRIAL},
     cluster::{Kind, ObjectRef},
@@ -47,7 +47,11 @@ impl Engine {
             self.recorder.effects.push(Effect::Apply {
                 attempt,
                 workload,
-                request: ChangeRequest::Remove { name, trial: mark },
+                request: ChangeRequest::Remove(Made {
+                    what: Product::TrialPod,
+                    name,
+                    mark,
+                }),
             });
         }
     }

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, Unit};
 
-pub use effect::{Announcement, ChangeRequest, Effect, Granted};
+pub use effect::{Announcement, ChangeRequest, Effect, Granted, Made, Product};
 pub use event::{Event, Request};
 pub use incident::{Attempt, Incident, State};
 pub use ledger::{Ledger, Shared};
@@ -307,7 +307,8 @@ impl Engine {
             // to complete a take-back is a change as well; a trial pod is Akeso's own
             let workload = self.cluster.workload(&incident.workload);
             let forbidden = workload.and_then(|it| gate::forbids_any_change(&it, &self.settings));
-            let is_trial = matches!(request, ChangeRequest::Remove { .. });
+            let is_trial =
+                matches!(&request, ChangeRequest::Remove(made) if made.what == Product::TrialPod);
             match forbidden.filter(|_| !is_trial && request.takes_back()) {
                 Some(Ruling { why, .. }) => {
                     let outcome = Outcome::Refused { why };

@@ -30,7 +30,8 @@ pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
         | Action::FixIngress(_)
         | Action::FixClaim(_)
         | Action::AddPullSecret(_)
-        | Action::GrantAccess(_) => None,
+        | Action::GrantAccess(_)
+        | Action::RerunJob(_) => None,
     }?;
     Some(Ruling::new(Decision::Ask, "autoscaler", why))
 }

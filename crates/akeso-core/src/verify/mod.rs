@@ -145,13 +145,14 @@ impl Watch {
     ) -> Self {
         let window = window.max(time_to_be_killed(workload));
         let deadline = match workload.controller {
-            // a rollout that makes no progress is told of by its own condition, and a CronJob is
-            // verified by its next run, whenever that is
-            Controller::Deployment(_) | Controller::CronJob(_) => Timestamp::MAX,
+            // a rollout that makes no progress is told of by its own condition, and what runs to its
+            // end is verified by its next run, whenever that is
+            Controller::Deployment(_) | Controller::CronJob(_) | Controller::Job(_) => {
+                Timestamp::MAX
+            }
             Controller::StatefulSet(_)
             | Controller::DaemonSet(_)
             | Controller::ReplicaSet(_)
-            | Controller::Job(_)
             | Controller::Pod(_)
             | Controller::Support(_) => {
                 // they are rolled out pod by pod

@@ -10,6 +10,7 @@ mod applicable;
 mod corrections;
 mod grants;
 mod patches;
+mod reruns;
 mod rollback;
 mod taking_back;
 mod trial;

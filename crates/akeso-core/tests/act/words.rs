@@ -211,6 +211,7 @@ fn what_is_a_workloads_own_means_nothing_for_another_workload() {
                 | ActionKind::AddPullSecret
                 | ActionKind::GrantAccess
                 | ActionKind::SetRequest
+                | ActionKind::RerunJob
         );
         assert_eq!(action.treatment().is_transferable(), !is_own, "{action:?}");
     }

@@ -322,6 +322,9 @@ impl Purpose {
                     let beyond = [Verb::Bind, Verb::Escalate].map(|verb| rbac("roles", verb));
                     all(both.chain(beyond).collect())
                 }
+                Way::RunsJobs => all([Verb::Get, Verb::Create, Verb::Delete]
+                    .map(|verb| Permission::on(Kind::Job, verb))
+                    .into()),
             },
             Self::Trial => all([Verb::Get, Verb::Create, Verb::Delete]
                 .map(|verb| Permission::on(Kind::Pod, verb))
@@ -339,6 +342,8 @@ enum Way {
     /// It makes Roles and `RoleBindings`
     /// (<https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping>).
     Grants,
+    /// It makes Jobs.
+    RunsJobs,
 }
 
 fn rbac(resource: &str, verb: Verb) -> Permission {
@@ -370,6 +375,7 @@ const fn way(action: ActionKind) -> Way {
         ActionKind::RollbackToRevision => Way::Patches(&[Deployment, StatefulSet, DaemonSet]),
         ActionKind::RestartPod => Way::Evicts,
         ActionKind::GrantAccess => Way::Grants,
+        ActionKind::RerunJob => Way::RunsJobs,
     }
 }
 

@@ -1,14 +1,15 @@
 //! Changes that the engine makes, and the settling of those whose outcome nobody has told.
 
 use akeso_core::{
-    act::{GRANT, LAST_ATTEMPT, PatchOp, TRIAL},
+    act::{GRANT, LAST_ATTEMPT, PatchOp},
     cluster::Key,
-    engine::{ChangeRequest, Granted},
+    engine::{ChangeRequest, Granted, Made, Product},
     journal::Outcome,
     workload::WorkloadRef,
 };
 use json_patch::{Patch, PatchErrorKind};
 use k8s_openapi::api::{
+    batch::v1::Job,
     core::v1::Pod,
     rbac::v1::{Role, RoleBinding},
 };
@@ -58,22 +59,14 @@ pub(crate) fn change(
                 },
             }
         }
-        ChangeRequest::Create { name, trial, pod } => {
-            let key = Key::new(&workload.namespace, name);
-            if world.store.get::<Pod>(&key).is_some() {
-                return found_trial(world, &key, trial).unwrap_or_else(|| Outcome::Conflict {
-                    why: format!("pods \"{name}\" already exists"),
-                });
-            }
-            match create_pod(world, &workload.namespace, pod.clone()) {
-                Ok(()) => Outcome::Done { generation: None },
-                Err(why) => Outcome::Refused { why },
-            }
-        }
-        ChangeRequest::Remove { name, trial } => {
-            let key = Key::new(&workload.namespace, name);
-            if found_trial(world, &key, trial).is_some() {
-                world.delete::<Pod>(&key);
+        ChangeRequest::Create { made, object } => create(world, workload, made, object, manager),
+        ChangeRequest::Remove(made) => {
+            let key = Key::new(&workload.namespace, &made.name);
+            if found(world, &key, made).is_some() {
+                match made.what {
+                    Product::TrialPod => world.delete::<Pod>(&key),
+                    Product::Rerun => world.delete::<Job>(&key),
+                }
             }
             Outcome::Done { generation: None }
         }
@@ -88,6 +81,33 @@ pub(crate) fn change(
             }
             Outcome::Done { generation: None }
         }
+    }
+}
+
+fn create(
+    world: &mut World,
+    workload: &WorkloadRef,
+    made: &Made,
+    object: &Value,
+    manager: &str,
+) -> Outcome {
+    let key = Key::new(&workload.namespace, &made.name);
+    let is_taken = match made.what {
+        Product::TrialPod => world.store.get::<Pod>(&key).is_some(),
+        Product::Rerun => world.store.get::<Job>(&key).is_some(),
+    };
+    if is_taken {
+        return found(world, &key, made).unwrap_or_else(|| Outcome::Conflict {
+            why: format!("\"{}\" already exists", made.name),
+        });
+    }
+    let created = match made.what {
+        Product::TrialPod => create_pod(world, &workload.namespace, object.clone()),
+        Product::Rerun => write_json::<Job>(world, object.clone(), manager).map(drop),
+    };
+    match created {
+        Ok(()) => Outcome::Done { generation: None },
+        Err(why) => Outcome::Refused { why },
     }
 }
 
@@ -123,11 +143,14 @@ fn found_grant(world: &World, key: &Key, granted: &Granted) -> Option<Outcome> {
     has_both.then_some(Outcome::Done { generation: None })
 }
 
-/// Done, if the pod is the trial with this mark and is not being deleted.
-fn found_trial(world: &World, key: &Key, trial: &str) -> Option<Outcome> {
-    let pod = world.store.get::<Pod>(key)?;
-    let label = pod.metadata.labels.as_ref()?.get(TRIAL)?;
-    let is_it = label == trial && pod.metadata.deletion_timestamp.is_none();
+/// Done, if the object bears this mark and is not being deleted.
+fn found(world: &World, key: &Key, made: &Made) -> Option<Outcome> {
+    let metadata = match made.what {
+        Product::TrialPod => &world.store.get::<Pod>(key)?.metadata,
+        Product::Rerun => &world.store.get::<Job>(key)?.metadata,
+    };
+    let label = metadata.labels.as_ref()?.get(made.what.label())?;
+    let is_it = *label == made.mark && metadata.deletion_timestamp.is_none();
     is_it.then_some(Outcome::Done { generation: None })
 }
 
@@ -201,11 +224,11 @@ pub(super) fn has_arrived(
             });
             (!is_there).then_some(Outcome::Done { generation: None })
         }
-        ChangeRequest::Create { name, trial, .. } => {
-            found_trial(world, &Key::new(&workload.namespace, name), trial)
+        ChangeRequest::Create { made, .. } => {
+            found(world, &Key::new(&workload.namespace, &made.name), made)
         }
-        ChangeRequest::Remove { name, trial } => {
-            let there = found_trial(world, &Key::new(&workload.namespace, name), trial);
+        ChangeRequest::Remove(made) => {
+            let there = found(world, &Key::new(&workload.namespace, &made.name), made);
             there
                 .is_none()
                 .then_some(Outcome::Done { generation: None })

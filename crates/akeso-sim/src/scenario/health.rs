@@ -62,6 +62,24 @@ pub fn unhealthy(kind: WorkloadKind, object: Option<&Value>) -> Option<String> {
         .map(|(pointer, wanted)| format!("{pointer} is {}, not {wanted}", number(pointer)))
 }
 
+/// A Job that was run again by a copy of it stands as the newest of those does.
+pub fn with_newest_run(mut object: Value, jobs: impl IntoIterator<Item = Value>) -> Value {
+    let uid = object["metadata"]["uid"].clone();
+    let runs = jobs.into_iter().filter(|job| {
+        let owner = job.pointer("/metadata/ownerReferences/0/uid");
+        !uid.is_null() && owner == Some(&uid)
+    });
+    let made = |job: &Value| {
+        job["metadata"]["creationTimestamp"]
+            .as_str()
+            .map(str::to_owned)
+    };
+    if let Some(mut newest) = runs.max_by_key(made) {
+        object["status"] = newest["status"].take();
+    }
+    object
+}
+
 fn has(object: &Value, pointer: &str, missing: &str) -> Option<String> {
     object
         .pointer(pointer)

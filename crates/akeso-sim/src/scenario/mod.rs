@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 pub use check::{check, facts};
-pub use health::unhealthy;
+pub use health::{unhealthy, with_newest_run};
 pub use score::Score;
 
 use crate::{Flawless, Network, SimCluster, SimError, Simulation};
@@ -279,11 +279,7 @@ impl Scenario {
     pub fn failures(&self, simulation: &Simulation) -> Result<Vec<String>, ScenarioError> {
         let mut failures = Vec::new();
         for (workload, expected) in self.workloads(&self.name)? {
-            let object = simulation.cluster.object(
-                workload.kind.as_str(),
-                &workload.namespace,
-                &workload.name,
-            );
+            let object = simulation.cluster.as_it_runs(&workload);
             failures.extend(check(
                 &workload,
                 expected,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use akeso_core::{
     act::Change,
-    engine::{ChangeRequest, State},
+    engine::{ChangeRequest, Product, State},
     journal::{Chain, Fact},
     workload::WorkloadRef,
 };
@@ -68,12 +68,11 @@ pub fn journalled(simulation: &Simulation) -> Vec<String> {
         let what = match &accepted.request {
             ChangeRequest::Patch(_) => accepted.request.mark().map(str::to_owned),
             ChangeRequest::Evict { uid, .. } => Some(format!("eviction of {uid}")),
-            ChangeRequest::Create { trial, .. } => Some(format!("trial pod of {trial}")),
-            // a pod that is gone can be removed once more
-            ChangeRequest::Remove { trial, .. } => Some(format!(
-                "removal of the trial pod of {trial} at {}",
-                accepted.at
-            )),
+            ChangeRequest::Create { made, .. } => Some(format!("creation of {}", made.mark)),
+            // what is gone can be removed once more
+            ChangeRequest::Remove(made) => {
+                Some(format!("removal of {} at {}", made.mark, accepted.at))
+            }
             ChangeRequest::Grant(granted) => Some(format!("right of {}", granted.mark)),
             ChangeRequest::Revoke(granted) => Some(format!(
                 "removal of the right of {} at {}",
@@ -102,7 +101,9 @@ pub fn accepted_of(simulation: &Simulation, workload: &WorkloadRef) -> usize {
             | ChangeRequest::Evict { .. }
             | ChangeRequest::Grant(_)
             | ChangeRequest::Revoke(_) => true,
-            ChangeRequest::Create { .. } | ChangeRequest::Remove { .. } => false,
+            ChangeRequest::Create { made, .. } | ChangeRequest::Remove(made) => {
+                made.what != Product::TrialPod
+            }
         })
         .count()
 }
@@ -122,9 +123,10 @@ pub fn is_intended(simulation: &Simulation, accepted: &Accepted) -> bool {
                     (Change::Evict { uid, .. }, ChangeRequest::Evict { uid: sent, .. }) => {
                         uid == sent
                     }
-                    (Change::Trial { pod, .. }, ChangeRequest::Create { pod: sent, .. }) => {
-                        pod == sent
-                    }
+                    (
+                        Change::Trial { pod: object, .. } | Change::Rerun { job: object, .. },
+                        ChangeRequest::Create { object: sent, .. },
+                    ) => object == sent,
                     (Change::Grant { role, binding, .. }, ChangeRequest::Grant(sent)) => {
                         *role == sent.role && *binding == sent.binding
                     }
@@ -132,6 +134,7 @@ pub fn is_intended(simulation: &Simulation, accepted: &Accepted) -> bool {
                         Change::Patch { .. }
                         | Change::Evict { .. }
                         | Change::Trial { .. }
+                        | Change::Rerun { .. }
                         | Change::Grant { .. },
                         _,
                     ) => false,
@@ -143,8 +146,8 @@ pub fn is_intended(simulation: &Simulation, accepted: &Accepted) -> bool {
                     ChangeRequest::Patch(sent) => {
                         sent.starts_with(patch) && sent.len() == patch.len() + 1
                     }
-                    ChangeRequest::Remove { trial, .. } => {
-                        trial.starts_with(&format!("{attempt}-")) && patch.is_empty()
+                    ChangeRequest::Remove(made) => {
+                        made.mark.starts_with(&format!("{attempt}-")) && patch.is_empty()
                     }
                     ChangeRequest::Revoke(granted) => {
                         granted.mark.starts_with(&format!("{attempt}-")) && patch.is_empty()
@@ -156,7 +159,7 @@ pub fn is_intended(simulation: &Simulation, accepted: &Accepted) -> bool {
         }
         Fact::TrialSwept { attempt, pod, .. } => {
             *attempt == accepted.attempt
-                && matches!(&accepted.request, ChangeRequest::Remove { name, .. } if name == pod)
+                && matches!(&accepted.request, ChangeRequest::Remove(made) if made.name == *pod)
         }
         _ => false,
     })
@@ -166,11 +169,9 @@ pub fn is_intended(simulation: &Simulation, accepted: &Accepted) -> bool {
 pub fn left_behind(scenario: &Scenario, simulation: &Simulation) -> Vec<String> {
     let workloads = scenario.workloads(&scenario.name).unwrap();
     let left = workloads.into_iter().filter_map(|(workload, expected)| {
-        let (kind, name) = (workload.kind, &workload.name);
+        let kind = workload.kind;
         // what the cluster has cleared away needs nobody any more
-        let object = simulation
-            .cluster
-            .object(kind.as_str(), &scenario.name, name)?;
+        let object = simulation.cluster.as_it_runs(&workload)?;
         let why = unhealthy(kind, Some(&object))?;
         let open = simulation.engine.ledger().open_incident(&workload);
         let state = open

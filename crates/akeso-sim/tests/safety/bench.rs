@@ -214,7 +214,7 @@ impl Bench {
             ChangeRequest::Patch(_) => "patch",
             ChangeRequest::Evict { .. } => "evict",
             ChangeRequest::Create { .. } => "create",
-            ChangeRequest::Remove { .. } => "remove",
+            ChangeRequest::Remove(_) => "remove",
             ChangeRequest::Grant(_) => "grant",
             ChangeRequest::Revoke(_) => "revoke",
         });

@@ -7,6 +7,7 @@ mod approvals;
 mod bench;
 mod in_vain;
 mod relapses;
+mod reruns;
 mod shared_causes;
 mod take_backs;
 mod trials;

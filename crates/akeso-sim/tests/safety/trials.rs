@@ -100,12 +100,12 @@ impl Network for Stubborn {
         match effect {
             Effect::Apply {
                 attempt,
-                request: ChangeRequest::Remove { .. },
+                request: ChangeRequest::Remove(_),
                 ..
             }
             | Effect::Settle {
                 attempt,
-                request: ChangeRequest::Remove { .. },
+                request: ChangeRequest::Remove(_),
                 ..
             } if self.0 > 0 => {
                 self.0 -= 1;
@@ -175,7 +175,7 @@ impl Network for Mishap {
                 let told = Event::Outcome(*attempt, Outcome::Failed { why });
                 Passage::Unread(jiff::SignedDuration::from_secs(15), told)
             }
-            (Self::Refused(times), ChangeRequest::Remove { .. }) if *times > 0 => {
+            (Self::Refused(times), ChangeRequest::Remove(_)) if *times > 0 => {
                 *times -= 1;
                 let why = "pods is forbidden".to_owned();
                 Passage::Answered(Event::Outcome(*attempt, Outcome::Refused { why }))

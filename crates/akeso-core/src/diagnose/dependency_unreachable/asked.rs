@@ -57,7 +57,7 @@ fn asked(command: &str) -> Option<Unreachable> {
         })
         .collect();
     all.dedup();
-    only(all.into_iter())
+    only(all)
 }
 
 #[cfg(test)]

@@ -229,6 +229,14 @@ enum Behind {
     Unknown,
 }
 
+/// Since when a ready pod answers for a Service, if one does.
+pub(super) fn since(cluster: &Cluster, service: &Service) -> Option<Timestamp> {
+    match behind(cluster, service) {
+        Behind::Ready { since } => since,
+        Behind::Nobody { .. } | Behind::Unknown => None,
+    }
+}
+
 fn behind(cluster: &Cluster, service: &Service) -> Behind {
     let spec = service.spec.as_ref();
     let selector = spec.and_then(|spec| spec.selector.as_ref());

@@ -10,7 +10,7 @@ use crate::{
     journal::{Fact, Until, Verdict},
     observe::Sign,
     plan::{Canary, Plan, plan},
-    workload::{IncidentId, WorkloadKind},
+    workload::IncidentId,
 };
 use jiff::SignedDuration;
 
@@ -264,10 +264,8 @@ impl<'a> Turn<'a> {
                 Until::Verdict => other.state.is_between_change_and_verdict(),
                 Until::End => !matches!(other.state, State::Joined { .. } | State::Observed),
             };
-            // a CronJob has its verdict with its next run, whenever that is
-            let has_a_verdict_soon = other.workload.kind != WorkloadKind::CronJob;
             goes_first
-                && has_a_verdict_soon
+                && !other.runs_to_its_end() // its verdict comes whenever that is
                 && self.settings.watches(&other.workload.namespace)
                 && other.id != self.id
                 && theirs.is_some_and(|it| {

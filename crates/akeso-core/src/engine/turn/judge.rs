@@ -13,6 +13,9 @@ use crate::{
 };
 use jiff::SignedDuration;
 
+/// What was made and has not been seen after this was removed before anybody saw it.
+const LONGEST_UNSEEN: SignedDuration = SignedDuration::from_mins(10);
+
 /// So many faults may come to light one after another in one incident.
 const MOST_LAYERS: u8 = 5;
 
@@ -36,8 +39,13 @@ impl<'a> Turn<'a> {
             return self.verify_trial(incident, workload, &attempt);
         }
         let treatment = attempt.step.action.treatment();
-        if workload.generation() < written || !treatment.is_seen(workload) {
+        if workload.generation() < written {
             return Next::Done; // the watch has not told of our own change yet
+        }
+        let late = attempt.at.checked_add(LONGEST_UNSEEN).unwrap_or(self.now);
+        if !treatment.is_seen(workload) && self.live.watch.is_none() && self.now < late {
+            self.live.watch_at = Some(late);
+            return Next::Done; // neither has it told of what we made
         }
         let superseded = if is_left_alone(workload) {
             Some("it was put to sleep or marked since".to_owned())

@@ -25,7 +25,10 @@ impl Turn<'_> {
         };
         let patch = match &attempt.change {
             Change::Patch { inverse, .. } => inverse.clone(),
-            Change::Evict { .. } | Change::Trial { .. } | Change::Grant { .. } => Vec::new(),
+            Change::Evict { .. }
+            | Change::Trial { .. }
+            | Change::Rerun { .. }
+            | Change::Grant { .. } => Vec::new(),
         };
         let forbidden = gate::forbids_any_change(&workload, self.settings);
         if let Some(ruling) = forbidden.filter(|_| !attempt.is_trial()) {

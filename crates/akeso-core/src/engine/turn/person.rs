@@ -4,6 +4,7 @@
 use super::{Next, Turn};
 use crate::{
     cluster::Workload,
+    diagnose::rerun,
     engine::{Incident, Request, State},
     gate::{self, Consented, Decision},
     journal::{Fact, Proposal, Until},
@@ -19,6 +20,9 @@ use jiff::SignedDuration;
 pub const APPROVE: &str = "akeso.dev/approve";
 /// See [`APPROVE`].
 pub const REJECT: &str = "akeso.dev/reject";
+
+/// What shows by nothing of the workload itself is looked for this often.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// Something else has been broken for so long before a person's incident is explained anew.
 pub(super) const SURE_AFTER: SignedDuration = SignedDuration::from_secs(30);
@@ -88,6 +92,10 @@ impl<'a> Turn<'a> {
             self.reconsider("what was told of is gone, and something else is broken");
             return Next::Again;
         }
+        if may_run_again(incident, workload) {
+            self.reconsider("what it needs answers since");
+            return Next::Again;
+        }
         let mut is_well = false;
         let over = match &incident.state {
             State::Escalated {
@@ -115,7 +123,15 @@ impl<'a> Turn<'a> {
             State::AwaitingApproval { question } => Some(question.expires),
             _ => None,
         };
-        self.live.retry_at = ends.filter(|at| *at > self.now);
+        let looks = workload.job.is_some() && is_told;
+        let again = looks
+            .then(|| self.now.checked_add(LOOK_AGAIN).ok())
+            .flatten();
+        self.live.retry_at = ends
+            .into_iter()
+            .chain(again)
+            .filter(|at| *at > self.now)
+            .min();
         match over {
             // a new incident would know nothing of it
             Some(why) if !is_well && incident.guess_in_vain().is_some() => {
@@ -316,6 +332,14 @@ impl<'a> Turn<'a> {
         }
         is_well
     }
+}
+
+/// Whether a Job has given up over what answers since its person was told: nothing of the Job
+/// itself will ever show that.
+fn may_run_again(incident: &Incident, workload: &Workload<'_>) -> bool {
+    let told = incident.diagnoses.first();
+    matches!(incident.state, State::Escalated { .. })
+        && told.is_some_and(|told| rerun::is_over_since(workload, told, incident.updated))
 }
 
 /// How long a fault must be gone before a person is no longer needed.

@@ -14,7 +14,9 @@ pub fn of_change(change: &Change) -> BeforeAfter {
     match change {
         Change::Patch { forward, .. } => of_patch(forward),
         Change::Evict { pod, uid } => (json!({"pod": pod, "uid": uid}), Value::Null),
-        Change::Trial { pod, .. } => (Value::Null, pod.clone()),
+        Change::Trial { pod: made, .. } | Change::Rerun { job: made, .. } => {
+            (Value::Null, made.clone())
+        }
         Change::Grant { role, binding, .. } => {
             (Value::Null, json!({"role": role, "binding": binding}))
         }

@@ -4,8 +4,8 @@ use akeso_core::{
     act::{
         Action, ActionKind, AddPullSecret, EnvValue, FixClaim, FixImageName, FixIngress,
         FixNodeSelector, FixProbe, FixReference, FixService, Found, GrantAccess, IncreaseMemory,
-        Referred, Requested, Resource, RestartPod, RollbackToRevision, SetRequest, UpdateEnv,
-        Variable,
+        Referred, Requested, RerunJob, Resource, RestartPod, RollbackToRevision, SetRequest,
+        UpdateEnv, Variable,
     },
     observe::Probe,
     quantity::Bytes,
@@ -110,6 +110,10 @@ fn example_action(kind: ActionKind) -> Action {
             group: String::new(),
             resource: "configmaps".to_owned(),
             object: None,
+        }),
+        ActionKind::RerunJob => Action::RerunJob(RerunJob {
+            uid: "6f1c7f0e-0000-4000-8000-000000000001".to_owned(),
+            has_started: true,
         }),
         ActionKind::SetRequest => Action::SetRequest(SetRequest {
             resource: Resource::Cpu,
