@@ -527,6 +527,7 @@ scenarios! {
     image_upper_case: "image-upper-case",
     image_with_scheme: "image-with-scheme",
     ingress_backend_typo: "ingress-backend-typo",
+    ingress_certificate_early: "ingress-certificate-early",
     ingress_certificate_expired: "ingress-certificate-expired",
     ingress_certificate_host: "ingress-certificate-host",
     ingress_certificate_valid: "ingress-certificate-valid",

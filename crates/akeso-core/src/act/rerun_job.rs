@@ -142,7 +142,7 @@ impl Treatment for RerunJob {
             namespace, name, ..
         } = workload;
         format!(
-            "kubectl -n {namespace} get job {name} -o json | jq 'del(.status, .metadata, .spec.selector, .spec.template.metadata.labels) | .metadata.name = \"{name}-again\"' | kubectl -n {namespace} create -f -"
+            "kubectl -n {namespace} get job {name} -o json | jq 'del(.status, .metadata, .spec.selector) | .metadata.name = \"{name}-again\" | .spec.template.metadata.labels |= with_entries(select(.key | test(\"controller-uid|job-name\") | not))' | kubectl -n {namespace} create -f -"
         )
     }
 

@@ -1,8 +1,11 @@
-//! The `HorizontalPodAutoscaler` controller, as far as its conditions go: nothing is under load here,
-//! so that it never scales. Pods have resource metrics, and there is no other metrics API
+//! The `HorizontalPodAutoscaler` controller: its conditions, and more replicas where the CPU that the
+//! behaviours say is more than its target; what is started is not taken away again. Pods have resource metrics, and there is no other metrics API
 //! (<https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/controller/podautoscaler/horizontal.go>).
 
-use akeso_core::cluster::{Key, Kind};
+use akeso_core::{
+    cluster::{Key, Kind},
+    quantity::MilliCpu,
+};
 use jiff::SignedDuration;
 use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
@@ -10,7 +13,7 @@ use k8s_openapi::api::{
     core::v1::PodTemplateSpec,
 };
 
-use crate::{agenda::Work, world::World};
+use crate::{agenda::Work, kubelet::usage, world::World};
 
 /// How often it looks.
 const SYNC: SignedDuration = SignedDuration::from_secs(15);
@@ -23,7 +26,13 @@ pub(super) fn reconcile(world: &mut World, key: &Key) {
     let Some(mut scaler) = world.store.get::<HorizontalPodAutoscaler>(key).cloned() else {
         return;
     };
-    let said = conditions(world, key, &scaler);
+    let mut said = conditions(world, key, &scaler);
+    if said
+        .iter()
+        .any(|(type_, holds, ..)| *type_ == "ScalingActive" && *holds)
+    {
+        said.push(scale(world, key, &mut scaler));
+    }
     let now = world.stamp();
     let generation = scaler.metadata.generation;
     let status = scaler.status.get_or_insert_default();
@@ -122,6 +131,72 @@ fn conditions(world: &World, key: &Key, scaler: &HorizontalPodAutoscaler) -> Vec
         ),
     };
     able_to(active)
+}
+
+/// Gives the target as many replicas as the use of CPU asks for, and says whether it may not
+/// (<https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#algorithm-details>).
+fn scale(world: &mut World, key: &Key, scaler: &mut HorizontalPodAutoscaler) -> Said {
+    let within = "the desired count is within the acceptable range".to_owned();
+    let within = ("ScalingLimited", false, "DesiredWithinRange", within);
+    let target = &scaler.spec.scale_target_ref;
+    let of_target = Key::new(&key.namespace, &target.name);
+    let Some(deployment) = world.store.get::<Deployment>(&of_target).cloned() else {
+        return within;
+    };
+    let current = deployment.spec.replicas.unwrap_or(1);
+    let wanted = wanted(world, key, scaler, &deployment)
+        .unwrap_or(current)
+        .max(current);
+    let most = scaler.spec.max_replicas;
+    let given = wanted.min(most).max(current);
+    let now = world.stamp();
+    let status = scaler.status.get_or_insert_default();
+    status.current_replicas = Some(current);
+    status.desired_replicas = given;
+    if given > current {
+        status.last_scale_time = Some(now);
+        let mut spec = deployment.spec.clone();
+        spec.replicas = Some(given);
+        world.put(Deployment { spec, ..deployment });
+    }
+    if wanted <= most {
+        return within;
+    }
+    let why = "the desired replica count is more than the maximum replica count".to_owned();
+    ("ScalingLimited", true, "TooManyReplicas", why)
+}
+
+/// How many replicas of a Deployment its use of CPU asks for.
+fn wanted(
+    world: &World,
+    key: &Key,
+    scaler: &HorizontalPodAutoscaler,
+    deployment: &Deployment,
+) -> Option<i32> {
+    let mut metrics = scaler.spec.metrics.iter().flatten();
+    let cpu = metrics.find_map(|it| it.resource.as_ref().filter(|it| it.name == "cpu"))?;
+    let target = u64::try_from(cpu.target.average_utilization?).ok()?;
+    let spec = deployment.spec.template.spec.as_ref()?;
+    let requests = spec.containers.iter().map(|container| {
+        let requests = container.resources.as_ref()?.requests.as_ref()?;
+        MilliCpu::parse(&requests.get("cpu")?.0)
+            .ok()
+            .map(MilliCpu::get)
+    });
+    let requested = requests.sum::<Option<u64>>()?;
+    let usage = usage(world, &key.namespace)?;
+    let prefix = format!("{}-", deployment.metadata.name.as_ref()?);
+    let pods = usage
+        .pods
+        .iter()
+        .filter(|(name, _)| name.starts_with(&prefix));
+    let used = pods.map(|(_, pod)| pod.containers.values().map(|it| it.cpu.get()).sum::<u64>());
+    let used: u64 = used.sum();
+    // within a tenth of its target it is left as it is
+    let asked_for = (used * 100).div_ceil((requested * target).max(1));
+    let current = u64::try_from(deployment.spec.replicas.unwrap_or(1)).ok()?;
+    let is_far = used * 1000 > requested * target * current * 11;
+    is_far.then(|| i32::try_from(asked_for).unwrap_or(i32::MAX))
 }
 
 /// Why a metric cannot be had.

@@ -209,8 +209,7 @@ pub fn failures(scenario: &Scenario, simulation: &Simulation) -> Vec<String> {
         .collect();
     let workloads = scenario.workloads(&scenario.name).unwrap();
     let failures = workloads.into_iter().flat_map(|(workload, expected)| {
-        let (kind, name) = (workload.kind.as_str(), &workload.name);
-        let object = simulation.cluster.object(kind, &scenario.name, name);
+        let object = simulation.cluster.as_it_runs(&workload);
         let mut expected = expected.clone();
         if scenario.name == "memory-in-vain" {
             expected.actions = vec!["increase_memory".to_owned(); made.len()];
