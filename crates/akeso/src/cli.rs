@@ -284,17 +284,70 @@ pub enum Policy {
 #[derive(Debug, Subcommand)]
 pub enum Memory {
     /// Lists what was learned.
-    List,
+    List {
+        /// For which workloads: this very one, those of the same image and command, those of the
+        /// same image, or any with the same fault.
+        #[arg(long, value_enum, default_value_t)]
+        level: Shown,
+    },
     /// Shows one pattern.
     Show {
         /// Its id, as `akeso memory list` prints it.
         id: String,
     },
-    /// Forgets one pattern. No monitor may run on the same store.
+    /// Prints everything that was learned, for `akeso memory import` on another store.
+    Export {
+        /// In which form.
+        #[arg(long, value_enum, default_value_t)]
+        format: MemoryFormat,
+    },
+    /// Takes in what another store has learned, or the article's `agentic_memory.json`. What comes
+    /// from the same store again takes the place of what was known of it. No monitor may run on the
+    /// same store.
+    Import {
+        /// The file; `-` for standard input.
+        file: PathBuf,
+    },
+    /// Forgets what is known of one failure, there and at every narrower level. No monitor may run on
+    /// the same store.
     Forget {
-        /// Its id, as `akeso memory list` prints it.
+        /// The id of one of its patterns, as `akeso memory list` prints it.
         id: String,
     },
+    /// Forgets what was not used for long; after 180 days it is forgotten in any case. No monitor may
+    /// run on the same store.
+    Prune {
+        /// What was not used since then.
+        #[arg(long, value_name = "WHEN", default_value = "90d", value_parser = since)]
+        unused_since: Timestamp,
+    },
+}
+
+/// The form of a memory file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum MemoryFormat {
+    /// Akeso's own: the patterns, with where they were learned.
+    #[default]
+    Akeso,
+    /// That of the article's `agentic_memory.json`: the attempts, and what helped by status and
+    /// reason.
+    Article,
+}
+
+/// The levels of patterns that are listed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Shown {
+    /// Those of one workload.
+    Workload,
+    /// Those of an image and command.
+    #[default]
+    Program,
+    /// Those of an image.
+    Image,
+    /// Those of a fault.
+    Fault,
+    /// All of them.
+    All,
 }
 
 /// `akeso audit`

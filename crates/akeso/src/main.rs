@@ -6,6 +6,7 @@ mod cli;
 mod commands;
 mod configuration;
 mod drive;
+mod memory_file;
 mod policy_file;
 mod report;
 mod store;

@@ -105,7 +105,7 @@ use crate::{
     act::Action,
     cluster::Workload,
     evidence::{Answer, Evidence, Life, Listed, Question},
-    learn::Fingerprint,
+    learn::{Fingerprint, template},
     observe::{Flaw, Sign, Symptom},
     plan::{Advice, Origin, Proof, Step},
     policy::Settings,
@@ -487,7 +487,7 @@ impl<'a> Examination<'a> {
             dependency: dependency::of(symptom, &self.workload.reference.namespace),
             caused_by: None,
             changed_before: changes::changed_before(self.workload, self.now),
-            fingerprint: Fingerprint::of(fault.name, &container, ""),
+            fingerprint: Fingerprint::of(fault.name, &container, &self.workload.reference),
             remedy,
         }
     }
@@ -584,9 +584,15 @@ impl Diagnosis {
     }
 
     fn with_detail(mut self, detail: &str) -> Self {
-        self.fingerprint.0.push(' ');
-        self.fingerprint.0.push_str(detail);
+        detail.clone_into(&mut self.fingerprint.detail);
         detail.clone_into(&mut self.detail);
+        self
+    }
+
+    /// The end of a log, which tells this failure from others of the same fault.
+    fn with_log(mut self, log: &str) -> Self {
+        let last = last_lines(log, 1).pop().unwrap_or_default();
+        self.fingerprint.log = template(&last);
         self
     }
 

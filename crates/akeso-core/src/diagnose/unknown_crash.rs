@@ -45,7 +45,8 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     Some(
         examination
             .diagnosis(&FAULT, symptom, says, 40, remedy)
-            .with_evidence(last_lines(log, 6)),
+            .with_evidence(last_lines(log, 6))
+            .with_log(log),
     )
 }
 

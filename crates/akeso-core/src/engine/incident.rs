@@ -474,6 +474,7 @@ impl Incident {
             | Fact::Declined { .. }
             | Fact::Learned { .. }
             | Fact::Forgotten { .. }
+            | Fact::Imported { .. }
             | Fact::TrialSwept { .. }
             | Fact::Sealed { .. } => {}
         }

@@ -30,6 +30,8 @@ pub struct Ledger {
     /// When workloads that had been well broke, within the last hour.
     broken: Vec<(Timestamp, WorkloadRef)>,
     patterns: Patterns,
+    /// The article's memory files that were taken in.
+    articles: BTreeMap<String, Value>,
     /// The journal's name; none before its first entry.
     store: Option<StoreId>,
     last_incident: u64,
@@ -136,7 +138,20 @@ impl Ledger {
                 action,
                 ..
             } => self.patterns.succeeded(fingerprint, action, at),
-            Fact::Forgotten { fingerprint } => self.patterns.forget(fingerprint),
+            Fact::Forgotten {
+                fingerprint,
+                action,
+            } => self.patterns.forget(fingerprint, *action),
+            Fact::Imported {
+                from,
+                patterns,
+                article,
+            } => {
+                self.patterns.import(from, patterns, at);
+                if let Some(article) = article {
+                    self.articles.insert(from.clone(), article.clone());
+                }
+            }
             Fact::Closed { incident, .. } => {
                 self.open.retain(|_, open| open != incident);
                 let over = self.shared.remove(incident).map(|shared| shared.cause);
@@ -147,6 +162,7 @@ impl Ledger {
             // set-backs and failures count for an hour: what is sealed is days old
             Fact::Sealed {
                 patterns,
+                articles,
                 store,
                 last_incident,
                 last_attempt,
@@ -156,6 +172,7 @@ impl Ledger {
                 let named = || store.clone().unwrap_or_else(|| StoreId::of(entry));
                 self.store.get_or_insert_with(named);
                 self.patterns.replace(patterns);
+                self.articles.clone_from(articles);
                 self.last_incident = self.last_incident.max(*last_incident);
                 self.last_attempt = self.last_attempt.max(*last_attempt);
             }
@@ -256,6 +273,11 @@ impl Ledger {
         &self.patterns
     }
 
+    /// The article's memory files that were taken in, by name.
+    pub const fn articles(&self) -> &BTreeMap<String, Value> {
+        &self.articles
+    }
+
     /// The incidents that others share and that are not over.
     pub fn shared(&self) -> impl Iterator<Item = (IncidentId, &Shared)> {
         self.shared.iter().map(|(id, shared)| (*id, shared))
@@ -344,7 +366,7 @@ impl Ledger {
     }
 
     /// The journal's name; none before its first entry.
-    pub(super) const fn store(&self) -> Option<&StoreId> {
+    pub const fn store(&self) -> Option<&StoreId> {
         self.store.as_ref()
     }
 
@@ -359,6 +381,7 @@ impl Ledger {
             through: segment.last,
             through_hash: segment.hash.clone(),
             patterns: self.patterns.iter().cloned().collect(),
+            articles: self.articles.clone(),
             store: self.store.clone(),
             last_incident: self.last_incident,
             last_attempt: self.last_attempt,

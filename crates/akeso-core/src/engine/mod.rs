@@ -20,6 +20,7 @@ mod turn;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, Unit};
+use serde_json::Value;
 
 pub use effect::{Announcement, ChangeRequest, Effect, Granted, Made, Product};
 pub use event::{Event, Request};
@@ -27,10 +28,12 @@ pub use incident::{Attempt, Incident, State};
 pub use ledger::{Ledger, Shared};
 
 use crate::{
+    act::ActionKind,
     cluster::{Cluster, ObjectRef},
     diagnose::Diagnosis,
     gate::{self, Ruling},
     journal::{Broken, Chain, End, Entry, Fact, Outcome},
+    learn::{Fingerprint, Pattern},
     observe::{Symptom, observe},
     policy::Settings,
     retention::Segment,
@@ -198,15 +201,32 @@ impl Engine {
     /// Writes down that a person had a pattern forgotten.
     pub fn forget(
         &mut self,
-        fingerprint: &crate::learn::Fingerprint,
+        fingerprint: &Fingerprint,
+        action: Option<ActionKind>,
         now: Timestamp,
     ) -> Vec<Effect> {
         self.recorder.record(
             Fact::Forgotten {
                 fingerprint: fingerprint.clone(),
+                action,
             },
             now,
         );
+        std::mem::take(&mut self.recorder.effects)
+    }
+
+    /// Writes down that a person had patterns taken in that were learned elsewhere.
+    pub fn import(
+        &mut self,
+        (from, patterns, article): (String, Vec<Pattern>, Option<Value>),
+        now: Timestamp,
+    ) -> Vec<Effect> {
+        let fact = Fact::Imported {
+            from,
+            patterns,
+            article,
+        };
+        self.recorder.record(fact, now);
         std::mem::take(&mut self.recorder.effects)
     }
 

@@ -6,15 +6,16 @@
 
 mod chain;
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use chain::{Broken, Chain, canonical, hash_of};
 
 use crate::{
-    act::{Action, Change, PatchOp, StoreId},
+    act::{Action, ActionKind, Change, PatchOp, StoreId},
     cluster::GoodRevision,
     diagnose::Diagnosis,
     gate::Ruling,
@@ -194,8 +195,21 @@ pub enum Fact {
     },
     /// A person had a pattern forgotten.
     Forgotten {
-        /// The failure.
+        /// The failure, with every narrower one.
         fingerprint: Fingerprint,
+        /// The only action that is meant.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        action: Option<ActionKind>,
+    },
+    /// A person had patterns taken in that were learned elsewhere.
+    Imported {
+        /// Where: the name of the other journal, or of the file.
+        from: String,
+        /// What was learned there.
+        patterns: Vec<Pattern>,
+        /// If it was the article's memory file, that file: it holds more than patterns.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        article: Option<Value>,
     },
     /// A step waits for a person's consent.
     Asked {
@@ -259,6 +273,9 @@ pub enum Fact {
         through_hash: String,
         /// Everything that was learned so far.
         patterns: Vec<Pattern>,
+        /// The article's memory files that were taken in, by name.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        articles: BTreeMap<String, Value>,
         /// The journal's name, which is that of its first entry.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         store: Option<StoreId>,
@@ -441,7 +458,10 @@ impl Fact {
             | Self::Recalled { incident, .. }
             | Self::Escalated { incident, .. }
             | Self::Closed { incident, .. } => Some(*incident),
-            Self::TrialSwept { .. } | Self::Forgotten { .. } | Self::Sealed { .. } => None,
+            Self::TrialSwept { .. }
+            | Self::Forgotten { .. }
+            | Self::Imported { .. }
+            | Self::Sealed { .. } => None,
         }
     }
 }

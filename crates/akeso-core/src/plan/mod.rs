@@ -5,13 +5,14 @@ pub mod memory;
 pub mod requests;
 pub mod values;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     act::{Action, why_no_trial},
     cluster::Workload,
     diagnose::{Diagnosis, Remedy},
-    learn::{Pattern, Patterns},
+    learn::{Fingerprint, Level, Pattern, Patterns, Standing},
     policy::{self, Settings},
     quantity::Bytes,
 };
@@ -104,8 +105,8 @@ pub enum Origin {
     Operator,
 }
 
-/// What a step rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What a step rests on, the surest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Proof {
     /// The cluster or the registry confirms it: the tag exists, the revision runs.
@@ -117,15 +118,13 @@ pub enum Proof {
 }
 
 /// Makes the plan for a diagnosis; nothing if it is better to wait.
-pub fn plan(diagnosis: &Diagnosis, patterns: &Patterns) -> Option<Plan> {
+pub fn plan(diagnosis: &Diagnosis, patterns: &Patterns, now: Timestamp) -> Option<Plan> {
     let (mut steps, advice) = match &diagnosis.remedy {
         Remedy::Wait { .. } => return None,
         Remedy::Person(advice) => (Vec::new(), advice.clone()),
         Remedy::Steps { steps, otherwise } => (steps.clone(), otherwise.clone()),
     };
-    if let Some(pattern) = patterns.recall(&diagnosis.fingerprint) {
-        recall(pattern, &mut steps);
-    }
+    consult(patterns, &diagnosis.fingerprint, now, &mut steps);
     Some(Plan {
         steps,
         advice,
@@ -133,15 +132,44 @@ pub fn plan(diagnosis: &Diagnosis, patterns: &Patterns) -> Option<Plan> {
     })
 }
 
-/// Puts what has helped before in front, with the parameters of this workload.
+/// Puts what has helped before in front, unless it rests on less than what the playbook begins
+/// with, and what has not helped at the end.
+fn consult(patterns: &Patterns, failure: &Fingerprint, now: Timestamp, steps: &mut Vec<Step>) {
+    let standing = |step: &Step| patterns.standing(failure, step.action.kind(), now);
+    steps.sort_by_key(|step| standing(step) == Standing::DoesNotHelp);
+    let Some(first) = steps.first().map(|step| step.proof) else {
+        return;
+    };
+    let known = steps
+        .iter()
+        .enumerate()
+        .find_map(|(place, step)| match standing(step) {
+            Standing::Helps(pattern) if step.proof <= first => Some((place, pattern)),
+            Standing::Helps(_) | Standing::Unknown | Standing::DoesNotHelp => None,
+        });
+    if let Some((place, pattern)) = known {
+        let step = steps.remove(place);
+        steps.insert(0, step);
+        recall(pattern, steps);
+    }
+}
+
+/// Takes over what a pattern knows, with the parameters of this workload.
 fn recall(pattern: &Pattern, steps: &mut Vec<Step>) {
+    let place = match &pattern.from {
+        Some(from) => format!(", as {from} has learned"),
+        None => String::new(),
+    };
     let reasoning = format!(
-        "this healed the same failure {} time(s) before",
+        "this healed the same failure {} time(s) before{place}",
         pattern.successes
     );
-    match (&pattern.action, steps.first().map(|step| &step.action)) {
+    let Some(known) = &pattern.action else {
+        return;
+    };
+    match (known, steps.first().map(|step| &step.action)) {
         (Action::IncreaseMemory(known), Some(Action::IncreaseMemory(first)))
-            if known.to > first.from =>
+            if known.to > first.from && pattern.fingerprint.level() <= Level::Image =>
         {
             // never beyond what this workload's bounds allow, which the largest step tells
             let most = steps

@@ -4,6 +4,7 @@ use akeso_core::{
     engine::Ledger,
     gate::Spent,
     journal::{End, Fact, SharedCause, Verdict},
+    learn::{Level, Standing},
     policy::Settings,
     workload::{AttemptId, IncidentId, WorkloadKind, WorkloadRef},
 };
@@ -169,17 +170,31 @@ fn what_is_learned_is_forgotten_when_a_person_says_so() {
         action: image(),
     };
     story.attempted(0, 1, &web()).tell(1, learned);
-    assert!(story.ledger.patterns().recall(&fingerprint).is_some());
+    let helps = |story: &Story| {
+        let patterns = story.ledger.patterns();
+        matches!(
+            patterns.standing(&fingerprint, image().kind(), at(3)),
+            Standing::Helps(_)
+        )
+    };
+    assert!(helps(&story));
     // a failure counts against it
     story.tell(2, judged(1, 1, Verdict::NotHealed));
-    assert!(story.ledger.patterns().recall(&fingerprint).is_none());
+    assert!(!helps(&story));
     story.tell(
         3,
         Fact::Forgotten {
             fingerprint: fingerprint.clone(),
+            action: None,
         },
     );
-    assert!(story.ledger.patterns().recall(&fingerprint).is_none());
+    let known = story.ledger.patterns().iter();
+    assert!(
+        known
+            .map(|it| it.fingerprint.level())
+            .eq([Level::Fault, Level::Image]),
+        "they are wider"
+    );
 }
 
 #[test]

@@ -169,6 +169,7 @@ fn every_fact_reads_back_as_it_was_written_and_names_its_incident() {
         "forgotten",
         Fact::Forgotten {
             fingerprint: fingerprint(),
+            action: None,
         },
     );
     let swept = (

@@ -8,3 +8,4 @@ mod world;
 mod budgets;
 mod facts;
 mod incidents;
+mod patterns;

@@ -128,7 +128,14 @@ pub fn step(action: Action) -> Step {
 }
 
 pub fn fingerprint() -> Fingerprint {
-    Fingerprint("image nginx:latst".into())
+    Fingerprint {
+        fault: "image".into(),
+        detail: String::new(),
+        log: String::new(),
+        image: Some("nginx:latst".into()),
+        command: Some("e3b0c44298fc".into()),
+        workload: None,
+    }
 }
 
 pub fn diagnosis() -> Diagnosis {

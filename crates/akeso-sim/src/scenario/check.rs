@@ -105,6 +105,7 @@ impl<'a> Story<'a> {
             | Fact::RolledBack { .. }
             | Fact::TrialSwept { .. }
             | Fact::Forgotten { .. }
+            | Fact::Imported { .. }
             | Fact::Sealed { .. } => {}
             Fact::Learned { .. } => self.learned += 1,
         }
@@ -298,6 +299,7 @@ pub fn facts(journal: &[Entry]) -> String {
             | Fact::Learned { .. }
             | Fact::TrialSwept { .. }
             | Fact::Forgotten { .. }
+            | Fact::Imported { .. }
             | Fact::Asked { .. }
             | Fact::Escalated { .. }
             | Fact::Closed { .. }

@@ -1,10 +1,11 @@
 //! `akeso monitor`: the loop.
 
-use std::process::ExitCode;
+use std::{collections::BTreeSet, process::ExitCode};
 
 use akeso_core::{
     act::ActionKind,
     engine::Engine,
+    learn::Level,
     policy::{Autonomy, Canary},
 };
 use akeso_kube::{Hands, permissions::Purpose};
@@ -94,14 +95,14 @@ async fn check_permissions(place: &Place, configuration: &mut Configuration) {
 }
 
 fn forget_everything(engine: &mut Engine, store: &mut Store) -> anyhow::Result<()> {
-    let known: Vec<_> = engine
-        .ledger()
-        .patterns()
-        .iter()
-        .map(|pattern| pattern.fingerprint.clone())
+    let known = engine.ledger().patterns().iter();
+    // with a failure, all that is narrower is forgotten
+    let known: BTreeSet<_> = known
+        .map(|pattern| pattern.fingerprint.at(Level::Fault))
         .collect();
     for fingerprint in known {
-        let entries: Vec<_> = super::memory::entries(engine.forget(&fingerprint, Timestamp::now()));
+        let entries: Vec<_> =
+            super::memory::entries(engine.forget(&fingerprint, None, Timestamp::now()));
         store.append(&entries)?;
     }
     Ok(())

@@ -14,6 +14,7 @@ use std::{
 use akeso_core::{
     engine::{Ledger, State},
     journal::{End, Entry, Fact},
+    learn::Level,
     workload::IncidentId,
 };
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
@@ -55,7 +56,7 @@ impl<W: Write> Text<W> {
         let since = begun.checked_sub(LOOK_BACK).unwrap_or(Timestamp::MIN);
         ledger.drop_closed(since);
         Self {
-            known: ledger.patterns().iter().count(),
+            known: learned(&ledger),
             out,
             interval,
             ledger,
@@ -243,12 +244,16 @@ impl<W: Write + Send> Reporter for Text<W> {
             "\nIssues:            {} ({healed} healed, {waiting} waiting for a person)\nActions:           {} ({rolled_back} taken back)\nPatterns learned:  {}\n{rule}",
             incidents.len(),
             attempts.len(),
-            self.ledger
-                .patterns()
-                .iter()
-                .count()
-                .saturating_sub(self.known)
+            learned(&self.ledger).saturating_sub(self.known)
         );
         self.print(&text);
     }
+}
+
+/// How many failures Akeso has learned to heal.
+fn learned(ledger: &Ledger) -> usize {
+    let patterns = ledger.patterns().iter();
+    patterns
+        .filter(|it| it.fingerprint.level() == Level::Program && it.successes > 0)
+        .count()
 }

@@ -96,64 +96,109 @@ mod tests {
         workload::{AttemptId, ContainerRef, ContainerRole, IncidentId, WorkloadKind, WorkloadRef},
     };
     use jiff::{SignedDuration, Timestamp};
+    use k8s_openapi::api::core::v1::Container;
 
     fn day(day: i64) -> Timestamp {
         Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * day)
     }
 
-    /// An incident a day, healed by an attempt, and a pattern learned of it.
+    /// An incident, healed by an attempt, and a pattern learned of it.
+    fn healed(n: u64, image: &str) -> [Fact; 4] {
+        let (incident, attempt) = (IncidentId(n), AttemptId(n));
+        let workload = WorkloadRef {
+            kind: WorkloadKind::Deployment,
+            namespace: "shop".to_owned(),
+            name: format!("web-{n}"),
+        };
+        let container = ContainerRef {
+            name: "web".to_owned(),
+            role: ContainerRole::Main,
+        };
+        let of_image = Container {
+            image: Some(image.to_owned()),
+            ..Container::default()
+        };
+        let fingerprint = Fingerprint::of("out-of-memory", &of_image, &workload);
+        let action = Action::IncreaseMemory(IncreaseMemory {
+            container,
+            from: Bytes::parse("128Mi").unwrap(),
+            to: Bytes::parse("256Mi").unwrap(),
+            request: None,
+        });
+        [
+            Fact::Opened {
+                incident,
+                workload,
+                symptoms: Vec::new(),
+                uid: None,
+                was_well: false,
+                good: None,
+            },
+            Fact::Intended {
+                incident,
+                attempt,
+                step: 0,
+                change: Change::Patch {
+                    forward: Vec::new(),
+                    inverse: Vec::new(),
+                },
+                ready_before: 0,
+            },
+            Fact::Learned {
+                incident,
+                fingerprint,
+                action,
+            },
+            Fact::Closed {
+                incident,
+                end: End::Healed,
+            },
+        ]
+    }
+
+    /// An incident a day.
     fn journal(days: u64) -> Vec<Entry> {
         let mut chain = Chain::default();
         let mut entries = Vec::new();
         for n in 1..=days {
-            let (incident, attempt) = (IncidentId(n), AttemptId(n));
-            let workload = WorkloadRef {
-                kind: WorkloadKind::Deployment,
-                namespace: "shop".to_owned(),
-                name: format!("web-{n}"),
-            };
-            let action = Action::IncreaseMemory(IncreaseMemory {
-                container: ContainerRef {
-                    name: "web".to_owned(),
-                    role: ContainerRole::Main,
-                },
-                from: Bytes::parse("128Mi").unwrap(),
-                to: Bytes::parse("256Mi").unwrap(),
-                request: None,
-            });
-            for fact in [
-                Fact::Opened {
-                    incident,
-                    workload,
-                    symptoms: Vec::new(),
-                    uid: None,
-                    was_well: false,
-                    good: None,
-                },
-                Fact::Intended {
-                    incident,
-                    attempt,
-                    step: 0,
-                    change: Change::Patch {
-                        forward: Vec::new(),
-                        inverse: Vec::new(),
-                    },
-                    ready_before: 0,
-                },
-                Fact::Learned {
-                    incident,
-                    fingerprint: Fingerprint(format!("out-of-memory web:{}", n % 3)),
-                    action,
-                },
-                Fact::Closed {
-                    incident,
-                    end: End::Healed,
-                },
-            ] {
+            for fact in healed(n, &format!("web:{}", n % 3)) {
                 entries.push(chain.append(fact, day(n.cast_signed())));
             }
         }
         entries
+    }
+
+    /// 100 incidents a week for a year, each of a workload and, nearly, an image of its own, with a
+    /// retention of four weeks.
+    #[test]
+    fn the_store_of_a_busy_year_does_not_grow_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, key) = (
+            folder.path().join("akeso.db"),
+            folder.path().join("key.pem"),
+        );
+        let mut store = Store::open(&path, &key).unwrap();
+        let mut chain = Chain::default();
+        let mut sizes = Vec::new();
+        for week in 0..52_u64 {
+            let today = day(7 * week.cast_signed());
+            let incidents = (0..100).map(|n| week * 100 + n);
+            let facts = incidents.flat_map(|n| healed(n + 1, &format!("web:{}", n / 3)));
+            let written: Vec<_> = facts.map(|fact| chain.append(fact, today)).collect();
+            store.append(&written).unwrap();
+            let cutoff = today - SignedDuration::from_hours(28 * 24);
+            if let Some(segment) = store.oldest_before(cutoff).unwrap() {
+                let sealed = entries(restore(&store).seal(&segment, today));
+                for entry in &sealed {
+                    assert_eq!(chain.append(entry.fact.clone(), today), *entry);
+                }
+                store.append(&sealed).unwrap();
+            }
+            sizes.push(std::fs::metadata(&path).unwrap().len());
+        }
+        let steady = &sizes[12..];
+        let (least, most) = (steady.iter().min().unwrap(), steady.iter().max().unwrap());
+        assert!(*most < least + least / 10, "{sizes:?}");
     }
 
     fn entries(effects: Vec<Effect>) -> Vec<Entry> {

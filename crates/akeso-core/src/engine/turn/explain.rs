@@ -9,7 +9,7 @@ use crate::{
     gate,
     journal::{Fact, Until, Verdict},
     observe::Sign,
-    plan::{Canary, Plan, plan},
+    plan::{Canary, Origin, Plan, plan},
     workload::IncidentId,
 };
 use jiff::SignedDuration;
@@ -140,7 +140,7 @@ impl<'a> Turn<'a> {
         }
         let plans: Vec<_> = diagnoses
             .iter()
-            .map(|d| plan(d, self.recorder.ledger.patterns()))
+            .map(|d| plan(d, self.recorder.ledger.patterns(), self.now))
             .collect();
         // what can be healed first, then what a person must know; what needs time waits
         let chosen = plans
@@ -250,7 +250,11 @@ impl<'a> Turn<'a> {
         let mine = diagnoses.first()?;
         let dependency = mine.dependency.as_ref()?;
         let ledger = &self.recorder.ledger;
-        if ledger.patterns().recall(&mine.fingerprint).is_some() {
+        if plan
+            .steps
+            .first()
+            .is_some_and(|step| step.origin == Origin::Memory)
+        {
             return None;
         }
         let until = if plan.steps.is_empty() {

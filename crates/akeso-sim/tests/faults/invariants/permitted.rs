@@ -173,6 +173,7 @@ impl Story {
             | Fact::Learned { .. }
             | Fact::TrialSwept { .. }
             | Fact::Forgotten { .. }
+            | Fact::Imported { .. }
             | Fact::Declined { .. }
             | Fact::Sealed { .. }
             | Fact::Escalated { .. } => {}

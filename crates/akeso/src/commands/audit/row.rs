@@ -1,6 +1,7 @@
 //! One row of the audit: who did or decided what, why, and what it made of what.
 
 use akeso_core::{
+    act::ActionKind,
     engine::{Incident, Ledger},
     gate::Decision,
     journal::{End, Entry, Fact, Outcome, Verdict},
@@ -167,10 +168,19 @@ pub fn of(entry: &Entry, ledger: &Ledger) -> Option<Row> {
             action.name().clone_into(&mut row.action);
             row.why = fingerprint.to_string();
         }
-        Fact::Forgotten { fingerprint } => {
+        Fact::Forgotten {
+            fingerprint,
+            action,
+        } => {
             row.fact = "forgotten";
+            row.action = action.map_or("", ActionKind::as_str).to_owned();
             PERSON.clone_into(&mut row.who);
             row.why = fingerprint.to_string();
+        }
+        Fact::Imported { from, patterns, .. } => {
+            row.fact = "imported";
+            PERSON.clone_into(&mut row.who);
+            row.why = format!("{} patterns of {from}", patterns.len());
         }
         Fact::Asked { question, .. } => {
             row.fact = "asked";

@@ -147,6 +147,7 @@ pub fn tell(fact: &Fact, incident: &Incident) -> Option<(String, bool)> {
         | Fact::Diagnosed { .. }
         | Fact::TrialSwept { .. }
         | Fact::Forgotten { .. }
+        | Fact::Imported { .. }
         | Fact::Sealed { .. } => return None,
         Fact::Planned { .. } => (plan_lines(incident), false),
         Fact::Gated { step, ruling, .. } => {
