@@ -153,6 +153,7 @@ mod tests {
             through: 0,
             through_hash: "0".repeat(64),
             patterns: Vec::new(),
+            standings: Vec::new(),
             articles: BTreeMap::new(),
             store: None,
             last_incident: 0,

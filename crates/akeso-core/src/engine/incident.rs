@@ -475,6 +475,8 @@ impl Incident {
             | Fact::Learned { .. }
             | Fact::Forgotten { .. }
             | Fact::Imported { .. }
+            | Fact::Promoted { .. }
+            | Fact::Demoted { .. }
             | Fact::TrialSwept { .. }
             | Fact::Sealed { .. } => {}
         }

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Incident, State};
+use super::{
+    Earned, Incident, State,
+    earned::{Of, Standings},
+};
 use crate::{
-    act::{Mark, StoreId},
+    act::{ActionKind, Mark, StoreId},
     cluster::Workload,
     gate::{Closure, Spent, Use},
     journal::{End, Entry, Fact, SharedCause, Verdict},
@@ -30,6 +33,7 @@ pub struct Ledger {
     /// When workloads that had been well broke, within the last hour.
     broken: Vec<(Timestamp, WorkloadRef)>,
     patterns: Patterns,
+    standings: Standings,
     /// The article's memory files that were taken in.
     articles: BTreeMap<String, Value>,
     /// The journal's name; none before its first entry.
@@ -105,6 +109,28 @@ impl Ledger {
                     self.changes.push((at, incident.workload.namespace.clone()));
                 }
             }
+            Fact::Consented { attempt, .. } => self.standings.approved(*attempt),
+            Fact::Declined {
+                incident,
+                attempt,
+                by,
+            } => self.lose(*incident, Some(*attempt), &format!("{by} has declined it")),
+            Fact::Promoted {
+                incident,
+                namespace,
+                action,
+                ..
+            } => self
+                .standings
+                .promoted((namespace, *action, *incident), true),
+            Fact::Demoted {
+                incident,
+                namespace,
+                action,
+                ..
+            } => self
+                .standings
+                .promoted((namespace, *action, *incident), false),
             Fact::Asked { question, .. } => {
                 self.last_attempt = self.last_attempt.max(question.attempt.0);
             }
@@ -114,7 +140,10 @@ impl Ledger {
                 verdict,
                 by,
                 ..
-            } => self.count(*incident, *attempt, *verdict, by.as_deref(), at),
+            } => {
+                self.count(*incident, *attempt, *verdict, by.as_deref(), at);
+                self.stand(*incident, *attempt, *verdict);
+            }
             Fact::RolledBack {
                 incident, attempt, ..
             } => self.count_taken_back(*incident, *attempt, at),
@@ -125,8 +154,19 @@ impl Ledger {
                     self.open.insert(incident.workload.clone(), incident.id);
                 }
                 self.count_failure(*incident, *attempt, at);
+                self.lose(
+                    *incident,
+                    Some(*attempt),
+                    "what it had healed is broken again",
+                );
             }
-            Fact::Recalled { incident, by, .. } => {
+            Fact::Recalled {
+                incident,
+                attempt,
+                by,
+            } => {
+                let why = format!("{by} has taken it back");
+                self.lose(*incident, Some(*attempt), &why);
                 if let Some(incident) = self.incidents.get(incident) {
                     self.open.insert(incident.workload.clone(), incident.id);
                     self.set_back
@@ -162,6 +202,7 @@ impl Ledger {
             // set-backs and failures count for an hour: what is sealed is days old
             Fact::Sealed {
                 patterns,
+                standings,
                 articles,
                 store,
                 last_incident,
@@ -173,6 +214,7 @@ impl Ledger {
                 self.store.get_or_insert_with(named);
                 self.patterns.replace(patterns);
                 self.articles.clone_from(articles);
+                self.standings.replace(standings);
                 self.last_incident = self.last_incident.max(*last_incident);
                 self.last_attempt = self.last_attempt.max(*last_attempt);
             }
@@ -184,8 +226,6 @@ impl Ledger {
             | Fact::TrialSwept { .. }
             | Fact::Joined { .. }
             | Fact::Reconsidered { .. }
-            | Fact::Consented { .. }
-            | Fact::Declined { .. }
             | Fact::Escalated { .. } => {}
         }
         if let Some(incident) = entry
@@ -195,6 +235,53 @@ impl Ledger {
         {
             incident.fold(&entry.fact, at);
         }
+    }
+
+    /// What a verdict says of an action that asks in a namespace.
+    fn stand(&mut self, incident: IncidentId, attempt: AttemptId, verdict: Verdict) {
+        match verdict {
+            Verdict::Healed => {
+                let of = self.action_of(incident, attempt);
+                if let Some((namespace, action)) = of {
+                    self.standings
+                        .healed(attempt, (&namespace, action, incident));
+                }
+            }
+            Verdict::NotHealed | Verdict::Worse => {
+                self.lose(incident, Some(attempt), "it has not helped");
+            }
+            Verdict::Superseded => {
+                self.lose(incident, Some(attempt), "somebody has set it back");
+            }
+            Verdict::Partly | Verdict::Passed => {}
+        }
+    }
+
+    /// An action has not helped where it was done, or is not wanted there.
+    fn lose(&mut self, incident: IncidentId, attempt: Option<AttemptId>, why: &str) {
+        let of = attempt.and_then(|attempt| self.action_of(incident, attempt));
+        if let Some((namespace, action)) = of {
+            let of: Of<'_> = (&namespace, action, incident);
+            self.standings.lost(attempt, of, why);
+        }
+    }
+
+    /// Where an attempt was made or proposed, and what it was.
+    fn action_of(&self, incident: IncidentId, attempt: AttemptId) -> Option<(String, ActionKind)> {
+        let incident = self.incidents.get(&incident)?;
+        let step = match (&incident.state, incident.attempt(attempt)) {
+            (_, Some(attempt)) => &attempt.step,
+            (State::AwaitingApproval { question }, None) if question.attempt == attempt => {
+                &question.step
+            }
+            (_, None) => return None,
+        };
+        Some((incident.workload.namespace.clone(), step.action.kind()))
+    }
+
+    /// What actions have earned in namespaces.
+    pub fn earned(&self) -> impl Iterator<Item = &Earned> {
+        self.standings.iter()
     }
 
     /// A failed attempt counts against its workload and against the pattern it came from.
@@ -300,6 +387,7 @@ impl Ledger {
         Spent {
             closed: self.closures.get(workload).cloned(),
             set_back: self.set_back.get(workload).cloned(),
+            promoted: self.standings.in_namespace(&workload.namespace),
             in_namespace: Use {
                 busy: busy.iter().filter(|place| near(place)).count(),
                 changes: changes(&near),
@@ -381,6 +469,7 @@ impl Ledger {
             through: segment.last,
             through_hash: segment.hash.clone(),
             patterns: self.patterns.iter().cloned().collect(),
+            standings: self.standings.iter().cloned().collect(),
             articles: self.articles.clone(),
             store: self.store.clone(),
             last_incident: self.last_incident,

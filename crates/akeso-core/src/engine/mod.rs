@@ -7,6 +7,7 @@
 //! incidents is the fold of those facts ([`Ledger`]): a restart that reads the journal back goes
 //! on where the one before it stopped.
 
+mod earned;
 mod effect;
 mod event;
 mod incident;
@@ -22,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{Timestamp, Unit};
 use serde_json::Value;
 
+pub use earned::Earned;
 pub use effect::{Announcement, ChangeRequest, Effect, Granted, Made, Product};
 pub use event::{Event, Request};
 pub use incident::{Attempt, Incident, State};
@@ -29,7 +31,7 @@ pub use ledger::{Ledger, Shared};
 
 use crate::{
     act::ActionKind,
-    cluster::{Cluster, ObjectRef},
+    cluster::{Cluster, Key, ObjectRef},
     diagnose::Diagnosis,
     gate::{self, Ruling},
     journal::{Broken, Chain, End, Entry, Fact, Outcome},
@@ -313,7 +315,41 @@ impl Engine {
             }
         }
         self.judge_shared_causes(now);
+        self.settle_standings(now);
         std::mem::take(&mut self.recorder.effects)
+    }
+
+    /// Writes down what actions have earned, or lost, by what has just happened.
+    fn settle_standings(&mut self, now: Timestamp) {
+        let policy = &self.settings.policy;
+        let changed = |earned: &Earned| {
+            let (incident, action) = (earned.incident, earned.action);
+            let namespace = earned.namespace.clone();
+            if let Some(why) = earned.lost.clone() {
+                return Some(Fact::Demoted {
+                    incident,
+                    namespace,
+                    action,
+                    why,
+                });
+            }
+            let known = self.cluster.namespaces.get(&Key::new("", &namespace));
+            let labels = known.and_then(|it| it.metadata.labels.as_ref());
+            let wanted = policy
+                .effective(Some(action), &namespace, labels)
+                .promote_after?;
+            let has_earned_it = !earned.is_promoted && earned.uses >= wanted;
+            (has_earned_it && !action.is_opt_in()).then_some(Fact::Promoted {
+                incident,
+                namespace,
+                action,
+                uses: earned.uses,
+            })
+        };
+        let changed: Vec<_> = self.recorder.ledger.earned().filter_map(changed).collect();
+        for fact in changed {
+            self.recorder.record(fact, now);
+        }
     }
 
     /// After a restart: changes whose outcome is not known are settled by reading the object.

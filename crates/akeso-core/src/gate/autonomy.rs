@@ -22,7 +22,13 @@ pub(super) fn observe(request: &Request<'_>) -> Option<Ruling> {
 pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
     let effective = request.effective();
     let action = request.step.action.kind();
-    let ask = |why: &str| Some(Ruling::new(Decision::Ask, "autonomy", why));
+    let treatment = request.step.action.treatment();
+    // a right and a credential are never given without a word, however often that was right
+    let has_earned_it = effective.promote_after.is_some()
+        && request.spent.promoted.contains(&action)
+        && !action.is_opt_in()
+        && !treatment.brings_credential();
+    let ask = |why: &str| (!has_earned_it).then(|| Ruling::new(Decision::Ask, "autonomy", why));
     match effective.consent {
         Some(Consent::Never) => {
             let why = format!("the policy says that {action} is never done");
@@ -32,7 +38,6 @@ pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
         Some(Consent::Act) => return None,
         None => {}
     }
-    let treatment = request.step.action.treatment();
     let proof = request.step.proof;
     match effective.autonomy {
         Autonomy::Observe => Some(only_observes()),

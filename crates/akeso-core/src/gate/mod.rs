@@ -17,11 +17,13 @@ mod protection;
 mod shared_cause;
 mod store;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    act::{Change, Mark},
+    act::{ActionKind, Change, Mark},
     cluster::Workload,
     plan::Step,
     policy::{Autonomy, Effective, Settings},
@@ -133,6 +135,8 @@ pub struct Spent {
     pub closed: Option<Closure>,
     /// When somebody else last set back what Akeso had changed on this workload, and who.
     pub set_back: Option<(Timestamp, String)>,
+    /// The actions that have earned it to act by themselves in the workload's namespace.
+    pub promoted: BTreeSet<ActionKind>,
     /// In the workload's namespace.
     pub in_namespace: Use,
     /// In the cluster.

@@ -18,6 +18,7 @@ use crate::{
     act::{Action, ActionKind, Change, PatchOp, StoreId},
     cluster::GoodRevision,
     diagnose::Diagnosis,
+    engine::Earned,
     gate::Ruling,
     learn::{Fingerprint, Pattern},
     observe::Symptom,
@@ -211,6 +212,28 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         article: Option<Value>,
     },
+    /// An action that asks in a namespace acts there by itself from here on.
+    Promoted {
+        /// The incident by which it has earned that.
+        incident: IncidentId,
+        /// The namespace.
+        namespace: String,
+        /// The action.
+        action: ActionKind,
+        /// So many approved uses have healed in a row.
+        uses: u32,
+    },
+    /// It asks again.
+    Demoted {
+        /// The incident by which it has lost that.
+        incident: IncidentId,
+        /// The namespace.
+        namespace: String,
+        /// The action.
+        action: ActionKind,
+        /// Why.
+        why: String,
+    },
     /// A step waits for a person's consent.
     Asked {
         /// The incident.
@@ -273,6 +296,9 @@ pub enum Fact {
         through_hash: String,
         /// Everything that was learned so far.
         patterns: Vec<Pattern>,
+        /// What actions have earned in namespaces.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        standings: Vec<Earned>,
         /// The article's memory files that were taken in, by name.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         articles: BTreeMap<String, Value>,
@@ -461,6 +487,9 @@ impl Fact {
             Self::TrialSwept { .. }
             | Self::Forgotten { .. }
             | Self::Imported { .. }
+            // they come when their incident may be over
+            | Self::Promoted { .. }
+            | Self::Demoted { .. }
             | Self::Sealed { .. } => None,
         }
     }

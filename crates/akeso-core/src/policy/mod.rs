@@ -160,12 +160,16 @@ impl Default for Ceilings {
 pub struct Approvals {
     /// How long a question stands.
     pub expire_after: SignedDuration,
+    /// So many approved and verified uses in a row, and an action that asks in a namespace acts there
+    /// by itself; never, if absent or 0.
+    pub promote_after: Option<u32>,
 }
 
 impl Default for Approvals {
     fn default() -> Self {
         Self {
             expire_after: SignedDuration::from_hours(24),
+            promote_after: None,
         }
     }
 }

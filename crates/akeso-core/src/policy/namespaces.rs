@@ -85,6 +85,8 @@ pub struct NamespaceRule {
     pub actions: BTreeMap<ActionKind, Consent>,
     /// Whether placeholders for credentials are written there without asking.
     pub credential_placeholders: Option<Consent>,
+    /// After how many approved and verified uses an action that asks there acts by itself.
+    pub promote_after: Option<u32>,
 }
 
 /// What holds for an action in a namespace, and what says so.
@@ -98,6 +100,8 @@ pub struct Effective {
     pub consent: Option<Consent>,
     /// What is said of placeholders for credentials.
     pub credential_placeholders: Option<Consent>,
+    /// After how many approved and verified uses it acts by itself where it asks; never, if absent.
+    pub promote_after: Option<u32>,
 }
 
 impl NamespaceRule {
@@ -146,6 +150,10 @@ impl Policy {
                 .and_then(|(_, rule)| said(&rule.actions))
                 .or_else(|| said(&self.actions)),
             credential_placeholders: rule.and_then(|(_, rule)| rule.credential_placeholders),
+            promote_after: rule
+                .and_then(|(_, rule)| rule.promote_after)
+                .or(self.approvals.promote_after)
+                .filter(|uses| *uses > 0),
         }
     }
 }

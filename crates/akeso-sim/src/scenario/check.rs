@@ -106,6 +106,8 @@ impl<'a> Story<'a> {
             | Fact::TrialSwept { .. }
             | Fact::Forgotten { .. }
             | Fact::Imported { .. }
+            | Fact::Promoted { .. }
+            | Fact::Demoted { .. }
             | Fact::Sealed { .. } => {}
             Fact::Learned { .. } => self.learned += 1,
         }
@@ -300,6 +302,8 @@ pub fn facts(journal: &[Entry]) -> String {
             | Fact::TrialSwept { .. }
             | Fact::Forgotten { .. }
             | Fact::Imported { .. }
+            | Fact::Promoted { .. }
+            | Fact::Demoted { .. }
             | Fact::Asked { .. }
             | Fact::Escalated { .. }
             | Fact::Closed { .. }

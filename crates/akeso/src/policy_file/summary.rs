@@ -119,6 +119,12 @@ pub fn summary(policy: &Policy, now: Timestamp) -> String {
         policy.approvals.expire_after,
         policy.regression_within
     );
+    if let Some(uses) = policy.approvals.promote_after.filter(|uses| *uses > 0) {
+        line!(
+            text,
+            "Promotion:  what asks in a namespace acts there by itself after {uses} approved uses that healed"
+        );
+    }
     text
 }
 
@@ -155,6 +161,11 @@ fn told(rule: &NamespaceRule) -> String {
     if let Some(consent) = rule.credential_placeholders {
         text.push_str(", placeholders for credentials: ");
         text.push_str(&word(consent));
+    }
+    match rule.promote_after {
+        Some(0) => text.push_str(", nothing that asks is promoted"),
+        Some(uses) => text.push_str(&format!(", promoted after {uses} approved uses")),
+        None => {}
     }
     text
 }

@@ -174,6 +174,8 @@ impl Story {
             | Fact::TrialSwept { .. }
             | Fact::Forgotten { .. }
             | Fact::Imported { .. }
+            | Fact::Promoted { .. }
+            | Fact::Demoted { .. }
             | Fact::Declined { .. }
             | Fact::Sealed { .. }
             | Fact::Escalated { .. } => {}

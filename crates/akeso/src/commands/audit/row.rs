@@ -177,6 +177,26 @@ pub fn of(entry: &Entry, ledger: &Ledger) -> Option<Row> {
             PERSON.clone_into(&mut row.who);
             row.why = fingerprint.to_string();
         }
+        Fact::Promoted {
+            namespace,
+            action,
+            uses,
+            ..
+        } => {
+            row.fact = "promoted";
+            action.as_str().clone_into(&mut row.action);
+            row.why = format!("{uses} approved uses have healed in namespace {namespace}");
+        }
+        Fact::Demoted {
+            namespace,
+            action,
+            why,
+            ..
+        } => {
+            row.fact = "demoted";
+            action.as_str().clone_into(&mut row.action);
+            row.why = format!("in namespace {namespace}: {why}");
+        }
         Fact::Imported { from, patterns, .. } => {
             row.fact = "imported";
             PERSON.clone_into(&mut row.who);

@@ -6,6 +6,7 @@ use akeso_core::{
     gate::Decision,
     journal::{End, Fact, Outcome, Verdict},
     plan::{Canary, Step},
+    workload::IncidentId,
 };
 
 /// What the article prints of an issue.
@@ -134,6 +135,33 @@ fn outcome_lines(outcome: &Outcome, step: &Step, incident: &Incident) -> String 
     }
 }
 
+/// What an action has earned or lost in a namespace, and by which incident.
+pub fn standing(fact: &Fact) -> Option<(IncidentId, String)> {
+    if let Fact::Promoted {
+        incident,
+        namespace,
+        action,
+        uses,
+    } = fact
+    {
+        let text = format!(
+            "[LEARN] {action} acts by itself in namespace {namespace} from here on: {uses} approved uses have healed\n"
+        );
+        return Some((*incident, text));
+    }
+    let Fact::Demoted {
+        incident,
+        namespace,
+        action,
+        why,
+    } = fact
+    else {
+        return None;
+    };
+    let text = format!("[LEARN] {action} asks again in namespace {namespace}: {why}\n");
+    Some((*incident, text))
+}
+
 /// What a fact about an incident adds to its block, and whether the block can be shown then.
 pub fn tell(fact: &Fact, incident: &Incident) -> Option<(String, bool)> {
     let step_of = |attempt| {
@@ -148,6 +176,8 @@ pub fn tell(fact: &Fact, incident: &Incident) -> Option<(String, bool)> {
         | Fact::TrialSwept { .. }
         | Fact::Forgotten { .. }
         | Fact::Imported { .. }
+        | Fact::Promoted { .. }
+        | Fact::Demoted { .. }
         | Fact::Sealed { .. } => return None,
         Fact::Planned { .. } => (plan_lines(incident), false),
         Fact::Gated { step, ruling, .. } => {

@@ -53,6 +53,7 @@ fn sealed(chain: &mut Chain, last: &Entry) -> Entry {
         through: last.seq,
         through_hash: last.hash.clone(),
         patterns: Vec::new(),
+        standings: Vec::new(),
         articles: std::collections::BTreeMap::new(),
         store: None,
         last_incident: 0,
