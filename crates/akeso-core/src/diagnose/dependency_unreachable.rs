@@ -78,6 +78,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         "what stands between them must be mended, if they are meant to meet"
             .clone_into(&mut known.why);
         (known.caused_by, known.ready_since) = (None, None);
+        known.owners.clear();
     }
     let says = format!(
         "cannot reach {}: {}{}",
@@ -120,6 +121,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         .with_evidence(last_lines(log, 4));
     diagnosis.dependency = known.dependency.or(diagnosis.dependency);
     diagnosis.caused_by = known.caused_by;
+    diagnosis.rests_on = known.owners;
     Some(diagnosis)
 }
 

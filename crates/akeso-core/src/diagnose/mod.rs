@@ -135,6 +135,10 @@ pub struct Diagnosis {
     /// What is broken itself and has broken this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caused_by: Option<WorkloadRef>,
+    /// Who should answer and does not, though nothing is seen to be wrong with them: they may be
+    /// starting, or being healed. The journal holds what is made of it.
+    #[serde(skip)]
+    pub rests_on: Vec<WorkloadRef>,
     /// What was changed shortly before, and by whom, a line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed_before: Vec<String>,
@@ -486,6 +490,7 @@ impl<'a> Examination<'a> {
             detail: String::new(),
             dependency: dependency::of(symptom, &self.workload.reference.namespace),
             caused_by: None,
+            rests_on: Vec::new(),
             changed_before: changes::changed_before(self.workload, self.now),
             fingerprint: Fingerprint::of(fault.name, &container, &self.workload.reference),
             remedy,

@@ -148,6 +148,7 @@ pub fn diagnosis() -> Diagnosis {
         detail: String::new(),
         dependency: None,
         caused_by: None,
+        rests_on: vec![],
         changed_before: vec![],
         fingerprint: fingerprint(),
         // the journal does not keep it

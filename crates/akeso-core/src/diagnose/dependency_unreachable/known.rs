@@ -28,6 +28,8 @@ pub(super) struct Known {
     pub(super) is_unanswered: bool,
     /// What is broken itself, so that nobody answers.
     pub(super) caused_by: Option<WorkloadRef>,
+    /// Who should answer, and does not.
+    pub(super) owners: Vec<WorkloadRef>,
     /// Since when somebody answers.
     pub(super) ready_since: Option<Timestamp>,
 }
@@ -103,7 +105,7 @@ pub(super) fn known(examination: &Examination<'_>, found: &Unreachable) -> Known
             };
             let whose = owners.first();
             let whose = whose.map(|owner| format!(" ({owner})")).unwrap_or_default();
-            let culprit = culprit(examination, &itself, owners);
+            let culprit = culprit(examination, &itself, &owners);
             known.says = match &culprit {
                 Some((culprit, symptom)) if *culprit == itself => {
                     format!("; the {itself} {}", symptom.message)
@@ -119,6 +121,7 @@ pub(super) fn known(examination: &Examination<'_>, found: &Unreachable) -> Known
                 None => format!("; the {itself} has no ready pod{whose}"),
             };
             known.caused_by = culprit.map(|(culprit, _)| culprit);
+            known.owners = owners;
         }
         Behind::Ready { since } => {
             known.says = format!("; the Service {namespace}/{name} has ready pods");
@@ -142,22 +145,22 @@ pub(super) fn known(examination: &Examination<'_>, found: &Unreachable) -> Known
 fn culprit(
     examination: &Examination<'_>,
     service: &WorkloadRef,
-    owners: Vec<WorkloadRef>,
+    owners: &[WorkloadRef],
 ) -> Option<(WorkloadRef, Symptom)> {
     let cluster = examination.workload.cluster();
     let own = &examination.workload.reference;
-    let suspects = std::iter::once(service.clone()).chain(owners);
+    let suspects = std::iter::once(service).chain(owners);
     suspects
-        .filter(|suspect| suspect != own)
+        .filter(|suspect| *suspect != own)
         .find_map(|suspect| {
-            let workload = cluster.workload(&suspect)?;
+            let workload = cluster.workload(suspect)?;
             // a Service shows what is wrong with it only when its pods have had their time to come
             let soon = examination.now.checked_add(TIME_TO_MEET);
-            let now = soon.ok().filter(|_| suspect == *service);
+            let now = soon.ok().filter(|_| suspect == service);
             let now = now.unwrap_or(examination.now);
             let mut symptoms = observe(&workload, now).symptoms.into_iter();
             let lasting = symptoms.find(|it| it.is_lasting() && it.is_failure())?;
-            Some((suspect, lasting))
+            Some((suspect.clone(), lasting))
         })
 }
 

@@ -10,7 +10,7 @@ use crate::{
     journal::{Fact, Until, Verdict},
     observe::Sign,
     plan::{Canary, Origin, Plan, plan},
-    workload::IncidentId,
+    workload::{IncidentId, WorkloadRef},
 };
 use jiff::SignedDuration;
 
@@ -124,7 +124,7 @@ impl<'a> Turn<'a> {
         self.live.forget_evidence();
         match self.goes_before(&diagnoses) {
             Before::Open(into, why) => {
-                diagnoses.sort_by_key(|diagnosis| diagnosis.caused_by.is_none());
+                diagnoses.sort_by_key(|it| it.caused_by.is_none() && it.rests_on.is_empty());
                 self.record(Fact::Diagnosed {
                     incident: self.id,
                     diagnoses,
@@ -189,7 +189,16 @@ impl<'a> Turn<'a> {
     /// of its own is broken as well, nothing here can help, and nothing here is wrong.
     fn goes_before(&self, diagnoses: &[Diagnosis]) -> Before {
         let mut all = diagnoses.iter();
-        let culprit = all.find_map(|it| Some((it, it.caused_by.as_ref()?)));
+        // what is being healed shows no sign of what was wrong with it
+        let ledger = &self.recorder.ledger;
+        let is_being_healed = |it: &&WorkloadRef| {
+            let theirs = ledger.open_incident(it).and_then(|id| ledger.get(id));
+            theirs.is_some_and(|it| it.state.is_between_change_and_verdict())
+        };
+        let culprit = all.find_map(|it| {
+            let healed = || it.rests_on.iter().find(is_being_healed);
+            Some((it, it.caused_by.as_ref().or_else(healed)?))
+        });
         let Some((caused, culprit)) = culprit else {
             return Before::Nothing;
         };
@@ -210,11 +219,10 @@ impl<'a> Turn<'a> {
         };
         let all_follow = diagnoses
             .iter()
-            .all(|it| it.caused_by.is_some() || follows(it));
+            .all(|it| it.caused_by.is_some() || it.rests_on.contains(culprit) || follows(it));
         if !all_follow || !self.settings.watches(&culprit.namespace) {
             return Before::Nothing;
         }
-        let ledger = &self.recorder.ledger;
         let Some(into) = ledger.open_incident(culprit) else {
             return Before::Soon;
         };
