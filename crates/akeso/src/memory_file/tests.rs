@@ -75,14 +75,14 @@ fn pattern() -> Value {
         "last_used": "2025-12-01T00:00:00Z", "is_demoted": false})
 }
 
-fn own(patterns: Value) -> Value {
+fn own(patterns: &Value) -> Value {
     json!({"format": FORM, "from": "a93219", "at": "2026-01-01T00:00:00Z", "patterns": patterns})
 }
 
 #[test]
 fn what_a_store_has_learned_is_known_in_another_with_where_it_comes_from() {
     let mut one = engine();
-    taken_in(&mut one, &own(json!([pattern()])));
+    taken_in(&mut one, &own(&json!([pattern()])));
     let exported = export(one.ledger(), now()).unwrap();
     assert_eq!(exported["patterns"][0]["from"], "a93219");
     let mut other = engine();
@@ -100,7 +100,7 @@ fn what_a_store_has_learned_is_known_in_another_with_where_it_comes_from() {
     // what is known better by now takes the place of what was known
     let mut better = pattern();
     better["successes"] = json!(9);
-    taken_in(&mut other, &own(json!([better])));
+    taken_in(&mut other, &own(&json!([better])));
     let known: Vec<_> = other.ledger().patterns().iter().collect();
     assert_eq!((known.len(), known[0].successes), (1, 9));
 }
@@ -108,7 +108,7 @@ fn what_a_store_has_learned_is_known_in_another_with_where_it_comes_from() {
 #[test]
 fn what_makes_no_sense_is_refused_with_its_place() {
     let with = |pointer: &str, value: Value| {
-        let mut file = own(json!([pattern(), pattern()]));
+        let mut file = own(&json!([pattern(), pattern()]));
         let (above, name) = pointer.rsplit_once('/').unwrap();
         file.pointer_mut(above).unwrap()[name] = value;
         file.to_string()
@@ -180,13 +180,13 @@ fn what_makes_no_sense_is_refused_with_its_place() {
     let mut several = pattern();
     several["kind"] = json!("update_env");
     several["action"] = set_env;
-    let refused = read(&own(json!([several])).to_string(), None, now()).unwrap_err();
+    let refused = read(&own(&json!([several])).to_string(), None, now()).unwrap_err();
     assert!(
         format!("{refused:#}").contains("patterns[0]: action"),
         "{refused:#}"
     );
     let many = vec![pattern(); MOST + 1];
-    assert!(read(&own(json!(many)).to_string(), None, now()).is_err());
+    assert!(read(&own(&json!(many)).to_string(), None, now()).is_err());
 }
 
 proptest! {

@@ -164,7 +164,10 @@ fn told(rule: &NamespaceRule) -> String {
     }
     match rule.promote_after {
         Some(0) => text.push_str(", nothing that asks is promoted"),
-        Some(uses) => text.push_str(&format!(", promoted after {uses} approved uses")),
+        Some(uses) => {
+            text.push_str(", promoted after approved uses: ");
+            text.push_str(&uses.to_string());
+        }
         None => {}
     }
     text

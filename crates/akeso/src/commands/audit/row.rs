@@ -173,7 +173,9 @@ pub fn of(entry: &Entry, ledger: &Ledger) -> Option<Row> {
             action,
         } => {
             row.fact = "forgotten";
-            row.action = action.map_or("", ActionKind::as_str).to_owned();
+            action
+                .map_or("", ActionKind::as_str)
+                .clone_into(&mut row.action);
             PERSON.clone_into(&mut row.who);
             row.why = fingerprint.to_string();
         }
