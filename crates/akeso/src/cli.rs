@@ -97,6 +97,8 @@ pub enum Command {
     /// Shows and changes what was learned.
     #[command(subcommand)]
     Memory(Memory),
+    /// Evaluates what came of the incidents: how they were handled, what was harmful, what repeats.
+    Report(Report),
     /// Proves that the journal is what was written, and exports what was done by whom and why.
     #[command(subcommand)]
     Audit(Audit),
@@ -348,6 +350,17 @@ pub enum Shown {
     Fault,
     /// All of them.
     All,
+}
+
+/// `akeso report`
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Incidents that were opened since then: a duration, or a time.
+    #[arg(long, value_name = "DURATION|TIME", default_value = "90d", value_parser = since)]
+    pub since: Timestamp,
+    /// Print a page of HTML with charts, which needs nothing else.
+    #[arg(long)]
+    pub html: bool,
 }
 
 /// `akeso audit`

@@ -6,6 +6,7 @@ mod cli;
 mod commands;
 mod configuration;
 mod drive;
+mod evaluation;
 mod memory_file;
 mod policy_file;
 mod report;
@@ -67,6 +68,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Reject(arguments) => commands::decide::run(&global, Wish::Reject, &arguments),
         Command::Rollback(arguments) => commands::decide::run(&global, Wish::Rollback, &arguments),
         Command::Memory(arguments) => commands::memory::run(&global, &arguments),
+        Command::Report(arguments) => commands::report::run(&global, &arguments),
         Command::Audit(arguments) => commands::audit::run(&global, &arguments),
         Command::Rbac(arguments) => commands::rbac::run(&arguments),
         Command::Policy(arguments) => commands::policy::run(&global, &arguments),

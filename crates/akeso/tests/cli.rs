@@ -112,6 +112,63 @@ fn a_demos_store_tells_its_incidents_and_patterns_and_forgets_on_request() {
         "{shown}"
     );
 
+    let since = ["--since", "2026-01-01T00:00:00Z", "--store", store];
+    let report = |arguments: &[&str]| out(&akeso(&[&["report"], arguments, &since].concat()));
+    let text = report(&[]);
+    for line in [
+        "Handled correctly:  4 of 4 (100 %)",
+        "Harmful:            0",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    let told: serde_json::Value = serde_json::from_str(&report(&["-o", "json"])).unwrap();
+    assert_eq!(
+        (&told["incidents"], &told["healed"]),
+        (&4.into(), &4.into()),
+        "{told}"
+    );
+    assert_eq!(
+        told["actions"]["increase_memory"]["not_healed"], 1,
+        "{told}"
+    );
+    assert!(report(&["--html"]).starts_with("<!doctype html>"));
+    assert!(out(&akeso(&["report", "--since", "1s", "--store", store])).contains("No incident"));
+
+    let yesterday = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24);
+    let yesterday = yesterday.strftime("%Y-%m-%d").to_string();
+    let file = folder.path().join("memory.json");
+    let other = folder.path().join("other.db");
+    let (file, other) = (file.to_str().unwrap(), other.to_str().unwrap());
+    for format in ["akeso", "article"] {
+        let exported = out(&akeso(&[
+            "memory", "export", "--format", format, "--store", store,
+        ]));
+        // what is older than half a year is forgotten, and the demo plays at the beginning of 2026
+        let exported = exported.replace("2026-01-01", &yesterday);
+        std::fs::write(file, &exported).unwrap();
+        let import = || akeso(&["memory", "import", file, "--store", other]);
+        assert!(out(&import()).starts_with("Taken in: "), "{exported}");
+        std::fs::write(file, &exported[..exported.len() / 2]).unwrap();
+        let refused = sentence(&import());
+        assert!(
+            refused.contains("memory.json") && refused.contains("line "),
+            "{refused}"
+        );
+    }
+    let list = |store: &str, level: &str| {
+        let listed = akeso(&[
+            "memory", "list", "--level", level, "-o", "json", "--store", store,
+        ]);
+        out(&listed).lines().count()
+    };
+    assert_eq!(list(other, "program"), list(store, "program"));
+    assert!(
+        akeso(&["memory", "prune", "--unused-since", "1s", "--store", other])
+            .status
+            .success()
+    );
+    assert_eq!(list(other, "all"), 0);
+
     let patterns = out(&akeso(&["memory", "list", "-o", "json", "--store", store]));
     assert_eq!(patterns.lines().count(), 4, "{patterns}");
     let first: serde_json::Value = serde_json::from_str(patterns.lines().next().unwrap()).unwrap();

@@ -69,10 +69,8 @@ impl Standings {
     }
 
     /// An attempt has not helped, or a person does not want it.
-    pub(super) fn lost(&mut self, attempt: Option<AttemptId>, of: Of<'_>, why: &str) {
-        if let Some(attempt) = attempt {
-            self.approved.remove(&attempt);
-        }
+    pub(super) fn lost(&mut self, attempt: AttemptId, of: Of<'_>, why: &str) {
+        self.approved.remove(&attempt);
         let key = (of.0.to_owned(), of.1);
         if self.all.contains_key(&key) {
             let earned = self.of(of);

@@ -115,7 +115,7 @@ impl Ledger {
                 incident,
                 attempt,
                 by,
-            } => self.lose(*incident, Some(*attempt), &format!("{by} has declined it")),
+            } => self.lose(*incident, *attempt, &format!("{by} has declined it")),
             Fact::Promoted {
                 incident,
                 namespace,
@@ -155,11 +155,7 @@ impl Ledger {
                     self.open.insert(incident.workload.clone(), incident.id);
                 }
                 self.count_failure(*incident, *attempt, at);
-                self.lose(
-                    *incident,
-                    Some(*attempt),
-                    "what it had healed is broken again",
-                );
+                self.lose(*incident, *attempt, "what it had healed is broken again");
             }
             Fact::Recalled {
                 incident,
@@ -167,7 +163,7 @@ impl Ledger {
                 by,
             } => {
                 let why = format!("{by} has taken it back");
-                self.lose(*incident, Some(*attempt), &why);
+                self.lose(*incident, *attempt, &why);
                 if let Some(incident) = self.incidents.get(incident) {
                     self.open.insert(incident.workload.clone(), incident.id);
                     self.set_back
@@ -249,19 +245,18 @@ impl Ledger {
                 }
             }
             Verdict::NotHealed | Verdict::Worse => {
-                self.lose(incident, Some(attempt), "it has not helped");
+                self.lose(incident, attempt, "it has not helped");
             }
             Verdict::Superseded => {
-                self.lose(incident, Some(attempt), "somebody has set it back");
+                self.lose(incident, attempt, "somebody has set it back");
             }
             Verdict::Partly | Verdict::Passed => {}
         }
     }
 
     /// An action has not helped where it was done, or is not wanted there.
-    fn lose(&mut self, incident: IncidentId, attempt: Option<AttemptId>, why: &str) {
-        let of = attempt.and_then(|attempt| self.action_of(incident, attempt));
-        if let Some((namespace, action)) = of {
+    fn lose(&mut self, incident: IncidentId, attempt: AttemptId, why: &str) {
+        if let Some((namespace, action)) = self.action_of(incident, attempt) {
             let of: Of<'_> = (&namespace, action, incident);
             self.standings.lost(attempt, of, why);
         }

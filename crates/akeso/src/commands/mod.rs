@@ -9,6 +9,7 @@ pub mod memory;
 pub mod monitor;
 pub mod policy;
 pub mod rbac;
+pub mod report;
 pub mod scan;
 
 use std::path::{Path, PathBuf};
