@@ -190,6 +190,23 @@ impl Evidence {
         self.answers.get(question)
     }
 
+    /// What a container has logged, of whichever of its lives that was asked for and said something.
+    pub fn logs(&self, pod: &str, container: &str) -> &str {
+        let of = |life| Question::Logs {
+            pod: pod.to_owned(),
+            container: container.to_owned(),
+            life,
+        };
+        let lives = [Life::Current, Life::Previous];
+        let said = lives
+            .into_iter()
+            .find_map(|life| match self.get(&of(life)) {
+                Some(Answer::Logs(text)) if !text.trim().is_empty() => Some(text.as_str()),
+                Some(_) | None => None,
+            });
+        said.unwrap_or_default()
+    }
+
     /// Forgets everything, for a fresh look.
     pub fn clear(&mut self) {
         self.answers.clear();

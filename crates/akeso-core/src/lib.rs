@@ -9,6 +9,7 @@
 pub mod act;
 pub mod certificate;
 pub mod cluster;
+pub mod consult;
 pub mod diagnose;
 pub mod digest;
 pub mod engine;

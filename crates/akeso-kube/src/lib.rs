@@ -58,7 +58,7 @@ impl Hands {
         (hands, receiver)
     }
 
-    /// Begins to execute an effect. Journal entries are the caller's.
+    /// Begins to execute an effect. Journal entries, and asking a model, are the caller's.
     pub fn execute(&self, effect: Effect) {
         let hands = self.clone();
         tokio::spawn(async move {
@@ -73,6 +73,15 @@ impl Hands {
                         gather::answer(&hands.client, &hands.registry, &namespace, &question).await;
                     Some(Event::Answered(incident, question, answer))
                 }
+                Effect::Redact {
+                    incident,
+                    namespace,
+                    prompt,
+                } => {
+                    let prompt = secrets::removed(&hands.client, &namespace, prompt).await;
+                    Some(Event::Redacted(incident, prompt))
+                }
+                Effect::Consult { .. } => None, // the model's, not the cluster's
                 Effect::Apply {
                     attempt,
                     workload,

@@ -4,10 +4,11 @@
 //! So the answers are parsed here, into types that leave the values out where they are not needed,
 //! and an error says no more than that there was one.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use akeso_core::{
     certificate::TlsSecret,
+    consult::{Prompt, without_secrets},
     evidence::{Answer, Keys},
 };
 use k8s_openapi::{ByteString, api::core::v1::Secret};
@@ -20,6 +21,9 @@ use serde::{
     Deserialize,
     de::{DeserializeOwned, IgnoredAny},
 };
+
+/// A list that takes longer than this is not had.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Deserialize)]
 struct List {
@@ -130,6 +134,37 @@ pub(crate) async fn certificate(
     let kind = secret.kind.as_deref().unwrap_or("Opaque");
     let found = TlsSecret::read(kind, certificate, data.key.is_some());
     Ok(Answer::Certificate(found))
+}
+
+/// A Secret with its values, which live no longer than it takes to look for them.
+#[derive(Deserialize)]
+struct Whole {
+    data: Option<BTreeMap<String, ByteString>>,
+}
+
+#[derive(Deserialize)]
+struct WholeList {
+    items: Vec<Whole>,
+}
+
+/// The prompt without what the Secrets of a namespace hold; or why that cannot be had, in which
+/// case it must not be sent.
+pub(crate) async fn removed(
+    client: &Client,
+    namespace: &str,
+    prompt: Prompt,
+) -> Result<Prompt, String> {
+    let list = requests(namespace).list(&ListParams::default());
+    let list = tokio::time::timeout(PATIENCE, read::<WholeList>(client, list)).await;
+    let list = list
+        .map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?
+        .map_err(|error| error.to_string())?;
+    let data = list.items.iter().flat_map(|secret| &secret.data);
+    let values = data.flat_map(BTreeMap::values);
+    Ok(without_secrets(
+        prompt,
+        values.map(|value| value.0.as_slice()),
+    ))
 }
 
 fn requests(namespace: &str) -> Request {

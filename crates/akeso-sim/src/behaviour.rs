@@ -88,8 +88,8 @@ pub(crate) struct Missing {
     pub(crate) exit: i32,
 }
 
-/// What a container does when, at its start, no pod of a Service is ready, or its `ServiceAccount`
-/// lacks a right.
+/// What a container does when, at its start, no pod of a Service is ready, its `ServiceAccount`
+/// lacks a right, or its memory limit is too low for it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Needs {
@@ -97,6 +97,8 @@ pub(crate) struct Needs {
     pub(crate) service: Option<String>,
     /// The right, in the pod's namespace.
     pub(crate) right: Option<Right>,
+    /// A memory limit of so much, without which it ends by itself.
+    pub(crate) memory: Option<Bytes>,
     pub(crate) exit: i32,
     #[serde(default)]
     pub(crate) log: Vec<String>,

@@ -308,6 +308,16 @@ impl SimCluster {
                 namespace,
                 question,
             },
+            Effect::Redact {
+                incident,
+                namespace,
+                prompt,
+            } => Request::Redact {
+                incident,
+                namespace,
+                prompt,
+            },
+            Effect::Consult { .. } => return, // the model is not in the cluster
             Effect::Apply {
                 attempt,
                 workload,

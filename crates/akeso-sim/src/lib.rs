@@ -18,6 +18,7 @@ mod behaviour;
 mod cluster;
 mod controllers;
 mod kubelet;
+mod model;
 mod names;
 mod network;
 mod nodes;
@@ -35,5 +36,6 @@ mod workbench;
 pub mod scenario;
 
 pub use cluster::{Accepted, Announced, SimCluster, SimError, listed_images};
+pub use model::{Model, NoModel};
 pub use network::{Flawless, LateWatches, Network, Passage};
 pub use simulation::{Death, Simulation, StoreState};

@@ -34,7 +34,8 @@ pub trait Network: fmt::Debug {
         vec![SignedDuration::ZERO]
     }
 
-    /// What becomes of a request ([`Effect::Gather`], [`Effect::Apply`] or [`Effect::Settle`]).
+    /// What becomes of a request ([`Effect::Gather`], [`Effect::Redact`], [`Effect::Apply`] or
+    /// [`Effect::Settle`]).
     /// What is done to the cluster here happens between the decision and the request's arrival.
     fn passage(&mut self, _: &Effect, _: &mut SimCluster) -> Passage {
         Passage::Arrives
@@ -72,6 +73,8 @@ pub(crate) const fn watched_kind(event: &Event) -> Option<Kind> {
         | Event::Recheck
         | Event::Tick
         | Event::Answered(..)
+        | Event::Redacted(..)
+        | Event::Replied(..)
         | Event::Outcome(..)
         | Event::Requested(_)
         | Event::Configured(_)

@@ -11,8 +11,8 @@ use akeso_core::{
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Flawless, Network, Passage, SimCluster, network::watched_kind, requests::ON_THE_WAY,
-    world::later,
+    Flawless, Model, Network, NoModel, Passage, SimCluster, network::watched_kind,
+    requests::ON_THE_WAY, world::later,
 };
 
 /// Time must pass between two calls of an engine that always wants to be called now.
@@ -60,6 +60,7 @@ pub struct Simulation {
     /// How much the clock of the engine's program goes before the cluster's.
     clock_ahead: SignedDuration,
     network: Box<dyn Network>,
+    model: Box<dyn Model>,
     /// Events on their way to the engine, by when they reach it and the order of their sending.
     on_the_way: BTreeMap<(Timestamp, u64), Event>,
     sent: u64,
@@ -91,6 +92,7 @@ impl Simulation {
             has_store_failed: false,
             clock_ahead: SignedDuration::ZERO,
             network,
+            model: Box::new(NoModel),
             on_the_way: BTreeMap::new(),
             sent: 0,
             told_until: BTreeMap::new(),
@@ -181,6 +183,11 @@ impl Simulation {
         if !self.is_down {
             self.handle(event, &mut |_| {});
         }
+    }
+
+    /// From here on this model is asked.
+    pub fn set_model(&mut self, model: Box<dyn Model>) {
+        self.model = model;
     }
 
     /// From here on the store can be written, or cannot.
@@ -352,6 +359,8 @@ impl Simulation {
                 Effect::Apply { .. } | Effect::Settle { .. } if !is_written => {
                     self.held.push(effect);
                 }
+                // what is asked must be on disk first; without it there is no advice
+                Effect::Consult { .. } if !is_written => {}
                 _ => self.execute(&effect),
             }
         }
@@ -382,22 +391,28 @@ impl Simulation {
 
     fn execute(&mut self, effect: &Effect) {
         match effect {
-            Effect::Gather { .. } | Effect::Apply { .. } | Effect::Settle { .. } => {
-                match self.network.passage(effect, &mut self.cluster) {
-                    Passage::Arrives => self.cluster.execute(effect),
-                    Passage::Answered(event) => {
-                        let at = self.cluster.after(ON_THE_WAY + ON_THE_WAY);
-                        self.send_at(at, event);
-                    }
-                    Passage::AnswerLost(after) => {
-                        self.cluster.execute_unheard(effect, Some(after));
-                    }
-                    Passage::Unread(after, event) => {
-                        self.cluster.execute_unheard(effect, None);
-                        let at = self.cluster.after(after.max(ON_THE_WAY + ON_THE_WAY));
-                        self.send_at(at, event);
-                    }
+            Effect::Gather { .. }
+            | Effect::Redact { .. }
+            | Effect::Apply { .. }
+            | Effect::Settle { .. } => match self.network.passage(effect, &mut self.cluster) {
+                Passage::Arrives => self.cluster.execute(effect),
+                Passage::Answered(event) => {
+                    let at = self.cluster.after(ON_THE_WAY + ON_THE_WAY);
+                    self.send_at(at, event);
                 }
+                Passage::AnswerLost(after) => {
+                    self.cluster.execute_unheard(effect, Some(after));
+                }
+                Passage::Unread(after, event) => {
+                    self.cluster.execute_unheard(effect, None);
+                    let at = self.cluster.after(after.max(ON_THE_WAY + ON_THE_WAY));
+                    self.send_at(at, event);
+                }
+            },
+            Effect::Consult { incident, prompt } => {
+                let (after, reply) = self.model.reply(prompt);
+                let at = self.cluster.after(after.max(ON_THE_WAY));
+                self.send_at(at, Event::Replied(*incident, reply));
             }
             Effect::Announce { .. } | Effect::Journal(_) => self.cluster.execute(effect),
         }
@@ -424,6 +439,8 @@ fn same(event: &Event) -> Option<Event> {
             Event::Answered(*incident, question.clone(), answer.clone())
         }
         Event::Outcome(attempt, outcome) => Event::Outcome(*attempt, outcome.clone()),
+        Event::Redacted(incident, prompt) => Event::Redacted(*incident, prompt.clone()),
+        Event::Replied(incident, reply) => Event::Replied(*incident, reply.clone()),
         Event::Synced
         | Event::Recheck
         | Event::Tick

@@ -68,6 +68,8 @@ impl WriteAhead {
                 Effect::Apply { .. } | Effect::Settle { .. } if !is_written => {
                     self.held.push(effect);
                 }
+                // what is asked must be on disk first; without it there is no advice
+                Effect::Consult { .. } if !is_written => {}
                 other => passed.effects.push(other),
             }
         }

@@ -55,7 +55,8 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     Some(
         examination
             .diagnosis(&FAULT, symptom, says, confidence, remedy)
-            .with_evidence([symptom.message.clone()]),
+            .with_evidence([symptom.message.clone()])
+            .open(),
     )
 }
 

@@ -122,7 +122,11 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
 
 /// Whether the container's `envFrom` sets one of the variables, or may do so: what cannot be seen
 /// must not be overridden.
-fn may_come_from_elsewhere(container: &Container, keys: &Keys, names: &[String]) -> bool {
+pub(super) fn may_come_from_elsewhere(
+    container: &Container,
+    keys: &Keys,
+    names: &[String],
+) -> bool {
     container.env_from.iter().flatten().any(|source| {
         let prefix = source.prefix.as_deref().unwrap_or_default();
         let map = source

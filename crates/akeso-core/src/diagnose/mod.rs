@@ -80,6 +80,7 @@ mod service_selector;
 mod similar_image;
 mod stuck_deleting;
 mod stuck_stateful_set;
+mod suggested;
 mod taint_untolerated;
 mod token_not_mounted;
 mod topology_spread;
@@ -104,6 +105,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     act::Action,
     cluster::Workload,
+    consult::Suggested,
     evidence::{Answer, Evidence, Life, Listed, Question},
     learn::{Fingerprint, template},
     observe::{Flaw, Sign, Symptom},
@@ -111,6 +113,8 @@ use crate::{
     policy::Settings,
     workload::WorkloadRef,
 };
+
+pub use suggested::Checked;
 
 /// A cause in one plain sentence, and what can be done about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,6 +143,9 @@ pub struct Diagnosis {
     /// starting, or being healed. The journal holds what is made of it.
     #[serde(skip)]
     pub rests_on: Vec<WorkloadRef>,
+    /// Whether it may be that a change helps of which no playbook knows.
+    #[serde(skip)]
+    pub is_open: bool,
     /// What was changed shortly before, and by whom, a line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed_before: Vec<String>,
@@ -353,14 +360,7 @@ pub fn diagnose(
     settings: &Settings,
     now: Timestamp,
 ) -> Findings {
-    let examination = Examination {
-        workload,
-        symptoms,
-        settings,
-        now,
-        evidence,
-        wanted: RefCell::default(),
-    };
+    let examination = Examination::new(workload, symptoms, evidence, settings, now);
     let mut diagnoses: Vec<Diagnosis> = Vec::new();
     for symptom in symptoms {
         if diagnoses.iter().any(|known| known.symptom.is_like(symptom)) {
@@ -383,7 +383,38 @@ pub fn diagnose(
     }
 }
 
+/// Checks what was suggested for a diagnosis of a workload, or asks for what it takes to do so.
+pub fn check(
+    (workload, symptoms): (&Workload<'_>, &[Symptom]),
+    diagnosis: &Diagnosis,
+    (suggestions, origin): (&[Suggested], Origin),
+    evidence: &Evidence,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<Checked, BTreeSet<Question>> {
+    let examination = Examination::new(workload, symptoms, evidence, settings, now);
+    let checked = suggested::check(&examination, diagnosis, suggestions, origin);
+    checked.ok_or_else(|| examination.wanted.into_inner())
+}
+
 impl<'a> Examination<'a> {
+    fn new(
+        workload: &'a Workload<'a>,
+        symptoms: &'a [Symptom],
+        evidence: &'a Evidence,
+        settings: &'a Settings,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            workload,
+            symptoms,
+            settings,
+            now,
+            evidence,
+            wanted: RefCell::default(),
+        }
+    }
+
     /// The answer to a question. If it has not come yet, it is asked for and the examination is
     /// done again when it has.
     pub fn ask(&self, question: Question) -> Option<&'a Answer> {
@@ -491,6 +522,7 @@ impl<'a> Examination<'a> {
             dependency: dependency::of(symptom, &self.workload.reference.namespace),
             caused_by: None,
             rests_on: Vec::new(),
+            is_open: false,
             changed_before: changes::changed_before(self.workload, self.now),
             fingerprint: Fingerprint::of(fault.name, &container, &self.workload.reference),
             remedy,
@@ -591,6 +623,12 @@ impl Diagnosis {
     fn with_detail(mut self, detail: &str) -> Self {
         detail.clone_into(&mut self.fingerprint.detail);
         detail.clone_into(&mut self.detail);
+        self
+    }
+
+    /// Where no playbook knows a way, another may be looked for.
+    const fn open(mut self) -> Self {
+        self.is_open = true;
         self
     }
 

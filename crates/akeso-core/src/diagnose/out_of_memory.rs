@@ -200,7 +200,7 @@ fn short_of_memory(examination: &Examination<'_>, symptom: &Symptom) -> Option<S
 }
 
 /// The limit that the killed container really had.
-fn limit_of_pod(examination: &Examination<'_>, symptom: &Symptom) -> Option<Bytes> {
+pub(super) fn limit_of_pod(examination: &Examination<'_>, symptom: &Symptom) -> Option<Bytes> {
     let mut pods = examination.workload.pods.iter();
     let pod = pods.find(|pod| pod.metadata.name == symptom.pod)?;
     let (_, container) =
@@ -216,12 +216,12 @@ fn after(crash: &Crash) -> String {
 }
 
 #[derive(Clone, Copy)]
-enum Which {
+pub(super) enum Which {
     Limit,
     Request,
 }
 
-fn memory(container: &Container, which: Which) -> Option<Bytes> {
+pub(super) fn memory(container: &Container, which: Which) -> Option<Bytes> {
     let resources = container.resources.as_ref()?;
     let list = match which {
         Which::Limit => resources.limits.as_ref()?,
@@ -232,7 +232,7 @@ fn memory(container: &Container, which: Which) -> Option<Bytes> {
 
 /// The request is kept. Where none is written the old limit was the request, and stays it; where
 /// a LimitRange bounds the ratio of limit to request, the request follows.
-fn request_for(
+pub(super) fn request_for(
     container: &Container,
     old_limit: Bytes,
     new_limit: Bytes,
@@ -249,7 +249,7 @@ fn request_for(
 }
 
 /// The most that any schedulable node can give.
-fn largest_node(examination: &Examination<'_>) -> Option<Bytes> {
+pub(super) fn largest_node(examination: &Examination<'_>) -> Option<Bytes> {
     let nodes = examination.workload.cluster().nodes.values();
     nodes
         .filter(|node| {

@@ -46,7 +46,8 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         examination
             .diagnosis(&FAULT, symptom, says, 40, remedy)
             .with_evidence(last_lines(log, 6))
-            .with_log(log),
+            .with_log(log)
+            .open(),
     )
 }
 

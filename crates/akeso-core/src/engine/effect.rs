@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::{
     act::{Change, PatchOp, RERUN, TRIAL},
     cluster::Kind,
+    consult::Prompt,
     evidence::Question,
     journal::Entry,
     workload::{AttemptId, IncidentId, WorkloadRef},
@@ -24,6 +25,23 @@ pub enum Effect {
         namespace: String,
         /// What.
         question: Question,
+    },
+    /// Free a prompt of what the Secrets of a namespace hold, which only the rim can see; it must be
+    /// told, if only that it cannot be done.
+    Redact {
+        /// The incident.
+        incident: IncidentId,
+        /// Where the Secrets are.
+        namespace: String,
+        /// The prompt.
+        prompt: Prompt,
+    },
+    /// Ask a model; what came of it must be told.
+    Consult {
+        /// The incident.
+        incident: IncidentId,
+        /// What it is sent, as the journal has it.
+        prompt: Prompt,
     },
     /// Make a change; its outcome must be told.
     Apply {

@@ -2,6 +2,7 @@
 
 use crate::{
     cluster::{Kind, Object, ObjectRef},
+    consult::{Prompt, Reply},
     evidence::{Answer, Question},
     journal::Outcome,
     policy::Settings,
@@ -27,6 +28,10 @@ pub enum Event {
     Tick,
     /// An answer to a question of an incident, or of none.
     Answered(Option<IncidentId>, Question, Answer),
+    /// A prompt of an incident without what Secrets hold, or why it cannot be had.
+    Redacted(IncidentId, Result<Prompt, String>),
+    /// What came of asking a model.
+    Replied(IncidentId, Reply),
     /// The outcome of a change, or of taking one back.
     Outcome(AttemptId, Outcome),
     /// A person has said something.

@@ -471,6 +471,8 @@ impl Incident {
             Fact::Closed { end, .. } => self.state = State::Closed(end.clone()),
             Fact::Opened { .. }
             | Fact::SharedOpened { .. }
+            | Fact::Consulted { .. }
+            | Fact::Advised { .. }
             | Fact::Declined { .. }
             | Fact::Learned { .. }
             | Fact::Forgotten { .. }

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     act::{ActionKind, Mark, StoreId},
     cluster::Workload,
+    consult::Calls,
     gate::{Closure, Spent, Use},
     journal::{End, Entry, Fact, SharedCause, Verdict},
     learn::Patterns,
@@ -34,6 +35,7 @@ pub struct Ledger {
     /// When workloads that had been well broke, within the last hour.
     broken: Vec<(Timestamp, WorkloadRef)>,
     patterns: Patterns,
+    calls: Calls,
     standings: Standings,
     /// The article's memory files that were taken in.
     articles: BTreeMap<String, Value>,
@@ -215,6 +217,20 @@ impl Ledger {
                 self.last_incident = self.last_incident.max(*last_incident);
                 self.last_attempt = self.last_attempt.max(*last_attempt);
             }
+            Fact::Consulted {
+                incident,
+                failure,
+                most,
+                after,
+                ..
+            } => self
+                .calls
+                .made(*incident, failure, (*most, after.is_some()), at),
+            Fact::Advised {
+                incident,
+                advised,
+                spend,
+            } => self.calls.over(*incident, advised, *spend, at),
             Fact::Diagnosed { .. }
             | Fact::Planned { .. }
             | Fact::Gated { .. }
@@ -359,6 +375,11 @@ impl Ledger {
     /// The article's memory files that were taken in, by name.
     pub const fn articles(&self) -> &BTreeMap<String, Value> {
         &self.articles
+    }
+
+    /// The calls of a model.
+    pub const fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     /// The incidents that others share and that are not over.

@@ -295,6 +295,14 @@ impl Engine {
                     self.advance(incident, now);
                 }
             }
+            Event::Redacted(incident, prompt) => {
+                self.turn(incident, now, |turn| turn.take_prompt(prompt));
+                self.advance(incident, now);
+            }
+            Event::Replied(incident, reply) => {
+                self.turn(incident, now, |turn| turn.take_reply(reply));
+                self.advance(incident, now);
+            }
             Event::Outcome(attempt, outcome) => {
                 if let Some(incident) = self.recorder.ledger.incident_of(attempt) {
                     self.turn(incident, now, |turn| turn.take_outcome(attempt, outcome));

@@ -1,5 +1,6 @@
 //! One incident's turn: from how it stands to what is done next.
 
+mod consult;
 mod decide;
 mod explain;
 mod judge;
@@ -49,6 +50,7 @@ pub(super) struct Live {
     watch_at: Option<Timestamp>,
     /// Since when something else is broken than what a person was told of.
     other_since: Option<Timestamp>,
+    consultation: consult::Consultation,
     /// The pod template for which a person was asked.
     template: Option<PodTemplateSpec>,
 }
@@ -63,6 +65,7 @@ impl Live {
             self.evidence_due,
             self.retry_at,
             self.watch_at,
+            self.consultation.wake(),
             sure,
         ];
         times.into_iter().flatten().min()
@@ -101,10 +104,19 @@ impl Live {
         self.watch_at = None;
     }
 
+    /// What is answered is waited for no more; a time that is left over would wake it without end.
+    fn forget_deadline(&mut self) {
+        let is_answered = |question| self.evidence.get(question).is_some();
+        if self.asked.iter().all(is_answered) {
+            self.evidence_due = None;
+        }
+    }
+
     fn forget_evidence(&mut self) {
         self.evidence.clear();
         self.asked.clear();
         self.evidence_due = None;
+        self.consultation = consult::Consultation::default();
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::{Decision, Request, Ruling};
 use crate::{
-    plan::Proof,
+    act::ActionKind,
+    plan::{Origin, Proof},
     policy::{Autonomy, Consent},
 };
 
@@ -19,6 +20,38 @@ pub(super) fn observe(request: &Request<'_>) -> Option<Ruling> {
     (request.effective().autonomy == Autonomy::Observe).then(only_observes)
 }
 
+/// Why a step asks that only a language model suggests.
+fn only_suggested(request: &Request<'_>, level: Autonomy) -> Option<&'static str> {
+    let step = request.step;
+    if step.origin != Origin::Model {
+        return None;
+    }
+    match level {
+        Autonomy::Observe | Autonomy::Full => None,
+        Autonomy::Cautious => Some("cautious: what only a model suggests asks first"),
+        Autonomy::Standard if step.proof == Proof::Placeholder => {
+            Some("standard: a value that only a model suggests asks first")
+        }
+        Autonomy::Standard => match step.action.kind() {
+            ActionKind::FixImageName
+            | ActionKind::UpdateEnv
+            | ActionKind::IncreaseMemory
+            | ActionKind::RestartPod => None,
+            ActionKind::RollbackToRevision
+            | ActionKind::FixReference
+            | ActionKind::FixProbe
+            | ActionKind::FixNodeSelector
+            | ActionKind::FixService
+            | ActionKind::FixIngress
+            | ActionKind::FixClaim
+            | ActionKind::AddPullSecret
+            | ActionKind::GrantAccess
+            | ActionKind::SetRequest
+            | ActionKind::RerunJob => Some("standard: what only a model suggests asks first"),
+        },
+    }
+}
+
 pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
     let effective = request.effective();
     let action = request.step.action.kind();
@@ -28,6 +61,12 @@ pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
         && request.spent.promoted.contains(&action)
         && !action.is_opt_in()
         && !treatment.brings_credential();
+    // that it was right where a playbook proposed it says nothing of a model's idea
+    if let Some(why) = only_suggested(request, effective.autonomy)
+        && effective.consent != Some(Consent::Never)
+    {
+        return Some(Ruling::new(Decision::Ask, "autonomy", why));
+    }
     let ask = |why: &str| (!has_earned_it).then(|| Ruling::new(Decision::Ask, "autonomy", why));
     match effective.consent {
         Some(Consent::Never) => {

@@ -17,6 +17,7 @@ pub use chain::{Broken, Chain, canonical, hash_of};
 use crate::{
     act::{Action, ActionKind, Change, PatchOp, StoreId},
     cluster::GoodRevision,
+    consult::{Advised, Prompt, Spend},
     diagnose::Diagnosis,
     engine::Earned,
     gate::Ruling,
@@ -104,6 +105,31 @@ pub enum Fact {
         incident: IncidentId,
         /// The causes; the plan is for the first.
         diagnoses: Vec<Diagnosis>,
+    },
+    /// A language model is asked; it is only after this entry is on disk.
+    Consulted {
+        /// The incident.
+        incident: IncidentId,
+        /// The model's name.
+        model: String,
+        /// The failure; its answer holds for the same failure of the same program.
+        failure: Fingerprint,
+        /// What it is sent, without secrets.
+        prompt: Prompt,
+        /// What the call costs at most.
+        most: Spend,
+        /// Why its answer before this was refused, if this is the one more that it is allowed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+    },
+    /// What came of that.
+    Advised {
+        /// The incident.
+        incident: IncidentId,
+        /// What it said, or why it did not.
+        advised: Advised,
+        /// What the call has cost.
+        spend: Spend,
     },
     /// A plan was made.
     Planned {
@@ -466,6 +492,7 @@ impl Fact {
         match self {
             Self::Opened { incident, .. }
             | Self::Diagnosed { incident, .. }
+            | Self::Consulted { incident, .. }
             | Self::Planned { incident, .. }
             | Self::Gated { incident, .. }
             | Self::Intended { incident, .. }
@@ -488,6 +515,7 @@ impl Fact {
             | Self::Forgotten { .. }
             | Self::Imported { .. }
             // they come when their incident may be over
+            | Self::Advised { .. }
             | Self::Promoted { .. }
             | Self::Demoted { .. }
             | Self::Sealed { .. } => None,

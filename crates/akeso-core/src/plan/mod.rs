@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    act::{Action, why_no_trial},
+    act::{Action, ActionKind, why_no_trial},
     cluster::Workload,
+    consult::{Suggested, Suggestion},
     diagnose::{Diagnosis, Remedy},
     learn::{Fingerprint, Level, Pattern, Patterns, Standing},
     policy::{self, Settings},
@@ -154,16 +155,46 @@ fn consult(patterns: &Patterns, failure: &Fingerprint, now: Timestamp, steps: &m
     }
 }
 
-/// Takes over what a pattern knows, with the parameters of this workload.
-fn recall(pattern: &Pattern, steps: &mut Vec<Step>) {
+/// What has healed this failure before and means something here, for when the playbook knows no
+/// way: only what was learned here, or tells no value of another cluster.
+pub fn learned(failure: &Fingerprint, patterns: &Patterns, now: Timestamp) -> Vec<Suggested> {
+    let known = ActionKind::ALL.iter().filter_map(|kind| {
+        let Standing::Helps(pattern) = patterns.standing(failure, *kind, now) else {
+            return None;
+        };
+        let level = pattern.fingerprint.level();
+        // what ends without a word is not the same failure elsewhere
+        let is_same = level <= Level::Program || !failure.log.is_empty();
+        let action = pattern.action.as_ref().filter(|_| is_same)?;
+        let fits = match action {
+            Action::IncreaseMemory(_) => level <= Level::Image,
+            Action::UpdateEnv(_) => level <= Level::Image && pattern.from.is_none(),
+            _ => true,
+        };
+        let reasoning = healed_before(pattern);
+        let suggestions = Suggestion::of(action).filter(|_| fits)?;
+        Some(suggestions.into_iter().map(move |suggestion| Suggested {
+            suggestion,
+            reasoning: reasoning.clone(),
+        }))
+    });
+    known.flatten().collect()
+}
+
+fn healed_before(pattern: &Pattern) -> String {
     let place = match &pattern.from {
         Some(from) => format!(", as {from} has learned"),
         None => String::new(),
     };
-    let reasoning = format!(
+    format!(
         "this healed the same failure {} time(s) before{place}",
         pattern.successes
-    );
+    )
+}
+
+/// Takes over what a pattern knows, with the parameters of this workload.
+fn recall(pattern: &Pattern, steps: &mut Vec<Step>) {
+    let reasoning = healed_before(pattern);
     let Some(known) = &pattern.action else {
         return;
     };

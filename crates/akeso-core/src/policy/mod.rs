@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::{
     act::ActionKind,
+    consult::Limits,
     gate::Decision,
     quantity::{Bytes, MilliCpu},
 };
@@ -91,6 +92,8 @@ pub struct Policy {
     pub approvals: Approvals,
     /// How long after a heal the same fault counts as its failure.
     pub regression_within: SignedDuration,
+    /// What a language model may be asked, and for how much.
+    pub model: Limits,
 }
 
 /// Nothing is changed in these namespaces unless `allowedNamespaces` names them in full.
@@ -118,6 +121,7 @@ impl Default for Policy {
             canary: Canary::Auto,
             approvals: Approvals::default(),
             regression_within: SignedDuration::from_hours(24),
+            model: Limits::default(),
         }
     }
 }
@@ -219,6 +223,8 @@ pub struct Settings {
     pub own_namespace: Option<String>,
     /// Actions for which a permission is missing, with the words that tell which.
     pub not_permitted: BTreeMap<ActionKind, String>,
+    /// The name of the language model that is set up, if one is.
+    pub model: Option<String>,
     /// Which permission is missing for trial pods, if one is.
     pub trials_not_permitted: Option<String>,
 }

@@ -87,6 +87,8 @@ pub struct NamespaceRule {
     pub credential_placeholders: Option<Consent>,
     /// After how many approved and verified uses an action that asks there acts by itself.
     pub promote_after: Option<u32>,
+    /// Whether a language model may be shown what fails there.
+    pub model: Option<bool>,
 }
 
 /// What holds for an action in a namespace, and what says so.
@@ -102,6 +104,8 @@ pub struct Effective {
     pub credential_placeholders: Option<Consent>,
     /// After how many approved and verified uses it acts by itself where it asks; never, if absent.
     pub promote_after: Option<u32>,
+    /// Whether a language model may be shown what fails there.
+    pub model: bool,
 }
 
 impl NamespaceRule {
@@ -154,6 +158,7 @@ impl Policy {
                 .and_then(|(_, rule)| rule.promote_after)
                 .or(self.approvals.promote_after)
                 .filter(|uses| *uses > 0),
+            model: self.model.enabled && rule.and_then(|(_, rule)| rule.model).unwrap_or(true),
         }
     }
 }

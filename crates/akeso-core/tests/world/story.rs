@@ -149,6 +149,7 @@ pub fn diagnosis() -> Diagnosis {
         dependency: None,
         caused_by: None,
         rests_on: vec![],
+        is_open: false,
         changed_before: vec![],
         fingerprint: fingerprint(),
         // the journal does not keep it

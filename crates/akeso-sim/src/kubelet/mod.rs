@@ -278,6 +278,7 @@ fn run(world: &World, pod: &Pod, life: &mut PodLife) -> Vec<crate::warnings::Say
             let right = needs.right.as_ref();
             service.is_none_or(|service| answers(world, namespace, service))
                 && right.is_none_or(|right| may(&world.store, namespace, account, right))
+                && needs.memory <= process::memory_limit(container)
         };
         behaviour.needs = behaviour.needs.filter(|needs| !is_there(needs));
         let setting = Setting {

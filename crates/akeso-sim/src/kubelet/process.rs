@@ -55,7 +55,7 @@ impl End {
 }
 
 /// The container's memory limit.
-fn memory_limit(container: &Container) -> Option<Bytes> {
+pub(super) fn memory_limit(container: &Container) -> Option<Bytes> {
     let limits = container.resources.as_ref()?.limits.as_ref()?;
     Bytes::parse(&limits.get("memory")?.0).ok()
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use akeso_core::{
     certificate::{CERTIFICATE, PRIVATE_KEY, TlsSecret},
     cluster::Key,
+    consult::{self, Prompt},
     evidence::{Answer, Bounds, Keys, ListedKind, Objects, Question},
     for_each_listed_kind,
     quantity::{Bytes, MilliCpu},
@@ -96,6 +97,14 @@ fn keys(world: &World, namespace: &str) -> Keys {
             .insert(secret.metadata.name.clone().unwrap_or_default(), names);
     }
     keys
+}
+
+/// The prompt without the values of the namespace's Secrets, as the hands do it.
+pub(super) fn without_secrets(world: &World, namespace: &str, prompt: Prompt) -> Prompt {
+    let data = world.store.list::<Secret>(namespace);
+    let values = data.flat_map(|secret| secret.data.iter().flatten());
+    let values: Vec<_> = values.map(|(_, value)| value.0.clone()).collect();
+    consult::without_secrets(prompt, values.iter().map(Vec::as_slice))
 }
 
 fn certificate(world: &World, namespace: &str, name: &str) -> Answer {

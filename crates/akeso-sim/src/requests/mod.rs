@@ -9,6 +9,7 @@ mod tests;
 use akeso_core::{
     FIELD_MANAGER,
     cluster::Key,
+    consult::Prompt,
     engine::{ChangeRequest, Event},
     evidence::Question,
     journal::Outcome,
@@ -17,7 +18,7 @@ use akeso_core::{
 use jiff::SignedDuration;
 
 use crate::{Accepted, store::with_kind, world::World};
-use answers::answer;
+use answers::{answer, without_secrets};
 pub(crate) use changes::{Read, change};
 use changes::{has_arrived, not_made};
 
@@ -31,6 +32,11 @@ pub(crate) enum Request {
         incident: Option<IncidentId>,
         namespace: String,
         question: Question,
+    },
+    Redact {
+        incident: IncidentId,
+        namespace: String,
+        prompt: Prompt,
     },
     Change {
         attempt: AttemptId,
@@ -75,6 +81,14 @@ pub(crate) fn serve(world: &mut World, request: Request) -> Served {
         } => {
             let answer = answer(world, &namespace, &question);
             told(Event::Answered(incident, question, answer))
+        }
+        Request::Redact {
+            incident,
+            namespace,
+            prompt,
+        } => {
+            let prompt = without_secrets(world, &namespace, prompt);
+            told(Event::Redacted(incident, Ok(prompt)))
         }
         Request::Change {
             attempt,

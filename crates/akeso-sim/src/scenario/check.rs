@@ -96,6 +96,8 @@ impl<'a> Story<'a> {
             | Fact::Joined { .. }
             | Fact::Reconsidered { .. }
             | Fact::Reopened { .. }
+            | Fact::Consulted { .. }
+            | Fact::Advised { .. }
             | Fact::Consented { .. }
             | Fact::Declined { .. }
             | Fact::Recalled { .. }
@@ -277,6 +279,7 @@ pub fn facts(journal: &[Entry]) -> String {
                     .collect();
                 format!("diagnosed {}", causes.join(" | "))
             }
+            Fact::Consulted { model, after, .. } => format!("consulted {model}, after {after:?}"),
             Fact::Planned { plan, .. } => {
                 let steps: Vec<_> = plan
                     .steps
@@ -286,6 +289,7 @@ pub fn facts(journal: &[Entry]) -> String {
                 format!("planned {steps:?}, else {}", plan.advice.why)
             }
             fact @ (Fact::SharedOpened { .. }
+            | Fact::Advised { .. }
             | Fact::Joined { .. }
             | Fact::Reconsidered { .. }
             | Fact::Reopened { .. }

@@ -10,7 +10,7 @@ use akeso_core::{
     retention::Search,
     workload::{AttemptId, WorkloadKind, WorkloadRef},
 };
-use akeso_sim::{Death, Flawless, Network, SimCluster, Simulation, listed_images};
+use akeso_sim::{Death, Flawless, Model, Network, SimCluster, Simulation, listed_images};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -45,6 +45,15 @@ impl Bench {
             simulation: Simulation::over(network, cluster, engine),
             settings,
         }
+    }
+
+    /// From here on this model is asked.
+    pub fn with_model(mut self, model: impl Model + 'static) -> Self {
+        self.simulation.set_model(Box::new(model));
+        self.settings.model = Some("script".to_owned());
+        let settings = Box::new(self.settings.clone());
+        self.simulation.say(Event::Configured(settings));
+        self
     }
 
     /// Applies a Deployment of one container `app`; `more` goes into the container.

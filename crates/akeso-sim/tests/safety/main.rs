@@ -6,6 +6,7 @@ mod another_store;
 mod approvals;
 mod bench;
 mod in_vain;
+mod model;
 mod promotion;
 mod relapses;
 mod reruns;

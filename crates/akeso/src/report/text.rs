@@ -131,7 +131,7 @@ impl<W: Write + Send> Reporter for Text<W> {
         }
         self.last = entry.at;
         self.ledger.fold(entry);
-        if let Some((id, text)) = facts::standing(&entry.fact) {
+        if let Some((id, text)) = facts::beside(&entry.fact) {
             self.blocks.entry(id).or_default().push_str(&text);
         }
         let Some(id) = entry.fact.incident() else {

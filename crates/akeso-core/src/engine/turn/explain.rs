@@ -1,11 +1,10 @@
 //! `Observed`: evidence is gathered, the cause is named, a plan is made.
 
-use super::{Next, Turn, person::quiet_time};
+use super::{Next, Turn, consult::Further, person::quiet_time};
 use crate::{
     cluster::Workload,
     diagnose::{Diagnosis, Findings, diagnose},
-    engine::{Effect, Incident, State, incident::Attempt},
-    evidence::Answer,
+    engine::{Incident, State, incident::Attempt},
     gate,
     journal::{Fact, Until, Verdict},
     observe::Sign,
@@ -17,7 +16,7 @@ use jiff::SignedDuration;
 /// What may pass by itself, and shows nothing when it does not, is looked at again after this.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 /// A question that has not been answered by then counts as unanswerable.
-const EVIDENCE_TIME: SignedDuration = SignedDuration::from_secs(15);
+pub(super) const EVIDENCE_TIME: SignedDuration = SignedDuration::from_secs(15);
 
 /// What is broken because something else is broken, whose incident is to be opened, is looked at
 /// again after this.
@@ -54,28 +53,9 @@ impl<'a> Turn<'a> {
             ) {
                 Findings::Diagnosed(diagnoses) => return Some(diagnoses),
                 Findings::Ask(questions) => {
-                    if self.live.evidence_due.is_some_and(|due| due <= self.now) {
-                        let why = "no answer in time".to_owned();
-                        for question in questions {
-                            let answer = Answer::Unknown { why: why.clone() };
-                            self.live.evidence.insert(question, answer);
-                        }
-                        continue;
+                    if !self.gather(incident, questions) {
+                        return None;
                     }
-                    for question in questions {
-                        if self.live.asked.insert(question.clone()) {
-                            let namespace = incident.workload.namespace.clone();
-                            self.recorder.effects.push(Effect::Gather {
-                                incident: Some(self.id),
-                                namespace,
-                                question,
-                            });
-                        }
-                    }
-                    if self.live.evidence_due.is_none() {
-                        self.live.evidence_due = self.now.checked_add(EVIDENCE_TIME).ok();
-                    }
-                    return None;
                 }
             }
         }
@@ -121,9 +101,10 @@ impl<'a> Turn<'a> {
         let Some(mut diagnoses) = self.diagnoses(incident, workload) else {
             return Next::Done;
         };
-        self.live.forget_evidence();
+        self.live.forget_deadline();
         match self.goes_before(&diagnoses) {
             Before::Open(into, why) => {
+                self.live.forget_evidence();
                 diagnoses.sort_by_key(|it| it.caused_by.is_none() && it.rests_on.is_empty());
                 self.record(Fact::Diagnosed {
                     incident: self.id,
@@ -133,6 +114,7 @@ impl<'a> Turn<'a> {
                 return Next::Done;
             }
             Before::Soon => {
+                self.live.forget_evidence();
                 self.wait_for_better(diagnoses, Some(SOON));
                 return Next::Done;
             }
@@ -157,17 +139,30 @@ impl<'a> Turn<'a> {
             let stands_still = |it: &Diagnosis| {
                 matches!(it.symptom.sign, Sign::Probe { .. }) || !it.symptom.is_failure()
             };
+            self.live.forget_evidence();
             let again = diagnoses.iter().any(stands_still).then_some(LOOK_AGAIN);
             self.wait_for_better(diagnoses, again);
             return Next::Done;
         };
         diagnoses.swap(0, index);
+        if plan.steps.is_empty() {
+            match self.look_further(incident, workload, &diagnoses) {
+                Further::Later => return Next::Done,
+                Further::Steps(steps) => plan.steps = steps,
+                Further::Nothing(None) => {}
+                Further::Nothing(Some(why)) => plan.advice.why += &format!("; {why}"),
+            }
+        }
+        let is_told = self.live.consultation.has_told(&diagnoses);
+        self.live.forget_evidence();
         plan.canary = Canary::of(&plan.steps, workload, self.settings);
         let goes_first = self.same_cause(&diagnoses, &plan);
-        self.record(Fact::Diagnosed {
-            incident: self.id,
-            diagnoses,
-        });
+        if !is_told {
+            self.record(Fact::Diagnosed {
+                incident: self.id,
+                diagnoses,
+            });
+        }
         if let Some((into, until, why)) = goes_first {
             self.join(into, until, why);
             return Next::Done;

@@ -169,6 +169,8 @@ impl Story {
             }
             Fact::Joined { .. }
             | Fact::Diagnosed { .. }
+            | Fact::Consulted { .. }
+            | Fact::Advised { .. }
             | Fact::Gated { .. }
             | Fact::Learned { .. }
             | Fact::TrialSwept { .. }

@@ -2,6 +2,7 @@
 
 use akeso_core::{
     act::ActionKind,
+    consult::Advised,
     engine::{Incident, Ledger},
     gate::Decision,
     journal::{End, Entry, Fact, Outcome, Verdict},
@@ -178,6 +179,18 @@ pub fn of(entry: &Entry, ledger: &Ledger) -> Option<Row> {
                 .clone_into(&mut row.action);
             PERSON.clone_into(&mut row.who);
             row.why = fingerprint.to_string();
+        }
+        Fact::Consulted { model, failure, .. } => {
+            row.fact = "consulted";
+            row.why = format!("{model} is asked of {failure}");
+        }
+        Fact::Advised { advised, .. } => {
+            row.fact = "advised";
+            row.why = match advised {
+                Advised::Answered { answer } => answer.cause.clone(),
+                Advised::Refused { why } => format!("its answer is refused: {why}"),
+                Advised::Failed { why } => format!("it did not answer: {why}"),
+            };
         }
         Fact::Promoted {
             namespace,

@@ -2,6 +2,7 @@
 
 use akeso_core::{
     act::{Action, Change},
+    consult::Advised,
     engine::{Attempt, Incident, State},
     gate::Decision,
     journal::{End, Fact, Outcome, Verdict},
@@ -135,8 +136,22 @@ fn outcome_lines(outcome: &Outcome, step: &Step, incident: &Incident) -> String 
     }
 }
 
-/// What an action has earned or lost in a namespace, and by which incident.
-pub fn standing(fact: &Fact) -> Option<(IncidentId, String)> {
+/// What a fact says of an incident that may be over.
+pub fn beside(fact: &Fact) -> Option<(IncidentId, String)> {
+    if let Fact::Advised {
+        incident, advised, ..
+    } = fact
+    {
+        let text = match advised {
+            Advised::Answered { answer } => {
+                let steps = answer.steps.len();
+                format!("   It answered with {steps} step(s): {}\n", answer.cause)
+            }
+            Advised::Refused { why } => format!("   Its answer is refused: {why}\n"),
+            Advised::Failed { why } => format!("   It did not answer: {why}\n"),
+        };
+        return Some((*incident, text));
+    }
     if let Fact::Promoted {
         incident,
         namespace,
@@ -176,9 +191,14 @@ pub fn tell(fact: &Fact, incident: &Incident) -> Option<(String, bool)> {
         | Fact::TrialSwept { .. }
         | Fact::Forgotten { .. }
         | Fact::Imported { .. }
+        | Fact::Advised { .. }
         | Fact::Promoted { .. }
         | Fact::Demoted { .. }
         | Fact::Sealed { .. } => return None,
+        Fact::Consulted { model, after, .. } => {
+            let again = after.as_ref().map_or("", |_| " once more");
+            (format!("\n[PLAN] Asking {model}{again}...\n"), false)
+        }
         Fact::Planned { .. } => (plan_lines(incident), false),
         Fact::Gated { step, ruling, .. } => {
             let total = incident.plan.as_ref().map_or(0, |plan| plan.steps.len());

@@ -1,0 +1,344 @@
+//! `Observed`, where no playbook knows a way: what has healed the same before, and then a language
+//! model, if one is set up. It is asked aside: nothing else waits for it, and what does not come in
+//! time is done without.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Turn;
+use crate::{
+    cluster::Workload,
+    consult::{self, Advised, Answer, May, PATIENCE, Prompt, Reply, Spend, Suggested, Tokens},
+    diagnose::{Checked, Diagnosis, check},
+    engine::{Effect, Incident, State},
+    evidence::Answer as EvidenceAnswer,
+    journal::Fact,
+    plan::{self, Origin, Step},
+};
+
+/// Whoever waits for another's call looks so often whether it is over.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
+
+/// What is known of asking a model beside the journal.
+#[derive(Debug, Default)]
+pub(super) struct Consultation {
+    /// When it is looked at again.
+    until: Option<Timestamp>,
+    /// By when the prompt must be free of secrets, while that is done.
+    redacted_by: Option<Timestamp>,
+    /// What was asked, for the one time more.
+    prompt: Option<Prompt>,
+    /// Why there is no advice to be had.
+    in_vain: Option<String>,
+    /// The causes that were journalled before it was asked.
+    told: Option<Vec<String>>,
+}
+
+/// What looking further has come to.
+pub(super) enum Further {
+    /// Something is waited for.
+    Later,
+    /// Steps that the cluster bears out.
+    Steps(Vec<Step>),
+    /// Nothing; and what people should know of it.
+    Nothing(Option<String>),
+}
+
+impl Consultation {
+    /// When time alone moves it on.
+    pub(super) const fn wake(&self) -> Option<Timestamp> {
+        self.until
+    }
+
+    /// Whether these causes were journalled before the model was asked.
+    pub(super) fn has_told(&self, diagnoses: &[Diagnosis]) -> bool {
+        let told = self.told.iter().flatten();
+        self.told.is_some() && told.eq(diagnoses.iter().map(|it| &it.cause))
+    }
+}
+
+impl Turn<'_> {
+    /// Looks for steps where the playbook has none.
+    pub(super) fn look_further(
+        &mut self,
+        incident: &Incident,
+        workload: &Workload<'_>,
+        diagnoses: &[Diagnosis],
+    ) -> Further {
+        let Some(diagnosis) = diagnoses.first().filter(|it| it.is_open) else {
+            return Further::Nothing(None);
+        };
+        let learned = plan::learned(
+            &diagnosis.fingerprint,
+            self.recorder.ledger.patterns(),
+            self.now,
+        );
+        if !learned.is_empty() {
+            match self.checked(incident, workload, (diagnosis, &learned), Origin::Memory) {
+                None => return Further::Later,
+                Some(Checked { steps, .. }) if !steps.is_empty() => return Further::Steps(steps),
+                Some(_) => {}
+            }
+        }
+        self.ask_model(incident, workload, diagnoses, diagnosis)
+    }
+
+    /// What the cluster bears out of suggestions; nothing while its answers are waited for.
+    fn checked(
+        &mut self,
+        incident: &Incident,
+        workload: &Workload<'_>,
+        (diagnosis, suggestions): (&Diagnosis, &[Suggested]),
+        origin: Origin,
+    ) -> Option<Checked> {
+        let symptoms = self.live.symptoms.clone();
+        loop {
+            let checked = check(
+                (workload, &symptoms),
+                diagnosis,
+                (suggestions, origin),
+                &self.live.evidence,
+                self.settings,
+                self.now,
+            );
+            let questions = match checked {
+                Ok(checked) => return Some(checked),
+                Err(questions) => questions,
+            };
+            if !self.gather(incident, questions) {
+                return None;
+            }
+        }
+    }
+
+    fn ask_model(
+        &mut self,
+        incident: &Incident,
+        workload: &Workload<'_>,
+        diagnoses: &[Diagnosis],
+        diagnosis: &Diagnosis,
+    ) -> Further {
+        let policy = &self.settings.policy;
+        let namespace = &workload.reference.namespace;
+        let allowed = policy.effective(None, namespace, workload.namespace_labels());
+        let is_protected = self.settings.protects(namespace).is_some();
+        if self.settings.model.is_none() || !allowed.model || is_protected {
+            return Further::Nothing(None);
+        }
+        self.live.consultation.until = None;
+        let calls = self.recorder.ledger.calls();
+        if let Some((made, _)) = calls.of(self.id) {
+            let until = made.checked_add(PATIENCE).unwrap_or(self.now);
+            if until > self.now {
+                self.live.consultation.until = Some(until);
+                return Further::Later;
+            }
+            // a program that has ended meanwhile does not know either what became of it
+            let why = format!("no answer within {} s", PATIENCE.as_secs());
+            let most = calls.most(self.id);
+            self.over(Advised::Failed { why }, most);
+        }
+        if let Some(why) = &self.live.consultation.in_vain {
+            return Further::Nothing(Some(why.clone()));
+        }
+        let prompt = consult::prompt(workload, diagnosis, &self.live.evidence);
+        let limits = &self.settings.policy.model;
+        let most = prompt.most(limits);
+        let calls = self.recorder.ledger.calls();
+        match calls.may(&diagnosis.fingerprint, most, limits, self.now) {
+            May::Know(answer) => {
+                let answer = answer.clone();
+                self.take_answer(incident, workload, diagnosis, &answer)
+            }
+            May::Wait(until) => {
+                let soon = self.now.checked_add(LOOK_AGAIN).unwrap_or(until);
+                self.live.consultation.until = Some(until.min(soon));
+                Further::Later
+            }
+            May::Not(why) => {
+                let spent = calls.spent(self.now).and(most);
+                let why = why.words(limits, spent);
+                Further::Nothing(Some(format!("the model is not asked: {why}")))
+            }
+            May::Ask => {
+                if let Some(due) = self.live.consultation.redacted_by {
+                    if due <= self.now {
+                        let why = "what is secret was not kept from it in time".to_owned();
+                        return Further::Nothing(Some(format!("the model is not asked: {why}")));
+                    }
+                    self.live.consultation.until = Some(due);
+                    return Further::Later;
+                }
+                let due = self.now.checked_add(PATIENCE).ok();
+                self.live.consultation.redacted_by = due;
+                self.live.consultation.until = due;
+                self.tell_causes(diagnoses);
+                self.recorder.effects.push(Effect::Redact {
+                    incident: self.id,
+                    namespace: namespace.clone(),
+                    prompt,
+                });
+                Further::Later
+            }
+        }
+    }
+
+    /// Writes the causes down before the model is asked about the first of them.
+    fn tell_causes(&mut self, diagnoses: &[Diagnosis]) {
+        self.record(Fact::Diagnosed {
+            incident: self.id,
+            diagnoses: diagnoses.to_vec(),
+        });
+        let causes = diagnoses.iter().map(|it| it.cause.clone());
+        self.live.consultation.told = Some(causes.collect());
+    }
+
+    fn take_answer(
+        &mut self,
+        incident: &Incident,
+        workload: &Workload<'_>,
+        diagnosis: &Diagnosis,
+        answer: &Answer,
+    ) -> Further {
+        let suggestions = (diagnosis, answer.steps.as_slice());
+        let Some(mut checked) = self.checked(incident, workload, suggestions, Origin::Model) else {
+            return Further::Later;
+        };
+        let patterns = self.recorder.ledger.patterns();
+        let now = self.now;
+        checked.steps.retain(|step| {
+            let known = patterns.standing(&diagnosis.fingerprint, step.action.kind(), now);
+            known != crate::learn::Standing::DoesNotHelp
+        });
+        if !checked.steps.is_empty() {
+            return Further::Steps(checked.steps);
+        }
+        let cause = match answer.cause.as_str() {
+            "" => String::new(),
+            cause => format!(" the model thinks: {cause};"),
+        };
+        let refused = match checked.refused.as_slice() {
+            [] => "it knows no step that helps".to_owned(),
+            refused => format!(
+                "nothing that it suggests is borne out: {}",
+                refused.join("; ")
+            ),
+        };
+        Further::Nothing(Some(format!("{cause} {refused}").trim().to_owned()))
+    }
+
+    /// Takes in the prompt without what Secrets hold, and has the model asked.
+    pub fn take_prompt(&mut self, prompt: Result<Prompt, String>) {
+        let is_awaited = self.live.consultation.redacted_by.take().is_some();
+        let incident = self.recorder.ledger.get(self.id);
+        if !is_awaited || incident.is_none_or(|it| it.state != State::Observed) {
+            return; // what it was for is over
+        }
+        match prompt {
+            Ok(prompt) => self.consult(prompt.redacted(), None),
+            Err(why) => {
+                self.live.consultation.in_vain = Some(format!(
+                    "the model is not asked: what is secret cannot be kept from it: {why}"
+                ));
+            }
+        }
+    }
+
+    /// Has the model asked, if it still may be.
+    fn consult(&mut self, prompt: Prompt, after: Option<String>) {
+        let ledger = &self.recorder.ledger;
+        let diagnosis = ledger.get(self.id).and_then(|it| it.diagnoses.first());
+        let failure = diagnosis.map(|it| it.fingerprint.clone());
+        let (Some(model), Some(failure)) = (self.settings.model.clone(), failure) else {
+            return;
+        };
+        let limits = &self.settings.policy.model;
+        let most = prompt.most(limits);
+        if ledger.calls().may(&failure, most, limits, self.now) != May::Ask {
+            return; // another has gone before
+        }
+        self.live.consultation.prompt = Some(prompt.clone());
+        self.record(Fact::Consulted {
+            incident: self.id,
+            model,
+            failure,
+            prompt: prompt.clone(),
+            most,
+            after,
+        });
+        let incident = self.id;
+        self.recorder
+            .effects
+            .push(Effect::Consult { incident, prompt });
+    }
+
+    /// Takes in what came of asking the model.
+    pub fn take_reply(&mut self, reply: Reply) {
+        let calls = self.recorder.ledger.calls();
+        let Some((_, is_repair)) = calls.of(self.id) else {
+            return; // it was given up
+        };
+        let most = calls.most(self.id);
+        let (text, tokens) = match reply {
+            Reply::Failed { why, is_billed } => {
+                let spend = if is_billed { most } else { Spend::default() };
+                self.over(Advised::Failed { why }, spend);
+                return;
+            }
+            Reply::Text { text, tokens } => (text, tokens),
+        };
+        let counted = |tokens: Tokens| self.settings.policy.model.spend(tokens);
+        let spend = tokens.map_or(most, counted);
+        match Answer::parse(&text) {
+            Ok(answer) => self.over(Advised::Answered { answer }, spend),
+            Err(why) => {
+                self.over(Advised::Refused { why: why.clone() }, spend);
+                if let (Some(prompt), false) = (self.live.consultation.prompt.take(), is_repair) {
+                    self.consult(prompt.again(&why), Some(why));
+                }
+            }
+        }
+    }
+
+    /// A call is over.
+    fn over(&mut self, advised: Advised, spend: Spend) {
+        self.live.consultation.in_vain = match &advised {
+            Advised::Answered { .. } | Advised::Refused { .. } => None,
+            Advised::Failed { why } => Some(format!("the model could not be asked: {why}")),
+        };
+        self.record(Fact::Advised {
+            incident: self.id,
+            advised,
+            spend,
+        });
+    }
+
+    /// Asks for evidence. Says whether what was not answered in time counts as unknown by now.
+    pub(super) fn gather(
+        &mut self,
+        incident: &Incident,
+        questions: impl IntoIterator<Item = crate::evidence::Question>,
+    ) -> bool {
+        if self.live.evidence_due.is_some_and(|due| due <= self.now) {
+            let why = "no answer in time".to_owned();
+            for question in questions {
+                let answer = EvidenceAnswer::Unknown { why: why.clone() };
+                self.live.evidence.insert(question, answer);
+            }
+            return true;
+        }
+        for question in questions {
+            if self.live.asked.insert(question.clone()) {
+                let namespace = incident.workload.namespace.clone();
+                self.recorder.effects.push(Effect::Gather {
+                    incident: Some(self.id),
+                    namespace,
+                    question,
+                });
+            }
+        }
+        if self.live.evidence_due.is_none() {
+            self.live.evidence_due = self.now.checked_add(super::explain::EVIDENCE_TIME).ok();
+        }
+        false
+    }
+}
