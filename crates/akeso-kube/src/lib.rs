@@ -58,12 +58,20 @@ impl Hands {
         (hands, receiver)
     }
 
+    /// Has the engine told what somebody else has found out.
+    pub fn tell(&self, event: Event) {
+        if self.events.send(event).is_err() {
+            tracing::debug!("an answer came after the end");
+        }
+    }
+
     /// Begins to execute an effect. Journal entries, and asking a model, are the caller's.
     pub fn execute(&self, effect: Effect) {
         let hands = self.clone();
         tokio::spawn(async move {
             let event = match effect {
-                Effect::Journal(_) => None,
+                // the caller's: neither is about the cluster
+                Effect::Journal(_) | Effect::Consult { .. } => None,
                 Effect::Gather {
                     incident,
                     namespace,
@@ -81,7 +89,6 @@ impl Hands {
                     let prompt = secrets::removed(&hands.client, &namespace, prompt).await;
                     Some(Event::Redacted(incident, prompt))
                 }
-                Effect::Consult { .. } => None, // the model's, not the cluster's
                 Effect::Apply {
                     attempt,
                     workload,
@@ -111,10 +118,8 @@ impl Hands {
                     None
                 }
             };
-            if let Some(event) = event
-                && hands.events.send(event).is_err()
-            {
-                tracing::debug!("an outcome came after the end");
+            if let Some(event) = event {
+                hands.tell(event);
             }
         });
     }

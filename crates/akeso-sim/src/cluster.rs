@@ -298,7 +298,8 @@ impl SimCluster {
     /// journal entries are the caller's.
     pub fn execute(&mut self, effect: &Effect) {
         let request = match effect.clone() {
-            Effect::Journal(_) => return,
+            // the model is not in the cluster
+            Effect::Journal(_) | Effect::Consult { .. } => return,
             Effect::Gather {
                 incident,
                 namespace,
@@ -317,7 +318,6 @@ impl SimCluster {
                 namespace,
                 prompt,
             },
-            Effect::Consult { .. } => return, // the model is not in the cluster
             Effect::Apply {
                 attempt,
                 workload,

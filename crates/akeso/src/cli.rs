@@ -167,12 +167,39 @@ pub struct Monitor {
     /// older is taken out and sealed: the chain still proves that nothing else is missing.
     #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = retention)]
     pub retention: Retention,
+    /// The language model to ask where nothing else knows a way.
+    #[command(flatten)]
+    pub model: ModelArguments,
     /// Forget what was learned before starting.
     #[arg(long)]
     pub fresh: bool,
     /// End when nothing is left to do.
     #[arg(long)]
     pub once: bool,
+}
+
+/// Which language model is asked, and where (docs/model.md). None, unless there is a key.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ModelArguments {
+    /// The language model to ask where no playbook and nothing learned knows a way.
+    #[arg(long = "model", value_name = "NAME", env = "AKESO_MODEL")]
+    pub name: Option<String>,
+    /// An endpoint that speaks OpenAI's chat completions: OpenAI, Azure, Ollama, vLLM and others.
+    #[arg(
+        long = "model-url",
+        value_name = "URL",
+        env = "AKESO_MODEL_URL",
+        default_value = "https://api.openai.com/v1"
+    )]
+    pub url: String,
+    /// A file with the key for it; the variable `AKESO_MODEL_KEY` holds it instead. An endpoint that
+    /// wants none, such as Ollama, takes any.
+    #[arg(
+        long = "model-key-file",
+        value_name = "FILE",
+        env = "AKESO_MODEL_KEY_FILE"
+    )]
+    pub key_file: Option<PathBuf>,
 }
 
 /// `akeso rbac`
@@ -252,6 +279,9 @@ pub enum Incidents {
     Show {
         /// For instance incident-7.
         id: akeso_core::workload::IncidentId,
+        /// What a language model was sent about it, and what it answered, instead.
+        #[arg(long)]
+        prompt: bool,
     },
 }
 

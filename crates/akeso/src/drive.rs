@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use akeso_core::{
+    consult::{Prompt, Reply},
     engine::{Effect, Engine, Event, Request, State},
     journal::{End, Fact, Outcome},
     policy::Settings,
+    workload::IncidentId,
 };
 use akeso_kube::Hands;
 use jiff::Timestamp;
@@ -16,6 +18,7 @@ use tokio::{
 
 use crate::{
     configuration::Configuration,
+    model::Endpoint,
     report::Reporter,
     store::{Pending, Requests, StoreError, Wish},
     write_ahead::WriteAhead,
@@ -63,6 +66,8 @@ pub struct Drive {
     /// What people ask for by a command.
     pub requests: Option<Requests>,
     has_store_failed: bool,
+    /// The model that is asked, if one is set up.
+    pub model: Option<Endpoint>,
     /// Where other settings come from, if they may change.
     pub configuration: Option<Configuration>,
     healed: usize,
@@ -87,6 +92,7 @@ impl Drive {
             interval,
             requests: None,
             has_store_failed: false,
+            model: None,
             configuration: None,
             healed: 0,
             retention: None,
@@ -302,7 +308,10 @@ impl Drive {
                 self.reporter.entry(entry);
             }
             for effect in passed.effects {
-                self.hands.execute(effect);
+                match effect {
+                    Effect::Consult { incident, prompt } => self.consult(incident, prompt),
+                    effect => self.hands.execute(effect),
+                }
             }
             effects = self.tell_of_store();
             for attempt in passed.withheld {
@@ -314,6 +323,21 @@ impl Drive {
                 return has_entries;
             }
         }
+    }
+
+    /// Has the model asked aside; what comes of it comes as an event.
+    fn consult(&self, incident: IncidentId, prompt: Prompt) {
+        let (hands, endpoint) = (self.hands.clone(), self.model.clone());
+        tokio::spawn(async move {
+            let reply = match endpoint {
+                Some(endpoint) => endpoint.ask(&prompt).await,
+                None => Reply::Failed {
+                    why: "no model is set up".to_owned(),
+                    is_billed: false,
+                },
+            };
+            hands.tell(Event::Replied(incident, reply));
+        });
     }
 
     /// Tells the engine when the store cannot be written any more, and when it can again.

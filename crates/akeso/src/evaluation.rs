@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use akeso_core::{
+    consult::Spend,
     engine::{Incident, Ledger, State},
     journal::{End, Entry, Fact, Verdict},
     learn::{Fingerprint, Level},
@@ -53,6 +54,12 @@ pub struct Counts {
     pub harmful: usize,
     /// The same failure of the same program had been seen before.
     pub repeats: usize,
+    /// Calls of a language model, to mend its answers as well.
+    pub model_calls: usize,
+    /// What they needed.
+    pub model_tokens: u64,
+    /// What they have cost, in millionths of the currency of the policy's prices.
+    pub model_micros: u64,
 }
 
 /// One week.
@@ -99,6 +106,10 @@ struct Told {
     repeats: BTreeSet<IncidentId>,
     /// The incident by which each failure of a program was seen first.
     first: BTreeMap<Fingerprint, IncidentId>,
+    /// The calls of a model, and what they have cost.
+    calls: BTreeMap<IncidentId, (usize, Spend)>,
+    /// Calls that have no answer yet: what they cost at most counts.
+    unanswered: BTreeMap<IncidentId, Spend>,
 }
 
 impl Told {
@@ -111,6 +122,18 @@ impl Told {
         }
         if let Fact::Escalated { incident, .. } | Fact::Asked { incident, .. } = fact {
             self.people.insert(*incident);
+        }
+        if let Fact::Consulted { incident, most, .. } = fact {
+            self.calls.entry(*incident).or_default().0 += 1;
+            self.unanswered.insert(*incident, *most);
+        }
+        if let Fact::Advised {
+            incident, spend, ..
+        } = fact
+        {
+            self.unanswered.remove(incident);
+            let (_, spent) = self.calls.entry(*incident).or_default();
+            *spent = spent.and(*spend);
         }
         if let Fact::Diagnosed {
             incident,
@@ -205,6 +228,9 @@ impl Counts {
             | State::Verifying { .. }
             | State::RollingBack { .. } => (false, false, false),
         };
+        let (calls, spent) = told.calls.get(&incident.id).copied().unwrap_or_default();
+        let unanswered = told.unanswered.get(&incident.id).copied();
+        let spent = spent.and(unanswered.unwrap_or_default());
         let is_explained = with_a_person && !incident.diagnoses.is_empty();
         let is_handled = healed || went_away || is_explained;
         let is_correct = is_handled && !is_harmful && !told.reopened.contains(&incident.id);
@@ -217,6 +243,9 @@ impl Counts {
             correct: is_correct.into(),
             harmful: is_harmful.into(),
             repeats: told.repeats.contains(&incident.id).into(),
+            model_calls: calls,
+            model_tokens: spent.tokens,
+            model_micros: spent.micros,
         }
     }
 
@@ -229,6 +258,15 @@ impl Counts {
         self.correct += other.correct;
         self.harmful += other.harmful;
         self.repeats += other.repeats;
+        self.model_calls += other.model_calls;
+        self.model_tokens += other.model_tokens;
+        self.model_micros += other.model_micros;
+    }
+
+    /// What the calls of a model have cost, in the currency of the policy's prices.
+    pub fn model_cost(&self) -> String {
+        let (whole, rest) = (self.model_micros / 1_000_000, self.model_micros % 1_000_000);
+        format!("{whole}.{:04}", rest / 100)
     }
 
     /// The share of those that are not under way that were handled correctly, in percent.
@@ -255,6 +293,15 @@ impl Percentiles {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cost_is_told_to_the_ten_thousandth() {
+        let counts = Counts {
+            model_micros: 12_030_499,
+            ..Counts::default()
+        };
+        assert_eq!(counts.model_cost(), "12.0304");
+    }
 
     #[test]
     fn percentiles_are_by_the_nearest_rank() {

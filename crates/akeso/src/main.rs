@@ -8,6 +8,7 @@ mod configuration;
 mod drive;
 mod evaluation;
 mod memory_file;
+mod model;
 mod policy_file;
 mod report;
 mod store;

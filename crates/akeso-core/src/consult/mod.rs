@@ -69,7 +69,7 @@ impl Prompt {
 }
 
 /// So many tokens an answer may have; what is longer is cut off, and so refused.
-pub const MOST_OUTPUT: u64 = 1_000;
+pub const MOST_OUTPUT: u64 = 2_000;
 
 /// What a call needed, as the endpoint counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

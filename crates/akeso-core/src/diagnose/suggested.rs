@@ -130,7 +130,8 @@ fn step(action: Action, reasoning: String, proof: Proof) -> Step {
     }
 }
 
-fn refused<T>(why: impl Into<String>) -> Option<Result<T, String>> {
+#[expect(clippy::unnecessary_wraps, reason = "it is what every check ends with")]
+fn refused(why: impl Into<String>) -> Judged {
     Some(Err(why.into()))
 }
 

@@ -4,34 +4,42 @@ use std::{io::Write, process::ExitCode};
 
 use akeso_core::{
     engine::{Incident, Ledger, State},
+    journal::{Entry, Fact},
     workload::IncidentId,
 };
-use anyhow::bail;
+use anyhow::Context;
 
 use super::store_path;
 use crate::{
     cli::{Format, Global, Incidents},
-    report::{line, state_words},
+    report::{beside, line, state_words},
     store::Reader,
 };
 
 /// The fold of a store's journal.
 pub fn ledger(global: &Global) -> anyhow::Result<Ledger> {
+    Ok(fold(&Reader::open(&store_path(global))?.journal()?.entries))
+}
+
+fn fold(entries: &[Entry]) -> Ledger {
     let mut ledger = Ledger::default();
-    Reader::open(&store_path(global))?
-        .journal()?
-        .entries
-        .iter()
-        .for_each(|entry| ledger.fold(entry));
-    Ok(ledger)
+    for entry in entries {
+        ledger.fold(entry);
+    }
+    ledger
 }
 
 /// Lists or shows incidents.
 pub fn run(global: &Global, arguments: &Incidents) -> anyhow::Result<ExitCode> {
-    let ledger = ledger(global)?;
+    let entries = Reader::open(&store_path(global))?.journal()?.entries;
+    let ledger = fold(&entries);
     match arguments {
         Incidents::List { all } => list(global, &ledger, *all)?,
-        Incidents::Show { id } => show(global, &ledger, *id)?,
+        Incidents::Show { id, prompt: false } => show(global, &ledger, *id)?,
+        Incidents::Show { id, prompt: true } => {
+            find(&ledger, *id)?;
+            consultations(global, &entries, *id)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -74,10 +82,43 @@ fn list(global: &Global, ledger: &Ledger, all: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn show(global: &Global, ledger: &Ledger, id: IncidentId) -> anyhow::Result<()> {
-    let Some(incident) = ledger.get(id) else {
-        bail!("there is no {id}; `akeso incidents list --all` lists those there are");
+fn find(ledger: &Ledger, id: IncidentId) -> anyhow::Result<&Incident> {
+    ledger.get(id).with_context(|| {
+        format!("there is no {id}; `akeso incidents list --all` lists those there are")
+    })
+}
+
+/// What a model was sent about an incident, and what came of it.
+fn consultations(global: &Global, entries: &[Entry], id: IncidentId) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let is_about_it = |entry: &&Entry| match &entry.fact {
+        Fact::Consulted { incident, .. } | Fact::Advised { incident, .. } => *incident == id,
+        _ => false,
     };
+    let mut told = 0;
+    for entry in entries.iter().filter(is_about_it) {
+        told += 1;
+        match (global.output, &entry.fact) {
+            (Format::Json, fact) => writeln!(out, "{}", serde_json::to_string(fact)?)?,
+            (Format::Text, Fact::Consulted { model, prompt, .. }) => writeln!(
+                out,
+                "{}: {model} was sent:\n\n{}\n\n{}\n",
+                entry.at, prompt.system, prompt.user
+            )?,
+            (Format::Text, fact) => {
+                let told = beside(fact).map(|(_, text)| text).unwrap_or_default();
+                writeln!(out, "{}: {}", entry.at, told.trim())?;
+            }
+        }
+    }
+    if told == 0 && global.output == Format::Text {
+        writeln!(out, "No model was asked about {id}.")?;
+    }
+    Ok(())
+}
+
+fn show(global: &Global, ledger: &Ledger, id: IncidentId) -> anyhow::Result<()> {
+    let incident = find(ledger, id)?;
     let mut out = std::io::stdout().lock();
     match global.output {
         Format::Json => writeln!(out, "{}", serde_json::to_string(incident)?)?,

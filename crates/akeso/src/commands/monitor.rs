@@ -16,6 +16,7 @@ use crate::{
     cli::{Global, Monitor},
     configuration::{Configuration, Said},
     drive::{Drive, Until},
+    model::Endpoint,
     report::reporter,
     store::{Requests, Store},
     write_ahead::WriteAhead,
@@ -29,12 +30,14 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
         memory_ceiling: arguments.memory_ceiling,
         protect: arguments.protect,
     };
+    let model = Endpoint::from(&arguments.model)?;
     let mut configuration = Configuration::load(said, arguments.target.policy.as_deref())?;
     let path = store_path(global);
     let mut store = open_store(global, &path)?;
     let journal = store.journal()?;
     let place = find(global, arguments.target).await?;
     configuration.base = settings(Autonomy::Standard, &place.scope); // its policy is not used
+    configuration.base.model = model.as_ref().map(|it| it.model().to_owned());
     check_permissions(&place, &mut configuration).await;
     let mut engine =
         Engine::restore_after(journal.sealed, configuration.settings(), &journal.entries)?;
@@ -68,6 +71,7 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
     )
     .with_retention(arguments.retention.duration());
     drive.requests = Some(Requests::open(&path)?);
+    drive.model = model;
     drive.configuration = Some(configuration);
     drive.run(until).await?;
     Ok(ExitCode::SUCCESS)

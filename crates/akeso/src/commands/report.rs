@@ -73,6 +73,13 @@ fn told(evaluation: &Evaluation) -> String {
         seconds(evaluation.seconds_to_heal.p50),
         seconds(evaluation.seconds_to_heal.p95)
     );
+    line!(
+        text,
+        "Model:              {} call(s), {} tokens, {} in the policy's currency",
+        all.model_calls,
+        all.model_tokens,
+        all.model_cost()
+    );
     line!(text, "\n{}", heading("WEEK FROM"));
     for week in &evaluation.weeks {
         line!(text, "{}", row(&day(week.from), &week.counts));
@@ -108,14 +115,19 @@ fn told(evaluation: &Evaluation) -> String {
 
 fn heading(first: &str) -> String {
     format!(
-        "{first:<24} {:>9} {:>8} {:>11} {:>8} {:>11}",
-        "INCIDENTS", "HEALED", "TO A PERSON", "REPEATS", "HARMFUL"
+        "{first:<24} {:>9} {:>8} {:>11} {:>8} {:>11} {:>11}",
+        "INCIDENTS", "HEALED", "TO A PERSON", "REPEATS", "HARMFUL", "MODEL CALLS"
     )
 }
 
 fn row(first: &str, counts: &Counts) -> String {
     format!(
-        "{first:<24} {:>9} {:>8} {:>11} {:>8} {:>11}",
-        counts.incidents, counts.healed, counts.with_a_person, counts.repeats, counts.harmful
+        "{first:<24} {:>9} {:>8} {:>11} {:>8} {:>11} {:>11}",
+        counts.incidents,
+        counts.healed,
+        counts.with_a_person,
+        counts.repeats,
+        counts.harmful,
+        counts.model_calls
     )
 }

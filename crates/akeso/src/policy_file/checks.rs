@@ -37,6 +37,7 @@ pub fn check(policy: &Policy, tree: &Node) -> Vec<Complaint> {
     let mut list = List::default();
     namespaces(&policy.namespaces, tree, &mut list);
     amounts(policy, &mut list);
+    money(policy, &mut list);
     durations(policy, &mut list);
     gates(&policy.gates, &mut list);
     list.complaints
@@ -95,7 +96,7 @@ fn namespaces(rules: &[NamespaceRule], tree: &Node, list: &mut List) {
         {
             list.add(
                 &key,
-                "this changes nothing: give autonomy, actions or credentialPlaceholders, or remove it",
+                "this changes nothing: give autonomy, actions, model or credentialPlaceholders, or remove it",
             );
         }
         let hidden_by = rules[..place]
@@ -225,6 +226,37 @@ fn amounts(policy: &Policy, list: &mut List) {
             policy.storm.share_percent
         );
         list.add("storm.sharePercent", message);
+    }
+}
+
+/// No amount of money is less than nothing, and none is no number.
+fn money(policy: &Policy, list: &mut List) {
+    let model = &policy.model;
+    let all = [
+        ("model.dailyCost", model.daily_cost.unwrap_or_default()),
+        ("model.inputPrice", model.input_price),
+        ("model.outputPrice", model.output_price),
+    ];
+    for (key, _) in all
+        .iter()
+        .filter(|(_, amount)| !amount.is_finite() || *amount < 0.0)
+    {
+        list.add(
+            *key,
+            "an amount of money is a number, 0 or more, such as 0.15",
+        );
+    }
+    if model.daily_cost.is_some() && model.input_price <= 0.0 && model.output_price <= 0.0 {
+        list.add(
+            "model.dailyCost",
+            "without prices nothing costs anything, so this bounds nothing: give inputPrice and outputPrice",
+        );
+    }
+    if model.daily_tokens == 0 {
+        list.add(
+            "model.dailyTokens",
+            "0 allows no call: to ask no model, write `model: {enabled: false}`",
+        );
     }
 }
 

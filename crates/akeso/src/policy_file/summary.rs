@@ -119,6 +119,22 @@ pub fn summary(policy: &Policy, now: Timestamp) -> String {
         policy.approvals.expire_after,
         policy.regression_within
     );
+    let model = &policy.model;
+    let cost = model
+        .daily_cost
+        .map_or_else(String::new, |most| format!(" or {most} in money"));
+    line!(
+        text,
+        "Model:      {}",
+        if model.enabled {
+            format!(
+                "{} tokens{cost} a day, where one is set up",
+                model.daily_tokens
+            )
+        } else {
+            "never asked".to_owned()
+        }
+    );
     if let Some(uses) = policy.approvals.promote_after.filter(|uses| *uses > 0) {
         line!(
             text,
@@ -161,6 +177,11 @@ fn told(rule: &NamespaceRule) -> String {
     if let Some(consent) = rule.credential_placeholders {
         text.push_str(", placeholders for credentials: ");
         text.push_str(&word(consent));
+    }
+    match rule.model {
+        Some(true) => text.push_str(", a model may be asked"),
+        Some(false) => text.push_str(", no model is asked"),
+        None => {}
     }
     match rule.promote_after {
         Some(0) => text.push_str(", nothing that asks is promoted"),

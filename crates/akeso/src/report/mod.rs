@@ -16,7 +16,7 @@ use akeso_core::journal::Entry;
 use jiff::Timestamp;
 
 pub use json::Json;
-pub use text::{Text, state_words};
+pub use text::{Text, beside, state_words};
 
 /// Takes in the journal as it is written, and shows it.
 pub trait Reporter: Send {

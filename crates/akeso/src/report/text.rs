@@ -20,7 +20,7 @@ use akeso_core::{
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::Reporter;
-pub use facts::state_words;
+pub use facts::{beside, state_words};
 
 const WIDTH: usize = 70;
 /// What happens within this time of each other is one iteration.

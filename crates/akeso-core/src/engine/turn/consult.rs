@@ -50,9 +50,9 @@ impl Consultation {
     }
 
     /// Whether these causes were journalled before the model was asked.
-    pub(super) fn has_told(&self, diagnoses: &[Diagnosis]) -> bool {
+    pub(super) fn has_told(&self, causes: &[Diagnosis]) -> bool {
         let told = self.told.iter().flatten();
-        self.told.is_some() && told.eq(diagnoses.iter().map(|it| &it.cause))
+        self.told.is_some() && told.eq(causes.iter().map(|it| &it.cause))
     }
 }
 
@@ -62,9 +62,9 @@ impl Turn<'_> {
         &mut self,
         incident: &Incident,
         workload: &Workload<'_>,
-        diagnoses: &[Diagnosis],
+        causes: &[Diagnosis],
     ) -> Further {
-        let Some(diagnosis) = diagnoses.first().filter(|it| it.is_open) else {
+        let Some(diagnosis) = causes.first().filter(|it| it.is_open) else {
             return Further::Nothing(None);
         };
         let learned = plan::learned(
@@ -79,7 +79,7 @@ impl Turn<'_> {
                 Some(_) => {}
             }
         }
-        self.ask_model(incident, workload, diagnoses, diagnosis)
+        self.ask_model(incident, workload, causes, diagnosis)
     }
 
     /// What the cluster bears out of suggestions; nothing while its answers are waited for.
@@ -114,7 +114,7 @@ impl Turn<'_> {
         &mut self,
         incident: &Incident,
         workload: &Workload<'_>,
-        diagnoses: &[Diagnosis],
+        causes: &[Diagnosis],
         diagnosis: &Diagnosis,
     ) -> Further {
         let policy = &self.settings.policy;
@@ -171,7 +171,7 @@ impl Turn<'_> {
                 let due = self.now.checked_add(PATIENCE).ok();
                 self.live.consultation.redacted_by = due;
                 self.live.consultation.until = due;
-                self.tell_causes(diagnoses);
+                self.tell_causes(causes);
                 self.recorder.effects.push(Effect::Redact {
                     incident: self.id,
                     namespace: namespace.clone(),
@@ -183,13 +183,13 @@ impl Turn<'_> {
     }
 
     /// Writes the causes down before the model is asked about the first of them.
-    fn tell_causes(&mut self, diagnoses: &[Diagnosis]) {
+    fn tell_causes(&mut self, causes: &[Diagnosis]) {
         self.record(Fact::Diagnosed {
             incident: self.id,
-            diagnoses: diagnoses.to_vec(),
+            diagnoses: causes.to_vec(),
         });
-        let causes = diagnoses.iter().map(|it| it.cause.clone());
-        self.live.consultation.told = Some(causes.collect());
+        let told = causes.iter().map(|it| it.cause.clone());
+        self.live.consultation.told = Some(told.collect());
     }
 
     fn take_answer(

@@ -150,7 +150,9 @@ impl<'a> Turn<'a> {
                 Further::Later => return Next::Done,
                 Further::Steps(steps) => plan.steps = steps,
                 Further::Nothing(None) => {}
-                Further::Nothing(Some(why)) => plan.advice.why += &format!("; {why}"),
+                Further::Nothing(Some(why)) => {
+                    plan.advice.why = format!("{}; {why}", plan.advice.why);
+                }
             }
         }
         let is_told = self.live.consultation.has_told(&diagnoses);

@@ -24,6 +24,7 @@ struct Page<'a> {
     p95: String,
     width: usize,
     bars: Vec<Bar>,
+    calls: Vec<Calls>,
     namespaces: &'a BTreeMap<String, Counts>,
     actions: &'a BTreeMap<String, Uses>,
 }
@@ -34,6 +35,16 @@ struct Bar {
     x: usize,
     width: usize,
     parts: Vec<Part>,
+}
+
+/// The model calls of a week.
+struct Calls {
+    week: String,
+    x: usize,
+    y: usize,
+    width: usize,
+    height: usize,
+    count: usize,
 }
 
 /// Those incidents of a week that came out in one way.
@@ -61,10 +72,28 @@ pub(super) fn page(evaluation: &Evaluation) -> askama::Result<String> {
         p95: seconds(evaluation.seconds_to_heal.p95),
         width: (weeks.len() * WEEK).max(LEAST_WIDTH),
         bars: bars.map(|(place, week)| bar(place, week, most)).collect(),
+        calls: calls(weeks),
         namespaces: &evaluation.namespaces,
         actions: &evaluation.actions,
     };
     page.render()
+}
+
+fn calls(weeks: &[Week]) -> Vec<Calls> {
+    let count = |week: &Week| week.counts.model_calls;
+    let most = weeks.iter().map(count).max().unwrap_or_default().max(1);
+    let weeks = weeks.iter().enumerate().map(|(place, week)| {
+        let height = HEIGHT * count(week) / most;
+        Calls {
+            week: day(week.from),
+            x: place * WEEK,
+            y: HEIGHT - height,
+            width: WEEK * 4 / 5,
+            height,
+            count: count(week),
+        }
+    });
+    weeks.collect()
 }
 
 fn bar(place: usize, week: &Week, most: usize) -> Bar {
