@@ -33,6 +33,7 @@ mod world;
 #[cfg(test)]
 mod workbench;
 
+pub mod learning;
 pub mod scenario;
 
 pub use cluster::{Accepted, Announced, SimCluster, SimError, listed_images};
