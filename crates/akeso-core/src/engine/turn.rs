@@ -5,6 +5,7 @@ mod explain;
 mod judge;
 mod outcome;
 mod person;
+mod shadow;
 mod trial;
 
 use std::collections::BTreeSet;
@@ -206,11 +207,17 @@ impl Turn<'_> {
     }
 
     fn dismiss(&mut self, why: &str) {
+        let came = self.what_came();
+        self.close(End::Dismissed {
+            why: why.to_owned(),
+            came,
+        });
+    }
+
+    fn close(&mut self, end: End) {
         self.record(Fact::Closed {
             incident: self.id,
-            end: End::Dismissed {
-                why: why.to_owned(),
-            },
+            end,
         });
     }
 

@@ -6,12 +6,13 @@ use crate::{
     policy::{Autonomy, Consent},
 };
 
+/// By this name it is told that the level has decided.
+pub(super) const NAME: &str = "autonomy";
+/// What is said under `observe`.
+pub(super) const ONLY_OBSERVES: &str = "observe only: nothing is changed";
+
 pub(super) fn only_observes() -> Ruling {
-    Ruling::new(
-        Decision::Refuse,
-        "autonomy",
-        "observe only: nothing is changed",
-    )
+    Ruling::new(Decision::Refuse, NAME, ONLY_OBSERVES)
 }
 
 /// Under `observe`, nothing else matters.
@@ -20,6 +21,11 @@ pub(super) fn observe(request: &Request<'_>) -> Option<Ruling> {
 }
 
 pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
+    rule_at(request, request.effective().autonomy)
+}
+
+/// What the rule says where the level is this one.
+pub(super) fn rule_at(request: &Request<'_>, level: Autonomy) -> Option<Ruling> {
     let effective = request.effective();
     let action = request.step.action.kind();
     let treatment = request.step.action.treatment();
@@ -28,7 +34,7 @@ pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
         && request.spent.promoted.contains(&action)
         && !action.is_opt_in()
         && !treatment.brings_credential();
-    let ask = |why: &str| (!has_earned_it).then(|| Ruling::new(Decision::Ask, "autonomy", why));
+    let ask = |why: &str| (!has_earned_it).then(|| Ruling::new(Decision::Ask, NAME, why));
     match effective.consent {
         Some(Consent::Never) => {
             let why = format!("the policy says that {action} is never done");
@@ -39,7 +45,7 @@ pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
         None => {}
     }
     let proof = request.step.proof;
-    match effective.autonomy {
+    match level {
         Autonomy::Observe => Some(only_observes()),
         Autonomy::Cautious if treatment.acts_when_cautious(proof) => None,
         Autonomy::Cautious => {

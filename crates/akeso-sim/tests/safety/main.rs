@@ -9,6 +9,7 @@ mod in_vain;
 mod promotion;
 mod relapses;
 mod reruns;
+mod shadow;
 mod shared_causes;
 mod take_backs;
 mod trials;
