@@ -109,6 +109,36 @@ fn more_memory_than_planned_is_another_value() {
 }
 
 #[test]
+fn what_goes_away_without_a_change_of_the_workload_was_no_fix_of_it() {
+    let mut bench = Bench::under("{autonomy: observe}");
+    let map = |bench: &mut Bench, name: &str| {
+        let manifest = format!(
+            "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}, data: {{GREETING: hello}}}}"
+        );
+        let cluster = &mut bench.simulation.cluster;
+        cluster.apply_yaml("shop", &manifest).unwrap();
+    };
+    map(&mut bench, "app-settings");
+    let env =
+        "env: [{name: GREETING, valueFrom: {configMapKeyRef: {name: app-setings, key: GREETING}}}]";
+    bench.apply("web", 1, "nginx:latest", env);
+    bench.run(60);
+    assert!(bench.state("web").is_some(), "{}", bench.story());
+    map(&mut bench, "app-setings"); // it was no slip of the finger: the ConfigMap was late
+    bench.run(300);
+    assert_eq!(came(&bench), Some(Came::Unchanged), "{}", bench.story());
+}
+
+#[test]
+fn what_was_done_on_a_workload_that_is_gone_cannot_be_told() {
+    let mut bench = misspelt();
+    let cluster = &mut bench.simulation.cluster;
+    cluster.delete("Deployment", "shop", "web").unwrap();
+    bench.run(60);
+    assert_eq!(came(&bench), Some(Came::Unknown), "{}", bench.story());
+}
+
+#[test]
 fn what_an_autoscaler_does_is_no_fix_and_what_is_put_to_sleep_is_no_wait() {
     let mut bench = misspelt();
     bench.patch("web", "/spec/replicas", &json!(3));
