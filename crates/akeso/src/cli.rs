@@ -358,6 +358,9 @@ pub struct Report {
     /// Incidents that were opened since then: a duration, or a time.
     #[arg(long, value_name = "DURATION|TIME", default_value = "90d", value_parser = since)]
     pub since: Timestamp,
+    /// Tell what would have been done where Akeso only observes, and how often a person did the same.
+    #[arg(long)]
+    pub shadow: bool,
     /// Print a page of HTML with charts, which needs nothing else.
     #[arg(long)]
     pub html: bool,
