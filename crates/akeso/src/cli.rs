@@ -495,6 +495,27 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// The commands in a page: lines of code and words of code that begin with `akeso `.
+    fn commands(page: &str) -> Vec<String> {
+        let spans = page.lines().flat_map(|line| {
+            let words = line.split('`').skip(1).step_by(2);
+            std::iter::once(line).chain(words)
+        });
+        let commands = spans.filter(|it| it.starts_with("akeso "));
+        let alone = commands.map(|it| it.split(['|', '>', '#']).next().unwrap_or_default());
+        alone.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_command_of_the_rollout_exists() {
+        let commands = commands(include_str!("../../../docs/rollout.md"));
+        assert!(commands.len() > 20, "{commands:?}");
+        for command in commands {
+            let parsed = Cli::try_parse_from(command.split_whitespace());
+            assert!(parsed.is_ok(), "{command}: {:?}", parsed.err());
+        }
+    }
+
     #[test]
     fn intervals_are_durations_or_the_articles_seconds() {
         assert_eq!(interval("30"), Ok(std::time::Duration::from_secs(30)));
