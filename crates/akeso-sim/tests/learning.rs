@@ -1,4 +1,5 @@
 //! The more has happened, the less a model is asked.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::path::Path;
 

@@ -388,6 +388,9 @@ pub struct Report {
     /// Incidents that were opened since then: a duration, or a time.
     #[arg(long, value_name = "DURATION|TIME", default_value = "90d", value_parser = since)]
     pub since: Timestamp,
+    /// Tell what would have been done where Akeso only observes, and how often a person did the same.
+    #[arg(long)]
+    pub shadow: bool,
     /// Print a page of HTML with charts, which needs nothing else.
     #[arg(long)]
     pub html: bool,
@@ -520,6 +523,27 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// The commands in a page: lines of code and words of code that begin with `akeso `.
+    fn commands(page: &str) -> Vec<String> {
+        let spans = page.lines().flat_map(|line| {
+            let words = line.split('`').skip(1).step_by(2);
+            std::iter::once(line).chain(words)
+        });
+        let commands = spans.filter(|it| it.starts_with("akeso "));
+        let alone = commands.map(|it| it.split(['|', '>', '#']).next().unwrap_or_default());
+        alone.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_command_of_the_rollout_exists() {
+        let commands = commands(include_str!("../../../docs/rollout.md"));
+        assert!(commands.len() > 20, "{commands:?}");
+        for command in commands {
+            let parsed = Cli::try_parse_from(command.split_whitespace());
+            assert!(parsed.is_ok(), "{command}: {:?}", parsed.err());
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What came of it: the article's evaluation, of a store's journal.
 
+pub mod shadow;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use akeso_core::{
@@ -24,6 +26,8 @@ pub struct Evaluation {
     /// All of them.
     #[serde(flatten)]
     pub all: Counts,
+    /// What people were asked, and said.
+    pub questions: Questions,
     /// Seconds from the first sign to the proof that the heal stays.
     pub seconds_to_heal: Percentiles,
     /// Week by week from `since`.
@@ -60,6 +64,18 @@ pub struct Counts {
     pub model_tokens: u64,
     /// What they have cost, in millionths of the currency of the policy's prices.
     pub model_micros: u64,
+}
+
+/// What people were asked, and said. A question without an answer has expired, was overtaken, or
+/// still stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Questions {
+    /// So often a person was asked.
+    pub asked: usize,
+    /// So many were approved.
+    pub approved: usize,
+    /// So many were rejected.
+    pub rejected: usize,
 }
 
 /// One week.
@@ -103,6 +119,7 @@ struct Told {
     recalled: BTreeSet<IncidentId>,
     /// Of which a person was told, or asked.
     people: BTreeSet<IncidentId>,
+    questions: BTreeMap<IncidentId, Questions>,
     repeats: BTreeSet<IncidentId>,
     /// The incident by which each failure of a program was seen first.
     first: BTreeMap<Fingerprint, IncidentId>,
@@ -135,6 +152,9 @@ impl Told {
             let (_, spent) = self.calls.entry(*incident).or_default();
             *spent = spent.and(*spend);
         }
+        if let Some(incident) = fact.incident() {
+            self.questions.entry(incident).or_default().read(fact);
+        }
         if let Fact::Diagnosed {
             incident,
             diagnoses,
@@ -146,6 +166,20 @@ impl Told {
                 self.repeats.insert(*incident);
             }
         }
+    }
+}
+
+impl Questions {
+    fn read(&mut self, fact: &Fact) {
+        self.asked += usize::from(matches!(fact, Fact::Asked { .. }));
+        self.approved += usize::from(matches!(fact, Fact::Consented { .. }));
+        self.rejected += usize::from(matches!(fact, Fact::Declined { .. }));
+    }
+
+    const fn add(&mut self, other: Self) {
+        self.asked += other.asked;
+        self.approved += other.approved;
+        self.rejected += other.rejected;
     }
 }
 
@@ -161,6 +195,7 @@ impl Evaluation {
             since,
             until,
             all: Counts::default(),
+            questions: Questions::default(),
             seconds_to_heal: Percentiles::default(),
             weeks: Vec::new(),
             actions: BTreeMap::new(),
@@ -169,6 +204,8 @@ impl Evaluation {
         let mut took = Vec::new();
         for incident in ledger.incidents().filter(|it| it.opened >= since) {
             evaluation.count(incident, &told);
+            let questions = told.questions.get(&incident.id).copied();
+            evaluation.questions.add(questions.unwrap_or_default());
             if incident.state == State::Closed(End::Healed) {
                 took.push(incident.updated.duration_since(incident.opened).as_secs());
             }
@@ -292,7 +329,47 @@ impl Percentiles {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use akeso_core::engine::{Event, Request};
+
+    use super::{
+        shadow::tests::{broken, run},
+        *,
+    };
+
+    #[test]
+    fn questions_are_counted_with_their_answers() {
+        let mut simulation = broken(
+            "{autonomy: full, canary: off, actions: {fix_image_name: ask}}",
+            &[("shop", "a"), ("data", "b")],
+        );
+        let asked = simulation.journal.iter().filter_map(|entry| {
+            let Fact::Asked { question, .. } = &entry.fact else {
+                return None;
+            };
+            Some(question.attempt)
+        });
+        let asked: Vec<_> = asked.collect();
+        let by = || "ada".to_owned();
+        simulation.say(Event::Requested(Request::Consent {
+            attempt: asked[0],
+            by: by(),
+        }));
+        simulation.say(Event::Requested(Request::Decline {
+            attempt: asked[1],
+            by: by(),
+        }));
+        run(&mut simulation);
+        let (since, until) = (Timestamp::UNIX_EPOCH, simulation.cluster.now());
+        let questions = Evaluation::of(&simulation.journal, since, until).questions;
+        let expected = Questions {
+            asked: 2,
+            approved: 1,
+            rejected: 1,
+        };
+        assert_eq!(questions, expected);
+        let later = Evaluation::of(&simulation.journal, until, until).questions;
+        assert_eq!(later, Questions::default());
+    }
 
     #[test]
     fn cost_is_told_to_the_ten_thousandth() {

@@ -132,6 +132,12 @@ fn a_demos_store_tells_its_incidents_and_patterns_and_forgets_on_request() {
         "{told}"
     );
     assert!(report(&["--html"]).starts_with("<!doctype html>"));
+    // the demo acts: nothing was only observed
+    assert!(report(&["--shadow"]).contains("No incident of this time had a step"));
+    let told: serde_json::Value =
+        serde_json::from_str(&report(&["--shadow", "-o", "json"])).unwrap();
+    assert_eq!((&told["incidents"], &told["same"]), (&0.into(), &0.into()));
+    assert!(report(&["--shadow", "--html"]).contains("Where Akeso only observes"));
     assert!(out(&akeso(&["report", "--since", "1s", "--store", store])).contains("No incident"));
 
     let yesterday = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24);

@@ -154,3 +154,26 @@ fn what_was_decided_on_an_incident_is_explained_from_the_store_alone() {
     assert_eq!(unknown.status.code(), Some(2));
     assert!(errors(&unknown).contains("akeso incidents list --all"));
 }
+
+#[test]
+fn the_policies_of_the_rollout_can_be_used_and_mean_what_their_phase_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/rollout");
+    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().collect();
+    assert_eq!(files.len(), 4);
+    files.sort_by_key(|file| file.as_ref().unwrap().path());
+    let levels = ["observe", "cautious", "cautious", "standard"];
+    let mut policies = Vec::new();
+    for (file, level) in files.into_iter().zip(levels) {
+        let file = file.unwrap().path();
+        let file = file.to_str().unwrap();
+        let checked = akeso(&folder, &["policy", "check", file, "-o", "json"]);
+        assert_eq!(checked.status.code(), Some(0), "{file}: {}", out(&checked));
+        let object: Value = serde_json::from_str(&out(&checked)).unwrap();
+        assert_eq!(object["policy"]["autonomy"], level, "{file}");
+        policies.push(object["policy"].clone());
+    }
+    // what `cautious` would do by itself asks in phase 2, and in phase 3 where nobody chose
+    let asks = serde_json::json!({"fix_image_name": "ask", "increase_memory": "ask"});
+    assert_eq!(policies[1]["actions"], asks);
+    assert_eq!(policies[2]["namespaces"][1]["actions"], asks);
+}

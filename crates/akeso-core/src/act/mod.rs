@@ -203,6 +203,11 @@ pub trait Treatment {
     }
     /// Whether the workload still has what the action wrote.
     fn holds(&self, workload: &Workload<'_>) -> bool;
+    /// Whether the workload has what the action would have written, whoever wrote it; nothing where
+    /// the workload cannot show that.
+    fn is_done(&self, workload: &Workload<'_>) -> Option<bool> {
+        Some(self.holds(workload))
+    }
     /// Whether its parameters mean something for another workload.
     fn is_transferable(&self) -> bool {
         true

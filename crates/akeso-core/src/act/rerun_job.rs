@@ -201,6 +201,10 @@ impl Treatment for RerunJob {
         run.is_some_and(|run| *run != self.uid)
     }
 
+    fn is_done(&self, _: &Workload<'_>) -> Option<bool> {
+        None // a Job that is made anew by hand is another workload
+    }
+
     fn is_transferable(&self) -> bool {
         false
     }

@@ -52,6 +52,10 @@ impl Treatment for RestartPod {
         true
     }
 
+    fn is_done(&self, _: &Workload<'_>) -> Option<bool> {
+        None // pods come and go for many reasons
+    }
+
     fn is_transferable(&self) -> bool {
         false
     }

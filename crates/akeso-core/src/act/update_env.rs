@@ -295,6 +295,16 @@ impl Treatment for UpdateEnv {
             .all(|name| present.iter().any(|env| env.name == *name))
     }
 
+    /// With these very values: a person's are others than a placeholder.
+    fn is_done(&self, workload: &Workload<'_>) -> Option<bool> {
+        let env = workload
+            .container(&self.container)
+            .and_then(|(_, container)| container.env.as_ref());
+        let entries: Vec<_> = env.into_iter().flatten().map(|env| json!(env)).collect();
+        let mut variables = self.variables.iter();
+        Some(variables.all(|it| entries.contains(&it.value.entry(&it.name))))
+    }
+
     fn brings_credential(&self) -> bool {
         let mut new = self
             .variables

@@ -13,6 +13,7 @@ use k8s_openapi::{
 };
 
 use jiff::Timestamp;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -327,6 +328,20 @@ impl<'a> Workload<'a> {
 
     /// A digest of its object's spec: unlike the generation, annotations do not change it.
     pub fn spec_digest(&self) -> String {
+        hex(&Sha256::digest(self.spec())[..8])
+    }
+
+    /// The same without the replicas: an autoscaler changes them all the time.
+    pub fn spec_digest_but_replicas(&self) -> String {
+        let mut spec: Value = serde_json::from_slice(&self.spec()).unwrap_or_default();
+        if let Some(members) = spec.as_object_mut() {
+            members.remove("replicas");
+        }
+        hex(&Sha256::digest(spec.to_string())[..8])
+    }
+
+    /// Its object's spec as JSON.
+    fn spec(&self) -> Vec<u8> {
         let spec = match self.controller {
             Controller::Deployment(o) => serde_json::to_vec(&o.spec),
             Controller::StatefulSet(o) => serde_json::to_vec(&o.spec),
@@ -338,7 +353,7 @@ impl<'a> Workload<'a> {
             Controller::Support(o) => o.spec(),
         };
         // serialising plain data with string keys cannot fail
-        hex(&Sha256::digest(spec.unwrap_or_default())[..8])
+        spec.unwrap_or_default()
     }
 
     /// A container of that spec and its place in its list.

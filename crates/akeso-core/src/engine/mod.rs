@@ -524,7 +524,7 @@ impl Engine {
         if let Some(new) = open {
             self.live.remove(&new);
             let why = format!("it is {incident} again");
-            let end = End::Dismissed { why };
+            let end = End::dismissed(why);
             self.recorder
                 .record(Fact::Closed { incident: new, end }, now);
         }

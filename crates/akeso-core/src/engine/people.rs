@@ -50,7 +50,7 @@ impl Engine {
         }
         let again = again.clone();
         let why = format!("a person has a change of {} taken back", again.id);
-        let (incident, end) = (open, End::Dismissed { why });
+        let (incident, end) = (open, End::dismissed(why));
         self.recorder.ledger.take_in(again);
         self.live.remove(&open);
         self.recorder.record(Fact::Closed { incident, end }, now);

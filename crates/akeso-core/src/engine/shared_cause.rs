@@ -99,7 +99,7 @@ impl Engine {
     }
 
     fn close_shared(&mut self, incident: IncidentId, why: String, now: Timestamp) {
-        let end = End::Dismissed { why };
+        let end = End::dismissed(why);
         self.recorder.record(Fact::Closed { incident, end }, now);
         self.release_joined(incident, now);
     }

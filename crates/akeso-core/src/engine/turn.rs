@@ -6,6 +6,7 @@ mod explain;
 mod judge;
 mod outcome;
 mod person;
+mod shadow;
 mod trial;
 
 use std::collections::BTreeSet;
@@ -218,11 +219,17 @@ impl Turn<'_> {
     }
 
     fn dismiss(&mut self, why: &str) {
+        let came = self.what_came();
+        self.close(End::Dismissed {
+            why: why.to_owned(),
+            came,
+        });
+    }
+
+    fn close(&mut self, end: End) {
         self.record(Fact::Closed {
             incident: self.id,
-            end: End::Dismissed {
-                why: why.to_owned(),
-            },
+            end,
         });
     }
 

@@ -7,12 +7,13 @@ use crate::{
     policy::{Autonomy, Consent},
 };
 
+/// By this name it is told that the level has decided.
+pub(super) const NAME: &str = "autonomy";
+/// What is said under `observe`.
+pub(super) const ONLY_OBSERVES: &str = "observe only: nothing is changed";
+
 pub(super) fn only_observes() -> Ruling {
-    Ruling::new(
-        Decision::Refuse,
-        "autonomy",
-        "observe only: nothing is changed",
-    )
+    Ruling::new(Decision::Refuse, NAME, ONLY_OBSERVES)
 }
 
 /// Under `observe`, nothing else matters.
@@ -53,6 +54,11 @@ fn only_suggested(request: &Request<'_>, level: Autonomy) -> Option<&'static str
 }
 
 pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
+    rule_at(request, request.effective().autonomy)
+}
+
+/// What the rule says where the level is this one.
+pub(super) fn rule_at(request: &Request<'_>, level: Autonomy) -> Option<Ruling> {
     let effective = request.effective();
     let action = request.step.action.kind();
     let treatment = request.step.action.treatment();
@@ -62,12 +68,12 @@ pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
         && !action.is_opt_in()
         && !treatment.brings_credential();
     // that it was right where a playbook proposed it says nothing of a model's idea
-    if let Some(why) = only_suggested(request, effective.autonomy)
+    if let Some(why) = only_suggested(request, level)
         && effective.consent != Some(Consent::Never)
     {
-        return Some(Ruling::new(Decision::Ask, "autonomy", why));
+        return Some(Ruling::new(Decision::Ask, NAME, why));
     }
-    let ask = |why: &str| (!has_earned_it).then(|| Ruling::new(Decision::Ask, "autonomy", why));
+    let ask = |why: &str| (!has_earned_it).then(|| Ruling::new(Decision::Ask, NAME, why));
     match effective.consent {
         Some(Consent::Never) => {
             let why = format!("the policy says that {action} is never done");
@@ -78,7 +84,7 @@ pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
         None => {}
     }
     let proof = request.step.proof;
-    match effective.autonomy {
+    match level {
         Autonomy::Observe => Some(only_observes()),
         Autonomy::Cautious if treatment.acts_when_cautious(proof) => None,
         Autonomy::Cautious => {

@@ -14,6 +14,7 @@ mod own;
 mod ownership;
 mod permission;
 mod protection;
+mod shadow;
 mod shared_cause;
 mod store;
 
@@ -33,6 +34,7 @@ pub use attempts::Closure;
 pub use opt_in::is_named;
 pub use own::facts;
 pub use ownership::{drift, instead};
+pub use shadow::Shadow;
 
 /// What is decided on a step, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +51,10 @@ pub struct Ruling {
     /// What every rule said, in the order in which they are asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Check>,
+    /// What `observe` alone has kept from being done. None in the journals of builds that did not
+    /// note it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Shadow>,
 }
 
 /// What one rule said of a step.
@@ -85,7 +91,16 @@ impl Ruling {
             why: why.into(),
             until: None,
             checks: Vec::new(),
+            shadow: None,
         }
+    }
+
+    /// Whether it was `observe` that has decided.
+    pub fn only_observes(&self) -> bool {
+        // a rule of the operator's own may have the same name
+        self.decision == Decision::Refuse
+            && self.rule == autonomy::NAME
+            && self.why == autonomy::ONLY_OBSERVES
     }
 
     fn until(self, until: Timestamp) -> Self {
@@ -255,11 +270,13 @@ pub fn decide(request: &Request<'_>) -> (Ruling, Option<Approved>) {
         };
         let drift = drift(request.workload).map(|drift| format!("; {drift}"));
         let why = why + drift.as_deref().unwrap_or_default();
-        Ruling::new(Decision::Execute, "autonomy", why)
+        Ruling::new(Decision::Execute, autonomy::NAME, why)
     };
+    let decided = decided.unwrap_or_else(allowed);
     let ruling = Ruling {
         checks,
-        ..decided.unwrap_or_else(allowed)
+        shadow: decided.only_observes().then(|| Shadow::of(request)),
+        ..decided
     };
     let approved = (ruling.decision == Decision::Execute).then(|| Approved(request.change.clone()));
     (ruling, approved)

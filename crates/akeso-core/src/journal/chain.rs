@@ -136,9 +136,7 @@ mod tests {
         let mut chain = Chain::default();
         (0..count)
             .map(|n| {
-                let end = End::Dismissed {
-                    why: format!("number {n}"),
-                };
+                let end = End::dismissed(format!("number {n}"));
                 chain.append(
                     Fact::Closed {
                         incident: IncidentId(u64::from(n)),

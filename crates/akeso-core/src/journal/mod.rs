@@ -475,7 +475,39 @@ pub enum End {
     Dismissed {
         /// Why, for people.
         why: String,
+        /// If there was a step that was only observed: what a person has done in its place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        came: Option<Came>,
     },
+}
+
+/// What was done on a workload that Akeso only observed, beside the step that it would have taken.
+/// Whether it helped is not told by that, nor who did it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Came {
+    /// The same.
+    Same,
+    /// What the step would have changed was changed, to something else: twice the memory, not four
+    /// times.
+    OtherValue,
+    /// Something else of the workload was changed.
+    SomethingElse,
+    /// Nothing of the workload was changed: it went away by itself, or by what was done elsewhere.
+    Unchanged,
+    /// The action leaves nothing on the workload by which that could be told, or the workload is
+    /// gone.
+    Unknown,
+}
+
+impl End {
+    /// Without anything having been done, or anything to tell of it.
+    pub fn dismissed(why: impl Into<String>) -> Self {
+        Self::Dismissed {
+            why: why.into(),
+            came: None,
+        }
+    }
 }
 
 impl Proposal {

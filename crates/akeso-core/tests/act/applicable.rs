@@ -1,7 +1,10 @@
 //! Where an action applies, and what it says where it does not.
 
 use akeso_core::{
-    act::{Action, Change, EnvValue, FixImageName, Found, NotApplicable, RestartPod},
+    act::{
+        Action, Change, EnvValue, FixImageName, Found, GrantAccess, NotApplicable, RerunJob,
+        RestartPod,
+    },
     cluster::Cluster,
     quantity::Bytes,
     workload::{AttemptId, ContainerRef, ContainerRole, WorkloadKind, WorkloadRef},
@@ -251,4 +254,51 @@ fn what_was_written_is_recognised_and_nothing_else() {
     assert!(holds(&two, with(&["X", "B", "A"])));
     assert!(!holds(&two, with(&["A"])) && !holds(&two, with(&["X", "Y"])));
     assert!(!holds(&two, json!({"name": "other"})));
+}
+
+#[test]
+fn a_variable_with_another_value_is_not_what_would_have_been_written() {
+    let wanted = env(vec![
+        variable("A", EnvValue::Literal("x".into()), Found::Nowhere),
+        variable(
+            "PIN",
+            EnvValue::SecretKey {
+                name: "keys".into(),
+                key: "pin".into(),
+            },
+            Found::Key,
+        ),
+    ]);
+    let is_done = |value: &str, key: &str| {
+        let pin = json!({"secretKeyRef": {"name": "keys", "key": key}});
+        let env = json!([{"name": "A", "value": value}, {"name": "PIN", "valueFrom": pin}]);
+        let spec = json!({"containers": [{"name": "app", "env": env}]});
+        let cluster = world::cluster(&[world::deployment(&spec)]);
+        let workload = cluster.workload(&world::web()).unwrap();
+        assert!(wanted.treatment().holds(&workload));
+        wanted.treatment().is_done(&workload)
+    };
+    assert_eq!(is_done("x", "pin"), Some(true));
+    assert_eq!(is_done("y", "pin"), Some(false));
+    assert_eq!(is_done("x", "other"), Some(false));
+}
+
+#[test]
+fn what_leaves_nothing_on_the_workload_is_not_told_to_be_done() {
+    let cluster = web();
+    let workload = cluster.workload(&world::web()).unwrap();
+    let rerun = Action::RerunJob(RerunJob {
+        uid: "u".into(),
+        has_started: true,
+    });
+    let grant = Action::GrantAccess(GrantAccess {
+        account: "bot".into(),
+        verb: "get".into(),
+        group: String::new(),
+        resource: "pods".into(),
+        object: None,
+    });
+    for action in [restart("another"), rerun, grant] {
+        assert_eq!(action.treatment().is_done(&workload), None);
+    }
 }

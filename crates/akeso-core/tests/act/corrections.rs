@@ -65,13 +65,14 @@ fn changed(action: &Action, spec: &Value) -> Value {
         unreachable!("a patch was expected")
     };
     let mut object = original.clone();
+    let is_done = |object: &Value| {
+        let cluster = world::cluster(std::slice::from_ref(object));
+        let workload = cluster.workload(&world::web()).unwrap();
+        action.treatment().is_done(&workload)
+    };
+    assert_eq!(is_done(&object), Some(false));
     apply(&mut object, &forward).unwrap();
-    let cluster = world::cluster(std::slice::from_ref(&object));
-    assert!(
-        action
-            .treatment()
-            .holds(&cluster.workload(&world::web()).unwrap())
-    );
+    assert_eq!(is_done(&object), Some(true));
     let after = object["spec"]["template"]["spec"].clone();
     apply(&mut object, &inverse).unwrap();
     assert_eq!(object["spec"], original["spec"]);

@@ -113,6 +113,8 @@ proptest! {
             return Err(TestCaseError::fail("a patch was expected"));
         };
 
+        prop_assert_eq!(action.treatment().is_done(&workload), Some(false));
+
         let mut object = original.clone();
         apply(&mut object, &forward).unwrap();
         prop_assert_eq!(&object["metadata"]["annotations"]["akeso.dev/last-attempt"], "attempt-7");
@@ -123,7 +125,9 @@ proptest! {
         };
         prop_assert_eq!(untouched(&object), untouched(&original), "another container was changed");
         let changed = world::cluster(std::slice::from_ref(&object));
-        prop_assert!(action.treatment().holds(&changed.workload(&world::web()).unwrap()));
+        let changed = changed.workload(&world::web()).unwrap();
+        prop_assert!(action.treatment().holds(&changed));
+        prop_assert_eq!(action.treatment().is_done(&changed), Some(true));
 
         apply(&mut object, &inverse).unwrap();
         prop_assert_eq!(&object["spec"], &original["spec"]);

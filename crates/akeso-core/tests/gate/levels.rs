@@ -51,6 +51,40 @@ fn each_level_allows_what_it_says() {
 }
 
 #[test]
+fn what_is_only_observed_tells_what_standard_would_have_decided() {
+    let secret = env("DB_PASSWORD", Found::Nowhere);
+    for action in [
+        image(),
+        memory(4),
+        secret,
+        undo(),
+        restart(),
+        request(None),
+        grant(),
+    ] {
+        for proof in [Proof::Confirmed, Proof::Bounded, Proof::Placeholder] {
+            let at = |autonomy| {
+                let situation = Situation::of(action.clone()).resting_on(proof);
+                situation.at(autonomy).ruling()
+            };
+            let standard = at(Standard);
+            assert_eq!(standard.shadow, None);
+            let shadow = at(Observe).shadow.map(|shadow| shadow.standard);
+            assert_eq!(shadow, Some(standard.decision), "{action:?} {proof:?}");
+        }
+    }
+}
+
+#[test]
+fn who_only_observes_is_not_told_to_lack_permissions() {
+    let mut situation = Situation::of(image()).at(Observe);
+    let missing = (image().kind(), "patch deployments".to_owned());
+    situation.settings.not_permitted.extend([missing]);
+    let shadow = situation.ruling().shadow.unwrap();
+    assert_eq!(shadow.standard, Execute);
+}
+
+#[test]
 fn a_right_is_given_only_where_the_policy_names_the_action() {
     for autonomy in [Cautious, Standard, Full] {
         let ruling = Situation::of(grant()).at(autonomy).ruling();

@@ -227,7 +227,7 @@ fn what_is_over_is_forgotten_but_for_what_was_healed_lately() {
     for (number, name) in [(1, "a"), (2, "b"), (3, "c"), (4, "d")] {
         story.tell(0, opened(number, &workload("shop", name)));
     }
-    let dismissed = End::Dismissed { why: String::new() };
+    let dismissed = End::dismissed("");
     story
         .tell(10, closed(1, End::Healed))
         .tell(20, closed(2, End::Healed))

@@ -3,7 +3,7 @@
 use akeso_core::{
     act::diff,
     gate::Decision,
-    journal::{Broken, Chain, End, Entry, Fact, Outcome, Proposal, SharedCause, Verdict},
+    journal::{Broken, Came, Chain, End, Entry, Fact, Outcome, Proposal, SharedCause, Verdict},
     workload::{AttemptId, IncidentId},
 };
 use serde_json::json;
@@ -158,7 +158,17 @@ fn each() -> Vec<(&'static str, Fact)> {
             },
         ),
         ("closed", closed(7, End::Healed)),
-        ("closed", closed(7, End::Dismissed { why })),
+        ("closed", closed(7, End::dismissed(&why))),
+        (
+            "closed",
+            closed(
+                7,
+                End::Dismissed {
+                    why,
+                    came: Some(Came::OtherValue),
+                },
+            ),
+        ),
     ]
 }
 

@@ -229,6 +229,7 @@ pub fn gated(number: u64, step: usize, decision: Decision) -> Fact {
         why: String::new(),
         until: None,
         checks: vec![],
+        shadow: None,
     };
     Fact::Gated {
         incident: IncidentId(number),

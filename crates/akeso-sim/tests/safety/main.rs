@@ -10,6 +10,7 @@ mod model;
 mod promotion;
 mod relapses;
 mod reruns;
+mod shadow;
 mod shared_causes;
 mod take_backs;
 mod trials;

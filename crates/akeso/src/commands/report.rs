@@ -1,6 +1,7 @@
-//! `akeso report`: the article's evaluation of what came of it.
+//! `akeso report`: the article's evaluation of what came of it; with `--shadow`, of what would have.
 
 mod page;
+mod shadow;
 
 use std::{io::Write, process::ExitCode};
 
@@ -9,7 +10,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::store_path;
 use crate::{
     cli::{Format, Global, Report},
-    evaluation::{Counts, Evaluation},
+    evaluation::{Counts, Evaluation, shadow::Shadow},
     report::line,
     store::Reader,
 };
@@ -17,11 +18,15 @@ use crate::{
 /// Prints how the incidents of a time came out.
 pub fn run(global: &Global, arguments: &Report) -> anyhow::Result<ExitCode> {
     let journal = Reader::open(&store_path(global))?.journal()?;
-    let evaluation = Evaluation::of(&journal.entries, arguments.since, Timestamp::now());
-    let text = match global.output {
-        _ if arguments.html => page::page(&evaluation)?,
-        Format::Json => serde_json::to_string(&evaluation)? + "\n",
-        Format::Text => told(&evaluation),
+    let (entries, since, until) = (&journal.entries, arguments.since, Timestamp::now());
+    let evaluation = Evaluation::of(entries, since, until);
+    let shadow = (arguments.shadow).then(|| Shadow::of(entries, since, until));
+    let text = match (global.output, &shadow) {
+        _ if arguments.html => page::page(&evaluation, shadow.as_ref())?,
+        (Format::Json, Some(shadow)) => serde_json::to_string(shadow)? + "\n",
+        (Format::Json, None) => serde_json::to_string(&evaluation)? + "\n",
+        (Format::Text, Some(shadow)) => shadow::told(shadow),
+        (Format::Text, None) => told(&evaluation),
     };
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
@@ -67,6 +72,14 @@ fn told(evaluation: &Evaluation) -> String {
     }
     line!(text, "Harmful:            {}", all.harmful);
     line!(text, "Repeats:            {}", of_all(all.repeats));
+    let questions = &evaluation.questions;
+    line!(
+        text,
+        "Questions:          {} ({} approved, {} rejected)",
+        questions.asked,
+        questions.approved,
+        questions.rejected
+    );
     line!(
         text,
         "Time to heal:       {} (p50), {} (p95)",

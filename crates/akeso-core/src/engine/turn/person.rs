@@ -7,7 +7,7 @@ use crate::{
     diagnose::rerun,
     engine::{Incident, Request, State},
     gate::{self, Consented, Decision},
-    journal::{Fact, Proposal, Until},
+    journal::{End, Fact, Proposal, Until},
     observe::Symptom,
     plan::Advice,
     policy::Autonomy,
@@ -96,7 +96,7 @@ impl<'a> Turn<'a> {
             self.reconsider("what it needs answers since");
             return Next::Again;
         }
-        let mut is_well = false;
+        let (mut is_well, mut is_set_otherwise) = (false, false);
         let over = match &incident.state {
             State::Escalated {
                 until: Some(until), ..
@@ -106,6 +106,7 @@ impl<'a> Turn<'a> {
                 Some("its symptoms went away, and not by Akeso")
             }
             _ if self.would_be_decided_otherwise(incident, workload) => {
+                is_set_otherwise = true;
                 Some("it is decided anew, for the settings are others now")
             }
             _ => {
@@ -138,6 +139,8 @@ impl<'a> Turn<'a> {
                 self.reconsider(why);
                 return Next::Again;
             }
+            // it goes on as another incident: nothing has come of this one
+            Some(why) if is_set_otherwise => self.close(End::dismissed(why)),
             Some(why) => self.dismiss(why),
             None => {}
         }

@@ -111,9 +111,7 @@ mod tests {
         };
         let closed = Fact::Closed {
             incident: IncidentId(1),
-            end: End::Dismissed {
-                why: why.to_owned(),
-            },
+            end: End::dismissed(why),
         };
         [opened, closed]
             .map(|fact| chain.append(fact, Timestamp::UNIX_EPOCH))

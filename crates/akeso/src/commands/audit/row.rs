@@ -235,7 +235,7 @@ pub fn of(entry: &Entry, ledger: &Ledger) -> Option<Row> {
             row.fact = "closed";
             match end {
                 End::Healed => "healed".clone_into(&mut row.outcome),
-                End::Dismissed { why } => {
+                End::Dismissed { why, .. } => {
                     "dismissed".clone_into(&mut row.outcome);
                     row.why.clone_from(why);
                 }

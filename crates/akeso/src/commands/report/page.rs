@@ -4,8 +4,14 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 
-use super::{day, seconds};
-use crate::evaluation::{Counts, Evaluation, Uses, Week};
+use super::{
+    day, seconds,
+    shadow::{agreement, came_words, standard_words},
+};
+use crate::evaluation::{
+    Counts, Evaluation, Uses, Week,
+    shadow::{self, Shadow},
+};
 
 /// The height of the chart, and the width of a week in it.
 const HEIGHT: usize = 200;
@@ -19,6 +25,7 @@ struct Page<'a> {
     since: String,
     until: String,
     all: &'a Counts,
+    rejected: usize,
     correct: String,
     p50: String,
     p95: String,
@@ -27,6 +34,23 @@ struct Page<'a> {
     calls: Vec<Calls>,
     namespaces: &'a BTreeMap<String, Counts>,
     actions: &'a BTreeMap<String, Uses>,
+    shadow: Option<Observing<'a>>,
+}
+
+/// What would have been done where Akeso only observes.
+struct Observing<'a> {
+    all: &'a shadow::Counts,
+    agreement: String,
+    tables: [(&'static str, &'a BTreeMap<String, shadow::Counts>); 2],
+    latest: Vec<Line<'a>>,
+}
+
+/// One incident of it.
+struct Line<'a> {
+    day: String,
+    observed: &'a shadow::Observed,
+    standard: &'static str,
+    came: &'static str,
 }
 
 /// A week of the chart.
@@ -57,7 +81,7 @@ struct Part {
 }
 
 /// The page.
-pub(super) fn page(evaluation: &Evaluation) -> askama::Result<String> {
+pub(super) fn page(evaluation: &Evaluation, shadow: Option<&Shadow>) -> askama::Result<String> {
     let weeks = &evaluation.weeks;
     let most = weeks.iter().map(|week| week.counts.incidents).max();
     let most = most.unwrap_or_default().max(1);
@@ -67,6 +91,7 @@ pub(super) fn page(evaluation: &Evaluation) -> askama::Result<String> {
         since: day(evaluation.since),
         until: day(evaluation.until),
         all: &evaluation.all,
+        rejected: evaluation.questions.rejected,
         correct: percent.map_or("-".to_owned(), |percent| format!("{percent} %")),
         p50: seconds(evaluation.seconds_to_heal.p50),
         p95: seconds(evaluation.seconds_to_heal.p95),
@@ -75,6 +100,7 @@ pub(super) fn page(evaluation: &Evaluation) -> askama::Result<String> {
         calls: calls(weeks),
         namespaces: &evaluation.namespaces,
         actions: &evaluation.actions,
+        shadow: shadow.map(observing),
     };
     page.render()
 }
@@ -94,6 +120,24 @@ fn calls(weeks: &[Week]) -> Vec<Calls> {
         }
     });
     weeks.collect()
+}
+
+fn observing(shadow: &Shadow) -> Observing<'_> {
+    let latest = shadow.latest.iter().map(|observed| Line {
+        day: day(observed.opened),
+        observed,
+        standard: standard_words(observed.standard),
+        came: came_words(observed.came),
+    });
+    Observing {
+        all: &shadow.all,
+        agreement: agreement(&shadow.all),
+        tables: [
+            ("Action", &shadow.actions),
+            ("Namespace", &shadow.namespaces),
+        ],
+        latest: latest.collect(),
+    }
 }
 
 fn bar(place: usize, week: &Week, most: usize) -> Bar {
@@ -147,12 +191,17 @@ mod tests {
             since: Timestamp::UNIX_EPOCH,
             until: Timestamp::UNIX_EPOCH,
             all: counts,
+            questions: crate::evaluation::Questions::default(),
             seconds_to_heal: crate::evaluation::Percentiles::default(),
             weeks: vec![week.clone()],
             actions: BTreeMap::new(),
             namespaces: BTreeMap::from([("<script>".to_owned(), counts)]),
         };
-        let page = page(&evaluation).unwrap();
+        let shadow = crate::evaluation::shadow::tests::observed(&[("shop", "a", None)]);
+        let page = page(&evaluation, Some(&shadow)).unwrap();
+        for found in ["still open", "<td>fix_image_name</td><td>1</td>"] {
+            assert!(page.contains(found), "{found}\n{page}");
+        }
         assert!(
             page.contains("&#60;script&#62;") && !page.contains("<script>"),
             "{page}"

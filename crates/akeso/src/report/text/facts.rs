@@ -326,7 +326,7 @@ pub fn tell(fact: &Fact, incident: &Incident) -> Option<(String, bool)> {
             end: End::Healed, ..
         } => (String::new(), true),
         Fact::Closed {
-            end: End::Dismissed { why },
+            end: End::Dismissed { why, .. },
             ..
         } => {
             incident.plan.as_ref()?; // nothing was said of it so far
