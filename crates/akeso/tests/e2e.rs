@@ -10,6 +10,7 @@
 )]
 
 mod account;
+mod model;
 mod safety;
 
 use std::{
@@ -113,7 +114,8 @@ struct Monitor {
     store: PathBuf,
     account: Account,
     autonomy: &'static str,
-    policy: Option<PathBuf>,
+    /// What is set for it alone: its policy, its model.
+    variables: Vec<(&'static str, String)>,
 }
 
 fn akeso() -> Command {
@@ -139,14 +141,27 @@ impl Monitor {
     fn with_policy(account: Account, autonomy: Autonomy, policy: Option<PathBuf>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("store.db");
-        Self::spawn(account, autonomy, folder, store, policy)
+        let policy = policy.map(|policy| ("AKESO_POLICY", policy.display().to_string()));
+        Self::spawn(
+            account,
+            autonomy,
+            folder,
+            store,
+            policy.into_iter().collect(),
+        )
     }
 
     /// With its store in a folder of its own.
     fn start_in(namespace: &str, autonomy: Autonomy, store: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = store.join("store.db");
-        Self::spawn(Account::new(namespace, &[]), autonomy, folder, store, None)
+        Self::spawn(
+            Account::new(namespace, &[]),
+            autonomy,
+            folder,
+            store,
+            Vec::new(),
+        )
     }
 
     fn spawn(
@@ -154,7 +169,7 @@ impl Monitor {
         autonomy: Autonomy,
         folder: tempfile::TempDir,
         store: PathBuf,
-        policy: Option<PathBuf>,
+        variables: Vec<(&'static str, String)>,
     ) -> Self {
         let autonomy = match autonomy {
             Autonomy::Observe => "observe",
@@ -162,14 +177,14 @@ impl Monitor {
             Autonomy::Standard => "standard",
             Autonomy::Full => "full",
         };
-        let process = Self::process(&account, autonomy, folder.path(), &store, policy.as_deref());
+        let process = Self::process(&account, autonomy, folder.path(), &store, &variables);
         Self {
             process,
             folder,
             store,
             account,
             autonomy,
-            policy,
+            variables,
         }
     }
 
@@ -178,7 +193,7 @@ impl Monitor {
         autonomy: &str,
         folder: &Path,
         store: &Path,
-        policy: Option<&Path>,
+        variables: &[(&'static str, String)],
     ) -> Child {
         let output = |name| {
             let mut options = File::options();
@@ -203,7 +218,7 @@ impl Monitor {
             .arg("--store")
             .arg(store)
             .env("AKESO_SIGNING_KEY", folder.join("signing-key.pem"))
-            .envs(policy.map(|policy| ("AKESO_POLICY", policy)))
+            .envs(variables.iter().cloned())
             .stdout(output("journal"))
             .stderr(output("errors"))
             .spawn()
@@ -217,7 +232,7 @@ impl Monitor {
             self.autonomy,
             self.folder.path(),
             &self.store,
-            self.policy.as_deref(),
+            &self.variables,
         );
     }
 
@@ -272,7 +287,7 @@ impl Monitor {
                 "AKESO_SIGNING_KEY",
                 self.folder.path().join("signing-key.pem"),
             )
-            .envs(self.policy.as_ref().map(|policy| ("AKESO_POLICY", policy)))
+            .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
             .output()
             .unwrap();

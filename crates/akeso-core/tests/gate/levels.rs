@@ -3,7 +3,7 @@
 use akeso_core::{
     act::{Action, Found},
     gate::{Decision, level},
-    plan::Proof,
+    plan::{Origin, Proof},
     policy::{Autonomy, Settings},
 };
 use proptest::prelude::*;
@@ -369,4 +369,43 @@ fn a_rule_for_namespaces_is_chosen_by_every_kind_of_selector() {
         assert_eq!(selected(&selector, other.clone()), in_test, "{selector}");
         assert_eq!(selected(&selector, none.clone()), unlabelled, "{selector}");
     }
+}
+
+#[test]
+fn what_only_a_model_suggests_asks_but_for_the_articles_actions() {
+    let of_model = |action: Action, proof, policy: &str| {
+        let mut situation = Situation::of(action).resting_on(proof).policy(policy);
+        situation.step.origin = Origin::Model;
+        situation.decision().0
+    };
+    let mode = || env("MODE", Found::Key);
+    for action in [memory(4), mode(), restart()] {
+        let decided = |policy| of_model(action.clone(), Proof::Bounded, policy);
+        assert_eq!(decided("{}"), Execute, "{action:?}");
+        assert_eq!(decided("{autonomy: cautious}"), Ask, "{action:?}");
+        assert_eq!(decided("{autonomy: full}"), Execute, "{action:?}");
+        assert_eq!(decided("{autonomy: observe}"), Refuse, "{action:?}");
+    }
+    // that it is so called is no proof
+    assert_eq!(of_model(image(), Proof::Bounded, "{}"), Ask);
+    assert_eq!(of_model(undo(), Proof::Bounded, "{}"), Ask);
+    let allowed = "{actions: {rollback_to_revision: act, update_env: act}}";
+    assert_eq!(of_model(undo(), Proof::Bounded, allowed), Ask);
+    let unset = || env("MODE", Found::Nowhere);
+    assert_eq!(of_model(unset(), Proof::Placeholder, allowed), Ask);
+    let never = "{actions: {update_env: never}}";
+    assert_eq!(of_model(unset(), Proof::Placeholder, never), Refuse);
+}
+
+#[test]
+fn what_was_earned_by_playbooks_is_no_word_for_a_model() {
+    let mut situation = Situation::of(undo())
+        .resting_on(Proof::Bounded)
+        .policy("{approvals: {promoteAfter: 1}}");
+    situation
+        .spent
+        .promoted
+        .insert(situation.step.action.kind());
+    situation.step.origin = Origin::Model;
+    assert_eq!(situation.decision().0, Ask);
 }
