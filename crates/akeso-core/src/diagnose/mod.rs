@@ -635,7 +635,7 @@ impl Diagnosis {
     /// The end of a log, which tells this failure from others of the same fault.
     fn with_log(mut self, log: &str) -> Self {
         let last = last_lines(log, 1).pop().unwrap_or_default();
-        self.fingerprint.log = template(&last);
+        self.fingerprint.log = template(last.trim_start_matches("log: "));
         self
     }
 

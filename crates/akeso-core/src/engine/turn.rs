@@ -105,14 +105,6 @@ impl Live {
         self.watch_at = None;
     }
 
-    /// What is answered is waited for no more; a time that is left over would wake it without end.
-    fn forget_deadline(&mut self) {
-        let is_answered = |question| self.evidence.get(question).is_some();
-        if self.asked.iter().all(is_answered) {
-            self.evidence_due = None;
-        }
-    }
-
     fn forget_evidence(&mut self) {
         self.evidence.clear();
         self.asked.clear();
@@ -143,6 +135,7 @@ enum Next {
 impl Turn<'_> {
     /// Moves the incident on as far as it goes now.
     pub fn advance(&mut self) {
+        self.live.consultation.forget_past(self.now);
         while let Some(incident) = self.recorder.ledger.get(self.id).cloned() {
             if incident.is_closed() {
                 return;

@@ -14,6 +14,7 @@ use crate::{
     deaths::start_again,
     dice::Dice,
     invariants::Run,
+    model::Stranger,
     network::Unreliable,
     people::{Others, interfere, meddle, speak},
     policies::Rules,
@@ -92,7 +93,12 @@ pub fn scenario_run<'a>(
 pub fn made_up_run(seed: u64, images: &[String]) -> Run {
     let mut dice = Dice(seed);
     let world = World::thrown(&mut dice);
-    let rules = Rules::thrown(&mut dice, &world);
+    // dice of its own, so that a seed without a model is what it was
+    let mut of_model = Dice(!seed);
+    let rules = Rules {
+        has_model: of_model.happens(40),
+        ..Rules::thrown(&mut dice, &world)
+    };
     let network = network(&mut dice);
     let meddled = Rc::clone(&network.meddled);
     let mut cluster = SimCluster::new(images.iter().cloned());
@@ -107,6 +113,7 @@ pub fn made_up_run(seed: u64, images: &[String]) -> Run {
         meddled: Vec::new(),
         world,
     };
+    run.simulation.set_model(Box::new(Stranger(of_model)));
     play(&mut run, &mut dice);
     for _ in 0..dice.below(14) {
         let longest = if dice.happens(8) { 7_200_000 } else { 60_000 };
@@ -187,7 +194,10 @@ fn go_wrong(run: &mut Run, dice: &mut Dice) {
             simulation.set_clock(ahead);
         }
         17 => {
-            let rules = Rules::thrown(dice, &run.world);
+            let rules = Rules {
+                has_model: run.rules.last().is_some_and(|(_, rules)| rules.has_model),
+                ..Rules::thrown(dice, &run.world)
+            };
             let written = simulation.journal.len() + simulation.unwritten().count();
             let settings = Box::new(rules.settings());
             run.rules.push((written as u64 + 1, rules));

@@ -16,6 +16,7 @@ mod faults;
 mod guesses;
 mod invariants;
 mod late_watches;
+mod model;
 mod network;
 mod outcomes;
 mod people;

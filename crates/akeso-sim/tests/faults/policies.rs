@@ -12,6 +12,8 @@ use crate::{dice::Dice, world::World};
 pub struct Rules {
     /// The policy, as it stands in `akeso.yaml`.
     pub written: Value,
+    /// Whether a language model is set up.
+    pub has_model: bool,
 }
 
 /// The careful ones first.
@@ -85,12 +87,16 @@ impl Rules {
         if dice.happens(40) {
             written["storm"] = json!({"sharePercent": 20, "atLeast": 2 + dice.below(3), "within": "PT5M", "quietFor": "PT3M"});
         }
-        Self { written }
+        Self {
+            written,
+            has_model: false,
+        }
     }
 
     pub fn settings(&self) -> Settings {
         Settings {
             policy: serde_json::from_value(self.written.clone()).unwrap(),
+            model: self.has_model.then(|| "stranger".to_owned()),
             ..Settings::default()
         }
     }

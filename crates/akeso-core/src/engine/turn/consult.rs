@@ -10,7 +10,6 @@ use crate::{
     consult::{self, Advised, Answer, May, PATIENCE, Prompt, Reply, Spend, Suggested, Tokens},
     diagnose::{Checked, Diagnosis, check},
     engine::{Effect, Incident, State},
-    evidence::Answer as EvidenceAnswer,
     journal::Fact,
     plan::{self, Origin, Step},
 };
@@ -25,6 +24,8 @@ pub(super) struct Consultation {
     until: Option<Timestamp>,
     /// By when the prompt must be free of secrets, while that is done.
     redacted_by: Option<Timestamp>,
+    /// By when what it takes to check suggestions must be answered.
+    checked_by: Option<Timestamp>,
     /// What was asked, for the one time more.
     prompt: Option<Prompt>,
     /// Why there is no advice to be had.
@@ -47,6 +48,11 @@ impl Consultation {
     /// When time alone moves it on.
     pub(super) const fn wake(&self) -> Option<Timestamp> {
         self.until
+    }
+
+    /// A time that is over would wake it without end.
+    pub(super) fn forget_past(&mut self, now: Timestamp) {
+        self.until = self.until.filter(|until| *until > now);
     }
 
     /// Whether these causes were journalled before the model was asked.
@@ -101,10 +107,17 @@ impl Turn<'_> {
                 self.now,
             );
             let questions = match checked {
-                Ok(checked) => return Some(checked),
+                Ok(checked) => {
+                    self.live.consultation.checked_by = None;
+                    return Some(checked);
+                }
                 Err(questions) => questions,
             };
-            if !self.gather(incident, questions) {
+            let due = self.live.consultation.checked_by;
+            let due = due.or_else(|| self.evidence_time());
+            self.live.consultation.checked_by = due;
+            if !self.gather(incident, questions, due) {
+                self.live.consultation.until = due;
                 return None;
             }
         }
@@ -310,35 +323,5 @@ impl Turn<'_> {
             advised,
             spend,
         });
-    }
-
-    /// Asks for evidence. Says whether what was not answered in time counts as unknown by now.
-    pub(super) fn gather(
-        &mut self,
-        incident: &Incident,
-        questions: impl IntoIterator<Item = crate::evidence::Question>,
-    ) -> bool {
-        if self.live.evidence_due.is_some_and(|due| due <= self.now) {
-            let why = "no answer in time".to_owned();
-            for question in questions {
-                let answer = EvidenceAnswer::Unknown { why: why.clone() };
-                self.live.evidence.insert(question, answer);
-            }
-            return true;
-        }
-        for question in questions {
-            if self.live.asked.insert(question.clone()) {
-                let namespace = incident.workload.namespace.clone();
-                self.recorder.effects.push(Effect::Gather {
-                    incident: Some(self.id),
-                    namespace,
-                    question,
-                });
-            }
-        }
-        if self.live.evidence_due.is_none() {
-            self.live.evidence_due = self.now.checked_add(super::explain::EVIDENCE_TIME).ok();
-        }
-        false
     }
 }

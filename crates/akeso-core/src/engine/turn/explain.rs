@@ -4,19 +4,22 @@ use super::{Next, Turn, consult::Further, person::quiet_time};
 use crate::{
     cluster::Workload,
     diagnose::{Diagnosis, Findings, diagnose},
-    engine::{Incident, State, incident::Attempt},
+    engine::{Effect, Incident, State, incident::Attempt},
+    evidence::{Answer, Question},
     gate,
     journal::{Fact, Until, Verdict},
     observe::Sign,
     plan::{Canary, Origin, Plan, plan},
     workload::{IncidentId, WorkloadRef},
 };
-use jiff::SignedDuration;
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
 
 /// What may pass by itself, and shows nothing when it does not, is looked at again after this.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 /// A question that has not been answered by then counts as unanswerable.
-pub(super) const EVIDENCE_TIME: SignedDuration = SignedDuration::from_secs(15);
+const EVIDENCE_TIME: SignedDuration = SignedDuration::from_secs(15);
 
 /// What is broken because something else is broken, whose incident is to be opened, is looked at
 /// again after this.
@@ -53,12 +56,47 @@ impl<'a> Turn<'a> {
             ) {
                 Findings::Diagnosed(diagnoses) => return Some(diagnoses),
                 Findings::Ask(questions) => {
-                    if !self.gather(incident, questions) {
+                    let due = self.live.evidence_due.or_else(|| self.evidence_time());
+                    self.live.evidence_due = due;
+                    if !self.gather(incident, questions, due) {
                         return None;
                     }
                 }
             }
         }
+    }
+
+    /// By when what is asked now must be answered.
+    pub(super) fn evidence_time(&self) -> Option<Timestamp> {
+        self.now.checked_add(EVIDENCE_TIME).ok()
+    }
+
+    /// Asks for evidence. Says whether it was due by now, so that what has not come is unknown.
+    pub(super) fn gather(
+        &mut self,
+        incident: &Incident,
+        questions: BTreeSet<Question>,
+        due: Option<Timestamp>,
+    ) -> bool {
+        if due.is_some_and(|due| due <= self.now) {
+            let why = "no answer in time".to_owned();
+            for question in questions {
+                let answer = Answer::Unknown { why: why.clone() };
+                self.live.evidence.insert(question, answer);
+            }
+            return true;
+        }
+        for question in questions {
+            if self.live.asked.insert(question.clone()) {
+                let namespace = incident.workload.namespace.clone();
+                self.recorder.effects.push(Effect::Gather {
+                    incident: Some(self.id),
+                    namespace,
+                    question,
+                });
+            }
+        }
+        false
     }
 
     /// `Observed` → a plan, or a person, or nothing yet.
@@ -101,7 +139,7 @@ impl<'a> Turn<'a> {
         let Some(mut diagnoses) = self.diagnoses(incident, workload) else {
             return Next::Done;
         };
-        self.live.forget_deadline();
+        self.live.evidence_due = None; // a time that is over would wake it without end
         match self.goes_before(&diagnoses) {
             Before::Open(into, why) => {
                 self.live.forget_evidence();
