@@ -222,6 +222,14 @@ impl WireStep {
     }
 }
 
+/// What a model tells a person who has asked, without what steers a terminal.
+pub fn words(text: &str) -> String {
+    const MOST: usize = 4_000;
+    let text = text.chars().filter(|c| !c.is_control() || *c == '\n');
+    let text: String = text.take(MOST).collect();
+    text.trim().to_owned()
+}
+
 /// Words for people: on one line, without what steers a terminal, and not too many.
 fn plain(text: &str) -> String {
     let text: String = text
@@ -312,6 +320,12 @@ mod tests {
     fn words_for_people_steer_no_terminal() {
         let text = json!({"cause": "a\u{1b}[2Jb\nc", "steps": []}).to_string();
         assert_eq!(Answer::parse(&text).unwrap().cause, "a [2Jb c");
+    }
+
+    #[test]
+    fn what_is_told_keeps_its_lines() {
+        assert_eq!(words(" one\u{1b}[31m\ntwo\r\n"), "one[31m\ntwo");
+        assert_eq!(words(&"x".repeat(9_000)).len(), 4_000);
     }
 
     proptest! {

@@ -44,7 +44,18 @@ struct Call {
     failure: Fingerprint,
     /// What it costs at most: so much is taken as spent until its answer tells.
     most: Spend,
-    is_repair: bool,
+    what: Kind,
+}
+
+/// What a call is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Steps.
+    Steps,
+    /// An answer of the right form, in place of one that was not.
+    Repair,
+    /// A person's question.
+    Question,
 }
 
 /// Whether a model may be asked of a failure.
@@ -87,7 +98,7 @@ impl Calls {
         &mut self,
         incident: IncidentId,
         failure: &Fingerprint,
-        (most, is_repair): (Spend, bool),
+        (most, what): (Spend, Kind),
         at: Timestamp,
     ) {
         self.turn_the_day(at);
@@ -96,7 +107,7 @@ impl Calls {
             at,
             failure: key(failure),
             most,
-            is_repair,
+            what,
         };
         self.under_way.insert(incident, call);
     }
@@ -129,10 +140,11 @@ impl Calls {
                 self.answers
                     .insert(call.failure, (at, Some(answer.clone())));
             }
-            Advised::Refused { .. } if call.is_repair => {
+            Advised::Refused { .. } if call.what == Kind::Repair => {
                 self.answers.insert(call.failure, (at, None));
             }
-            Advised::Refused { .. } => {} // it is asked once more
+            // it is asked once more; what was told a person is no answer to keep
+            Advised::Refused { .. } | Advised::Told { .. } => {}
         }
         self.failures = 0;
         self.failed_at = None;
@@ -164,11 +176,10 @@ impl Calls {
         }
     }
 
-    /// When the call of an incident was made, if it has no answer yet, and whether it was to repair
-    /// an answer.
-    pub(crate) fn of(&self, incident: IncidentId) -> Option<(Timestamp, bool)> {
+    /// When the call of an incident was made, if it has no answer yet, and what it is for.
+    pub(crate) fn of(&self, incident: IncidentId) -> Option<(Timestamp, Kind)> {
         let call = self.under_way.get(&incident)?;
-        Some((call.at, call.is_repair))
+        Some((call.at, call.what))
     }
 
     /// What the call of an incident costs at most.
@@ -196,7 +207,8 @@ impl Calls {
         }
         let until = |call: &Call| call.at.checked_add(PATIENCE).unwrap_or(now);
         let mut under_way = self.under_way.values().filter(|call| until(call) > now);
-        if let Some(same) = under_way.clone().find(|call| call.failure == failure) {
+        let is_same = |call: &&Call| call.failure == failure && call.what != Kind::Question;
+        if let Some(same) = under_way.clone().find(is_same) {
             return May::Wait(until(same));
         }
         if let Some(until) = self.pauses_until().filter(|until| *until > now) {
@@ -211,6 +223,16 @@ impl Calls {
             return May::Not(Why::Spent);
         }
         May::Ask
+    }
+
+    /// Why a person's question may not be passed on, if so.
+    pub fn why_not(&self, most: Spend, limits: &Limits, now: Timestamp) -> Option<Why> {
+        if let Some(until) = self.pauses_until().filter(|until| *until > now) {
+            let times = self.failures;
+            return Some(Why::Failing { times, until });
+        }
+        let spent = self.spent(now).and(most);
+        limits.exceeded_by(spent).is_some().then_some(Why::Spent)
     }
 
     /// Until when nobody asks, after failures.
@@ -286,7 +308,12 @@ mod tests {
     }
 
     fn fail(calls: &mut Calls, second: i64) {
-        calls.made(IncidentId(1), &failure("a"), (MOST, false), at(second));
+        calls.made(
+            IncidentId(1),
+            &failure("a"),
+            (MOST, Kind::Steps),
+            at(second),
+        );
         calls.over(IncidentId(1), &failed(), Spend::default(), at(second));
     }
 
@@ -294,7 +321,7 @@ mod tests {
     fn one_call_a_failure_is_under_way_and_its_answer_is_known_to_all() {
         let mut calls = Calls::default();
         let limits = Limits::default();
-        calls.made(IncidentId(1), &failure("a"), (MOST, false), at(0));
+        calls.made(IncidentId(1), &failure("a"), (MOST, Kind::Steps), at(0));
         let same = |calls: &Calls| match calls.may(&failure("a"), MOST, &limits, at(1)) {
             May::Wait(until) => until == at(120),
             _ => false,
@@ -311,7 +338,7 @@ mod tests {
     #[test]
     fn a_call_that_was_never_answered_holds_nobody_back_for_long() {
         let mut calls = Calls::default();
-        calls.made(IncidentId(1), &failure("other"), (MOST, false), at(0));
+        calls.made(IncidentId(1), &failure("other"), (MOST, Kind::Steps), at(0));
         assert!(matches!(may(&calls, 119), May::Wait(_)));
         assert_eq!(may(&calls, 120), May::Ask);
         assert_eq!(calls.spent(at(120)), MOST, "it may have been answered");
@@ -327,7 +354,7 @@ mod tests {
         });
         assert_eq!(may(&calls, 61), failing);
         assert_eq!(may(&calls, 62), May::Ask);
-        calls.made(IncidentId(1), &failure("a"), (MOST, false), at(62));
+        calls.made(IncidentId(1), &failure("a"), (MOST, Kind::Steps), at(62));
         assert!(matches!(may(&calls, 63), May::Wait(_)), "only one");
         calls.over(IncidentId(1), &failed(), Spend::default(), at(63));
         assert!(
@@ -335,7 +362,7 @@ mod tests {
             "twice as long"
         );
         assert_eq!(may(&calls, 63 + 120), May::Ask);
-        calls.made(IncidentId(1), &failure("a"), (MOST, false), at(200));
+        calls.made(IncidentId(1), &failure("a"), (MOST, Kind::Steps), at(200));
         calls.over(IncidentId(1), &answered(), MOST, at(201));
         assert_eq!(may(&calls, 201), May::Ask);
     }
@@ -345,9 +372,9 @@ mod tests {
         let mut calls = Calls::default();
         let refused = Advised::Refused { why: String::new() };
         let other = failure("other");
-        for (second, is_repair) in [(0, false), (1, true)] {
+        for (second, what) in [(0, Kind::Steps), (1, Kind::Repair)] {
             assert_eq!(may(&calls, second), May::Ask);
-            calls.made(IncidentId(1), &other, (MOST, is_repair), at(second));
+            calls.made(IncidentId(1), &other, (MOST, what), at(second));
             calls.over(IncidentId(1), &refused, MOST, at(second));
         }
         assert_eq!(may(&calls, 2), May::Not(Why::Useless));
@@ -370,7 +397,7 @@ mod tests {
                     continue;
                 }
                 let id = IncidentId(u64::try_from(index).unwrap());
-                calls.made(id, &failure(&image), (MOST, false), at(now));
+                calls.made(id, &failure(&image), (MOST, Kind::Steps), at(now));
                 let day = at(now).as_second().div_euclid(86_400);
                 let spend = Spend { tokens, micros: 0 };
                 if is_answered {

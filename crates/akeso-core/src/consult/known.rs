@@ -100,6 +100,7 @@ mod tests {
         let prompt = Prompt {
             system: "rules".into(),
             user: text.to_owned(),
+            wanted: crate::consult::Wanted::Steps,
         };
         without_secrets(prompt, secrets.iter().map(|it| it.as_bytes())).user
     }

@@ -16,10 +16,11 @@ mod redact;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub use answer::{Answer, MOST_STEPS, Suggested, Suggestion, schema};
-pub use calls::{Calls, May};
+pub use answer::{Answer, MOST_STEPS, Suggested, Suggestion, schema, words};
+pub(crate) use calls::Kind;
+pub use calls::{Calls, May, Why};
 pub use known::without_secrets;
-pub use prompt::prompt;
+pub use prompt::{about, prompt};
 pub use redact::{HIDDEN, redact};
 
 /// A call that has no answer by then has failed; the rim gives up before.
@@ -32,6 +33,30 @@ pub struct Prompt {
     pub system: String,
     /// What is known of the failure: data, whatever it says.
     pub user: String,
+    /// In which form the answer is wanted.
+    #[serde(default, skip_serializing_if = "Wanted::is_steps")]
+    pub wanted: Wanted,
+}
+
+/// The forms of answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wanted {
+    /// Steps, by the [`schema`].
+    #[default]
+    Steps,
+    /// Words for a person who has asked.
+    Words,
+}
+
+impl Wanted {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
+    fn is_steps(&self) -> bool {
+        *self == Self::Steps
+    }
 }
 
 impl Prompt {
@@ -48,6 +73,7 @@ impl Prompt {
     #[must_use]
     pub(crate) fn again(&self, why: &str) -> Self {
         Self {
+            wanted: self.wanted,
             system: self.system.clone(),
             user: format!(
                 "{}\n\nYour answer to this was refused: {}. Answer again, with the JSON object only.",
@@ -195,6 +221,11 @@ pub enum Advised {
     Answered {
         /// The suggestions.
         answer: Answer,
+    },
+    /// Words, for a person who has asked.
+    Told {
+        /// The words.
+        words: String,
     },
     /// Something else; it is not used.
     Refused {

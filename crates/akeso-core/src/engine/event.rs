@@ -61,6 +61,16 @@ pub enum Request {
         /// Who says so.
         by: String,
     },
+    /// What somebody wants to know of an open incident is to be passed on to the language model;
+    /// [`Engine::why_not_ask`](super::Engine::why_not_ask) says whether it can be.
+    Ask {
+        /// The incident.
+        incident: IncidentId,
+        /// The question.
+        question: String,
+        /// Who asks.
+        by: String,
+    },
     /// A change is to be taken back.
     TakeBack {
         /// Its incident, as the journal has it.

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     act::{ActionKind, Mark, StoreId},
     cluster::Workload,
-    consult::Calls,
+    consult::{self, Calls},
     gate::{Closure, Spent, Use},
     journal::{End, Entry, Fact, SharedCause, Verdict},
     learn::Patterns,
@@ -222,10 +222,16 @@ impl Ledger {
                 failure,
                 most,
                 after,
+                by,
                 ..
-            } => self
-                .calls
-                .made(*incident, failure, (*most, after.is_some()), at),
+            } => {
+                let what = match (by, after) {
+                    (Some(_), _) => consult::Kind::Question,
+                    (None, Some(_)) => consult::Kind::Repair,
+                    (None, None) => consult::Kind::Steps,
+                };
+                self.calls.made(*incident, failure, (*most, what), at);
+            }
             Fact::Advised {
                 incident,
                 advised,

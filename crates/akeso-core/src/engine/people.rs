@@ -1,11 +1,13 @@
-//! What people say by a command: they consent, decline, or have a change taken back.
+//! What people say by a command: they consent, decline, ask, or have a change taken back.
 
 use jiff::Timestamp;
 
 use super::{Attempt, Engine, Incident, Request, State};
 use crate::{
+    cluster::Key,
+    consult::Spend,
     journal::{End, Fact},
-    workload::AttemptId,
+    workload::{AttemptId, IncidentId},
 };
 
 impl Engine {
@@ -17,6 +19,16 @@ impl Engine {
                     matches!(&incident.state, State::AwaitingApproval { question } if question.attempt == *attempt)
                 });
                 (asked.map(|incident| incident.id), *attempt)
+            }
+            Request::Ask {
+                incident,
+                question,
+                by,
+            } => {
+                if self.why_not_ask(*incident).is_none() {
+                    self.turn(*incident, now, |turn| turn.pass_on(question, by));
+                }
+                return;
             }
             Request::TakeBack {
                 incident, attempt, ..
@@ -30,6 +42,35 @@ impl Engine {
             self.turn(id, now, |turn| turn.take_request(request, attempt));
             self.advance(id, now);
         }
+    }
+
+    /// Why a question about an incident cannot be passed on to a language model, if so.
+    pub fn why_not_ask(&self, incident: IncidentId) -> Option<String> {
+        let settings = &self.settings;
+        if settings.model.is_none() {
+            return Some("no language model is set up: give --model, and its key".to_owned());
+        }
+        let ledger = &self.recorder.ledger;
+        let open = ledger.get(incident).filter(|it| !it.is_closed());
+        let Some(open) = open.filter(|it| !it.diagnoses.is_empty()) else {
+            return Some(format!("{incident} is not open, or has no cause yet"));
+        };
+        let namespace = &open.workload.namespace;
+        let labels = self.cluster.namespaces.get(&Key::new("", namespace));
+        let labels = labels.and_then(|it| it.metadata.labels.as_ref());
+        let allowed = settings.policy.effective(None, namespace, labels).model;
+        if !allowed || settings.protects(namespace).is_some() {
+            return Some(format!(
+                "no model may be shown what fails in the namespace {namespace}"
+            ));
+        }
+        if let Some(why) = &self.store_failure {
+            return Some(format!("the journal cannot be written: {why}"));
+        }
+        let limits = &settings.policy.model;
+        let calls = ledger.calls();
+        let why = calls.why_not(Spend::default(), limits, self.now)?;
+        Some(why.words(limits, calls.spent(self.now)))
     }
 
     /// An incident that is over is about to be opened again: one that is open on the same workload

@@ -121,6 +121,9 @@ pub enum Fact {
         /// Why its answer before this was refused, if this is the one more that it is allowed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<String>,
+        /// Who wants to know, if it is a person's question.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// What came of that.
     Advised {

@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use akeso_core::{
     consult::{Advised, Prompt, Reply, Tokens},
-    engine::State,
+    engine::{Event, Request, State},
     journal::{Fact, Outcome},
 };
 use akeso_sim::Model;
@@ -542,4 +542,58 @@ fn a_wrong_answer_is_not_worse_than_none() {
             && it.verdict != Some(akeso_core::journal::Verdict::Healed)
     });
     assert_eq!(failed.count(), 1, "{}", bench.story());
+}
+
+#[test]
+fn a_persons_question_is_answered_counted_and_free_of_secrets() {
+    let script = Script::of([
+        answer(&json!([])),
+        text("Its arena \u{1b}[31mis too small.\nRaise it."),
+    ]);
+    let mut bench = Bench::under("{}").with_model(script.clone());
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: db}\nstringData: {password: correct-horse}\n";
+    bench.simulation.cluster.apply_yaml("shop", secret).unwrap();
+    needy(&mut bench, "one");
+    bench.run(120);
+    told(&bench, "one");
+    let incident = bench.incident("one").id;
+    assert_eq!(bench.simulation.engine.why_not_ask(incident), None);
+    let question = "Why, and is correct-horse to blame?".to_owned();
+    let by = "ada".to_owned();
+    bench.simulation.say(Event::Requested(Request::Ask {
+        incident,
+        question,
+        by,
+    }));
+    bench.run(10);
+    let told = bench
+        .simulation
+        .journal
+        .iter()
+        .find_map(|entry| match &entry.fact {
+            Fact::Advised {
+                advised: Advised::Told { words },
+                spend,
+                ..
+            } => Some((words.clone(), spend.tokens)),
+            _ => None,
+        });
+    let words = "Its arena [31mis too small.\nRaise it.".to_owned();
+    assert_eq!(told, Some((words, 1_000)), "{}", bench.story());
+    let prompt = script.prompts.borrow()[1].user.clone();
+    assert!(prompt.contains("is [hidden] to blame?"), "{prompt}");
+    assert!(prompt.contains("cannot map segment"), "{prompt}");
+}
+
+#[test]
+fn a_question_that_cannot_be_passed_on_says_why() {
+    let mut bench = Bench::under("{}");
+    needy(&mut bench, "one");
+    bench.run(120);
+    let incident = bench.incident("one").id;
+    let why = |bench: &Bench| bench.simulation.engine.why_not_ask(incident).unwrap();
+    assert!(why(&bench).contains("--model"));
+    let mut bench = bench.with_model(Script::says(&json!([])));
+    bench.configure("{model: {enabled: false}}");
+    assert!(why(&bench).contains("may be shown"), "{}", why(&bench));
 }

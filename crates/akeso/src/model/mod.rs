@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use akeso_core::consult::{MOST_OUTPUT, Prompt, Reply, Tokens, redact, schema};
+use akeso_core::consult::{MOST_OUTPUT, Prompt, Reply, Tokens, Wanted, redact, schema};
 use anyhow::{Context, bail};
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::{Client, StatusCode, Url, header, redirect};
@@ -259,7 +259,7 @@ impl Endpoint {
             ],
         });
         body[dialect.bound] = json!(MOST_OUTPUT);
-        if dialect.knows_schema {
+        if dialect.knows_schema && prompt.wanted == Wanted::Steps {
             body["response_format"] = json!({
                 "type": "json_schema",
                 "json_schema": {"name": "advice", "strict": true, "schema": schema()},

@@ -10,6 +10,7 @@ fn prompt() -> Prompt {
     Prompt {
         system: "rules".into(),
         user: "facts".into(),
+        wanted: Wanted::Steps,
     }
 }
 

@@ -7,7 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::Turn;
 use crate::{
     cluster::Workload,
-    consult::{self, Advised, Answer, May, PATIENCE, Prompt, Reply, Spend, Suggested, Tokens},
+    consult::{
+        self, Advised, Answer, Kind, May, PATIENCE, Prompt, Reply, Spend, Suggested, Tokens,
+    },
     diagnose::{Checked, Diagnosis, check},
     engine::{Effect, Incident, State},
     journal::Fact,
@@ -30,6 +32,8 @@ pub(super) struct Consultation {
     prompt: Option<Prompt>,
     /// Why there is no advice to be had.
     in_vain: Option<String>,
+    /// Who has asked, if it is a person's question.
+    asked_by: Option<String>,
     /// The causes that were journalled before it was asked.
     told: Option<Vec<String>>,
 }
@@ -242,22 +246,48 @@ impl Turn<'_> {
     /// Takes in the prompt without what Secrets hold, and has the model asked.
     pub fn take_prompt(&mut self, prompt: Result<Prompt, String>) {
         let is_awaited = self.live.consultation.redacted_by.take().is_some();
+        let by = self.live.consultation.asked_by.take();
         let incident = self.recorder.ledger.get(self.id);
-        if !is_awaited || incident.is_none_or(|it| it.state != State::Observed) {
+        let is_open = |it: &Incident| it.state == State::Observed || by.is_some();
+        if !is_awaited || !incident.is_some_and(is_open) {
             return; // what it was for is over
         }
         match prompt {
-            Ok(prompt) => self.consult(prompt.redacted(), None),
+            Ok(prompt) => self.consult(prompt.redacted(), None, by),
             Err(why) => {
-                self.live.consultation.in_vain = Some(format!(
-                    "the model is not asked: what is secret cannot be kept from it: {why}"
-                ));
+                let why = format!("what is secret cannot be kept from it: {why}");
+                if by.is_some() {
+                    self.over(Advised::Failed { why }, Spend::default());
+                } else {
+                    let why = format!("the model is not asked: {why}");
+                    self.live.consultation.in_vain = Some(why);
+                }
             }
         }
     }
 
+    /// A person's question is passed on, if it may be.
+    pub fn pass_on(&mut self, question: &str, by: &str) {
+        let Some(prompt) = self.recorder.ledger.get(self.id).and_then(|incident| {
+            let workload = self.cluster.workload(&incident.workload)?;
+            let diagnosis = incident.diagnoses.first()?;
+            Some(consult::about(&workload, diagnosis, question))
+        }) else {
+            return;
+        };
+        self.live.consultation.asked_by = Some(by.to_owned());
+        self.live.consultation.redacted_by = self.now.checked_add(PATIENCE).ok();
+        let incident = self.recorder.ledger.get(self.id);
+        let namespace = incident.map(|it| it.workload.namespace.clone());
+        self.recorder.effects.push(Effect::Redact {
+            incident: self.id,
+            namespace: namespace.unwrap_or_default(),
+            prompt,
+        });
+    }
+
     /// Has the model asked, if it still may be.
-    fn consult(&mut self, prompt: Prompt, after: Option<String>) {
+    fn consult(&mut self, prompt: Prompt, after: Option<String>, by: Option<String>) {
         let ledger = &self.recorder.ledger;
         let diagnosis = ledger.get(self.id).and_then(|it| it.diagnoses.first());
         let failure = diagnosis.map(|it| it.fingerprint.clone());
@@ -266,7 +296,12 @@ impl Turn<'_> {
         };
         let limits = &self.settings.policy.model;
         let most = prompt.most(limits);
-        if ledger.calls().may(&failure, most, limits, self.now) != May::Ask {
+        let calls = ledger.calls();
+        let may = match by {
+            Some(_) => calls.why_not(most, limits, self.now).is_none(),
+            None => calls.may(&failure, most, limits, self.now) == May::Ask,
+        };
+        if !may {
             return; // another has gone before
         }
         self.live.consultation.prompt = Some(prompt.clone());
@@ -277,6 +312,7 @@ impl Turn<'_> {
             prompt: prompt.clone(),
             most,
             after,
+            by,
         });
         let incident = self.id;
         self.recorder
@@ -287,7 +323,7 @@ impl Turn<'_> {
     /// Takes in what came of asking the model.
     pub fn take_reply(&mut self, reply: Reply) {
         let calls = self.recorder.ledger.calls();
-        let Some((_, is_repair)) = calls.of(self.id) else {
+        let Some((_, what)) = calls.of(self.id) else {
             return; // it was given up
         };
         let most = calls.most(self.id);
@@ -301,12 +337,18 @@ impl Turn<'_> {
         };
         let counted = |tokens: Tokens| self.settings.policy.model.spend(tokens);
         let spend = tokens.map_or(most, counted);
+        if what == Kind::Question {
+            let words = consult::words(&text);
+            self.over(Advised::Told { words }, spend);
+            return;
+        }
         match Answer::parse(&text) {
             Ok(answer) => self.over(Advised::Answered { answer }, spend),
             Err(why) => {
                 self.over(Advised::Refused { why: why.clone() }, spend);
-                if let (Some(prompt), false) = (self.live.consultation.prompt.take(), is_repair) {
-                    self.consult(prompt.again(&why), Some(why));
+                let prompt = self.live.consultation.prompt.take();
+                if let Some(prompt) = prompt.filter(|_| what == Kind::Steps) {
+                    self.consult(prompt.again(&why), Some(why), None);
                 }
             }
         }
@@ -315,7 +357,7 @@ impl Turn<'_> {
     /// A call is over.
     fn over(&mut self, advised: Advised, spend: Spend) {
         self.live.consultation.in_vain = match &advised {
-            Advised::Answered { .. } | Advised::Refused { .. } => None,
+            Advised::Answered { .. } | Advised::Told { .. } | Advised::Refused { .. } => None,
             Advised::Failed { why } => Some(format!("the model could not be asked: {why}")),
         };
         self.record(Fact::Advised {

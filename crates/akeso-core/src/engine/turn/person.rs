@@ -213,6 +213,7 @@ impl<'a> Turn<'a> {
             Request::Consent { by, .. } => self.consent(attempt, by.clone()),
             Request::Decline { by, .. } => self.decline(&incident, attempt, by.clone()),
             Request::TakeBack { by, .. } => self.recall(&incident, attempt, by.clone()),
+            Request::Ask { .. } => {} // it is about no attempt
         }
     }
 

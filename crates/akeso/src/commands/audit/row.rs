@@ -180,14 +180,20 @@ pub fn of(entry: &Entry, ledger: &Ledger) -> Option<Row> {
             PERSON.clone_into(&mut row.who);
             row.why = fingerprint.to_string();
         }
-        Fact::Consulted { model, failure, .. } => {
+        Fact::Consulted {
+            model, failure, by, ..
+        } => {
             row.fact = "consulted";
+            if let Some(by) = by {
+                row.who.clone_from(by);
+            }
             row.why = format!("{model} is asked of {failure}");
         }
         Fact::Advised { advised, .. } => {
             row.fact = "advised";
             row.why = match advised {
                 Advised::Answered { answer } => answer.cause.clone(),
+                Advised::Told { .. } => "it answered a person's question".to_owned(),
                 Advised::Refused { why } => format!("its answer is refused: {why}"),
                 Advised::Failed { why } => format!("it did not answer: {why}"),
             };

@@ -147,6 +147,7 @@ pub fn beside(fact: &Fact) -> Option<(IncidentId, String)> {
                 let steps = answer.steps.len();
                 format!("   It answered with {steps} step(s): {}\n", answer.cause)
             }
+            Advised::Told { words } => format!("   It answered: {words}\n"),
             Advised::Refused { why } => format!("   Its answer is refused: {why}\n"),
             Advised::Failed { why } => format!("   It did not answer: {why}\n"),
         };
@@ -195,9 +196,11 @@ pub fn tell(fact: &Fact, incident: &Incident) -> Option<(String, bool)> {
         | Fact::Promoted { .. }
         | Fact::Demoted { .. }
         | Fact::Sealed { .. } => return None,
-        Fact::Consulted { model, after, .. } => {
+        Fact::Consulted {
+            model, after, by, ..
+        } => {
             let again = after.as_ref().map_or("", |_| " once more");
-            (format!("\n[PLAN] Asking {model}{again}...\n"), false)
+            (format!("\n[PLAN] Asking {model}{again}...\n"), by.is_some())
         }
         Fact::Planned { .. } => (plan_lines(incident), false),
         Fact::Gated { step, ruling, .. } => {
