@@ -10,6 +10,7 @@
 )]
 
 mod account;
+mod diagnose;
 mod safety;
 
 use std::{
