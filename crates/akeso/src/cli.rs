@@ -85,6 +85,15 @@ pub enum Command {
     ///
     /// Exit code: 0 nothing is broken, 1 something is, 2 error.
     Scan(Target),
+    /// Diagnoses one workload together with you: the cause, the evidence, the plan; you approve it,
+    /// reject it, change a value or ask why, and see whether it helps.
+    ///
+    /// Nothing is changed without your word, and nothing but this workload. Every question has a
+    /// flag that answers it; where there is no terminal to ask on, the first question without its
+    /// flag is an error. What was said is kept in a file beside the store.
+    ///
+    /// Exit code: 0 the workload is well, 1 it is not, 2 error.
+    Diagnose(Diagnose),
     /// Shows incidents from the store.
     #[command(subcommand)]
     Incidents(Incidents),
@@ -200,6 +209,66 @@ pub struct ModelArguments {
         env = "AKESO_MODEL_KEY_FILE"
     )]
     pub key_file: Option<PathBuf>,
+}
+
+/// `akeso diagnose`
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct Diagnose {
+    /// A pod, or a workload: `web`, `deployment/web` [default: choose among what is broken].
+    #[arg(value_name = "POD")]
+    pub pod: Option<String>,
+    /// The namespace [default: choose one].
+    #[arg(short, long, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// Do what is proposed; if that does not help, do the next step as well.
+    #[arg(short = 'y', long, visible_alias = "yes")]
+    pub approve: bool,
+    /// Say no to what is proposed.
+    #[arg(long, conflicts_with = "approve")]
+    pub reject: bool,
+    /// Put another value in place of one that is proposed: `memory=512Mi`, `image=nginx:1.27`, a
+    /// variable's `NAME=VALUE`, `NAME=configmap/NAME/KEY` or `NAME=secret/NAME/KEY`; may be given
+    /// several times. It stays within the same bounds, and is asked about as any other.
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = setting)]
+    pub set: Vec<Setting>,
+    /// Show why this is proposed: what every rule of the gate said, what the step rests on, what its
+    /// failure does.
+    #[arg(long)]
+    pub why: bool,
+    /// Keep the change when it has healed.
+    #[arg(long)]
+    pub keep: bool,
+    /// Take the change back when it has healed: a rehearsal.
+    #[arg(long, conflicts_with = "keep")]
+    pub rollback: bool,
+    /// Where to keep what was said [default: a file in STORE.sessions/].
+    #[arg(long, value_name = "FILE")]
+    pub session_log: Option<PathBuf>,
+    /// Do not keep what was said.
+    #[arg(long, conflicts_with = "session_log")]
+    pub no_session_log: bool,
+    /// The policy (docs/policy.md): what it refuses cannot be approved here either.
+    #[arg(long, value_name = "FILE", env = "AKESO_POLICY")]
+    pub policy: Option<PathBuf>,
+    /// Ask a mirror instead of a registry, for instance docker.io=http://127.0.0.1:5000; may be
+    /// given several times.
+    #[arg(
+        long,
+        value_name = "HOST=URL",
+        env = "AKESO_REGISTRY_MIRROR",
+        value_delimiter = ','
+    )]
+    pub registry_mirror: Vec<Mirrors>,
+}
+
+/// A value that takes the place of one that is proposed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Which one.
+    pub field: String,
+    /// The value.
+    pub value: String,
 }
 
 /// `akeso rbac`
@@ -492,6 +561,18 @@ fn interval(text: &str) -> Result<std::time::Duration, String> {
     Ok(duration)
 }
 
+/// `FIELD=VALUE`. What is wrong is told without the text: it may hold what nobody is to see.
+pub fn setting(text: &str) -> Result<Setting, String> {
+    let (field, value) = text
+        .split_once('=')
+        .filter(|(field, _)| !field.trim().is_empty())
+        .ok_or("write FIELD=VALUE, for instance memory=512Mi")?;
+    Ok(Setting {
+        field: field.trim().to_owned(),
+        value: value.to_owned(),
+    })
+}
+
 fn retention(text: &str) -> Result<Retention, String> {
     if text == "off" {
         return Ok(Retention::Off);
@@ -552,6 +633,18 @@ mod tests {
         assert_eq!(interval("5m"), Ok(std::time::Duration::from_mins(5)));
         assert!(interval("0").is_err());
         assert!(interval("soon").unwrap_err().contains("30s"));
+    }
+
+    #[test]
+    fn a_value_is_named_by_its_field_and_may_hold_anything() {
+        let read = |text| setting(text).map(|it| (it.field, it.value));
+        let pair = |field: &str, value: &str| Ok((field.to_owned(), value.to_owned()));
+        assert_eq!(read("memory=512Mi"), pair("memory", "512Mi"));
+        assert_eq!(read("OPTS=-a=b"), pair("OPTS", "-a=b"));
+        assert_eq!(read("MODE="), pair("MODE", ""));
+        for text in ["memory", "=512Mi", ""] {
+            assert!(setting(text).unwrap_err().contains("memory=512Mi"));
+        }
     }
 
     #[test]

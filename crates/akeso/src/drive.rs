@@ -209,7 +209,7 @@ impl Drive {
 
     /// Tries again to write what could not be written, and takes what people ask for. While the
     /// journal cannot be written, nobody is heard: their word could not be kept.
-    fn look_at_store(&mut self) -> bool {
+    pub fn look_at_store(&mut self) -> bool {
         if self.ahead.failure().is_some() && self.carry_out(Vec::new()) {
             return true;
         }
@@ -354,7 +354,7 @@ impl Drive {
 }
 
 /// Waits for other settings, for ever if there are none to come.
-async fn changed(configuration: &mut Option<Configuration>) -> std::io::Result<Settings> {
+pub async fn changed(configuration: &mut Option<Configuration>) -> std::io::Result<Settings> {
     match configuration {
         Some(configuration) => configuration.changed().await,
         None => std::future::pending().await,
@@ -362,7 +362,7 @@ async fn changed(configuration: &mut Option<Configuration>) -> std::io::Result<S
 }
 
 /// The moment of the runtime's clock that is `at` on the wall.
-fn start_of(at: Timestamp) -> Instant {
+pub fn start_of(at: Timestamp) -> Instant {
     let ahead = at.duration_since(Timestamp::now());
     Instant::now() + Duration::try_from(ahead).unwrap_or(Duration::ZERO)
 }

@@ -64,6 +64,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(commands::monitor::run(&global, arguments))
         }
         Command::Scan(target) => runtime()?.block_on(commands::scan::run(&global, target)),
+        Command::Diagnose(arguments) => {
+            runtime()?.block_on(commands::diagnose::run(&global, arguments))
+        }
         Command::Incidents(arguments) => commands::incidents::run(&global, &arguments),
         Command::Approve(arguments) => commands::decide::run(&global, Wish::Approve, &arguments),
         Command::Reject(arguments) => commands::decide::run(&global, Wish::Reject, &arguments),

@@ -245,6 +245,40 @@ fn whatever_is_wrong_is_one_sentence_that_says_what_to_do() {
 }
 
 #[test]
+fn without_a_terminal_a_diagnosis_names_the_flag_that_answers_its_question() {
+    let folder = tempfile::tempdir().unwrap();
+    let nobody = kubeconfig(folder.path(), "http://127.0.0.1:1");
+    let store = folder.path().join("store.db");
+    let store = store.to_str().unwrap();
+    let diagnose = |arguments: &[&str]| {
+        let common = ["diagnose", "--kubeconfig", &nobody, "--store", store];
+        sentence(&akeso(&[&common, arguments].concat()))
+    };
+    let which = diagnose(&[]);
+    assert!(which.contains("--namespace NAME"), "{which}");
+    let unreachable = diagnose(&["-n", "shop", "web", "--approve", "--keep"]);
+    assert!(unreachable.contains("cannot be reached"), "{unreachable}");
+    let json = diagnose(&["-n", "shop", "-o", "json"]);
+    assert!(json.contains("akeso scan -o json"), "{json}");
+    // nothing was said, so nothing is kept
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn beside_a_monitor_a_diagnosis_says_who_decides() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let lock = std::fs::File::create(folder.path().join("store.db.lock")).unwrap();
+    lock.lock().unwrap();
+    let output = akeso(&["diagnose", "-n", "shop", "--store", path.to_str().unwrap()]);
+    let told = sentence(&output);
+    assert!(
+        told.contains("a monitor runs") && told.contains("akeso approve"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_wrong_flag_is_told_with_what_would_be_right() {
     for (arguments, advice) in [
         (&["monitor", "--interval", "soon"][..], "30s"),
@@ -253,6 +287,8 @@ fn a_wrong_flag_is_told_with_what_would_be_right() {
         (&["monitor", "--memory-ceiling", "much"], "Gi"),
         (&["monitor", "--retention", "1d"], "at least 2d"),
         (&["audit", "export", "--since", "yesterday"], "7d"),
+        (&["diagnose", "--set", "memory"], "memory=512Mi"),
+        (&["diagnose", "--approve", "--reject"], "--reject"),
         (&["incidents", "show", "seven"], "incident-1"),
         (&["scna"], "scan"),
     ] {

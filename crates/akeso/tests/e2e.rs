@@ -10,6 +10,7 @@
 )]
 
 mod account;
+mod diagnose;
 mod model;
 mod safety;
 

@@ -5,6 +5,7 @@
 //! operations on the values that the decision was based on, and the patch that takes it back.
 
 mod add_pull_secret;
+mod amend;
 mod correction;
 mod diff;
 mod fix_claim;
@@ -26,6 +27,7 @@ mod trial;
 mod update_env;
 
 pub use add_pull_secret::AddPullSecret;
+pub use amend::{Choice, NotAmendable};
 pub use diff::diff;
 pub use fix_claim::FixClaim;
 pub use fix_image_name::FixImageName;

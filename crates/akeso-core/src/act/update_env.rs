@@ -46,6 +46,8 @@ pub enum Found {
     Key,
     /// A Service has that name.
     Service,
+    /// A person has chosen it.
+    Operator,
     /// Nowhere: it is a placeholder that only lets the program start.
     Nowhere,
 }

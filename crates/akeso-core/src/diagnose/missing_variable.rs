@@ -69,7 +69,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     // a value that was found before the keys are asked does not need them; any other might be there
     let is_found_before = |variable: &Variable| match variable.found {
         Found::PreviousRevision | Found::Sibling => true,
-        Found::Key | Found::Service | Found::Nowhere => false,
+        Found::Key | Found::Service | Found::Operator | Found::Nowhere => false,
     };
     if !is_read && !variables.iter().all(is_found_before) {
         return person(

@@ -109,7 +109,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         return Some(examination.diagnosis(&FAULT, symptom, says, 90, remedy));
     };
     let bounds = bounds.for_each_of(examination.workload.desired(), limit);
-    let node = largest_node(examination);
+    let node = memory::largest_node(examination.workload.cluster());
     let (most, bound) = memory::most(
         limit,
         bounds,
@@ -246,21 +246,6 @@ pub(super) fn request_for(
         .map(|ratio| Bytes::new(new_limit.get().saturating_mul(1_000).div_ceil(ratio)));
     let wanted = least.map_or(kept, |least| least.max(kept));
     (written != Some(wanted)).then_some(wanted)
-}
-
-/// The most that any schedulable node can give.
-pub(super) fn largest_node(examination: &Examination<'_>) -> Option<Bytes> {
-    let nodes = examination.workload.cluster().nodes.values();
-    nodes
-        .filter(|node| {
-            node.spec
-                .as_ref()
-                .is_none_or(|spec| spec.unschedulable != Some(true))
-        })
-        .filter_map(|node| {
-            Bytes::parse(&node.status.as_ref()?.allocatable.as_ref()?.get("memory")?.0).ok()
-        })
-        .max()
 }
 
 /// The limits with which containers of the same image and command run well.

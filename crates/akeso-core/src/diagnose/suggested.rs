@@ -5,7 +5,7 @@
 use super::{
     Diagnosis, Examination, image,
     missing_variable::may_come_from_elsewhere,
-    out_of_memory::{Which, largest_node, limit_of_pod, memory, request_for},
+    out_of_memory::{Which, limit_of_pod, memory, request_for},
 };
 use crate::{
     act::{Action, EnvValue, FixImageName, Found, IncreaseMemory, RestartPod, UpdateEnv, Variable},
@@ -155,7 +155,12 @@ fn more_memory(examination: &Examination<'_>, diagnosis: &Diagnosis, to: Bytes) 
     };
     let bounds = bounds.for_each_of(examination.workload.desired(), limit);
     let ceiling = examination.settings.policy.ceilings.memory;
-    let (most, bound) = memory::most(limit, bounds, largest_node(examination), ceiling);
+    let (most, bound) = memory::most(
+        limit,
+        bounds,
+        memory::largest_node(examination.workload.cluster()),
+        ceiling,
+    );
     let most = most.min(limit.times(MOST_GROWTH));
     let to = to.min(most);
     if to <= limit {

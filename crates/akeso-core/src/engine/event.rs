@@ -1,6 +1,7 @@
 //! What the engine is told: what the watches say, answers, outcomes, and what people say.
 
 use crate::{
+    act::Action,
     cluster::{Kind, Object, ObjectRef},
     consult::{Prompt, Reply},
     evidence::{Answer, Question},
@@ -69,6 +70,22 @@ pub enum Request {
         /// The question.
         question: String,
         /// Who asks.
+        by: String,
+    },
+    /// A step that asks is to be executed with other values; it is asked again.
+    Amend {
+        /// The attempt that was proposed.
+        attempt: AttemptId,
+        /// What is to be done instead: the same but for the values that a person may choose.
+        action: Box<Action>,
+        /// Who says so.
+        by: String,
+    },
+    /// What a person was told of is to be looked at anew.
+    Reconsider {
+        /// The incident.
+        incident: IncidentId,
+        /// Who says so.
         by: String,
     },
     /// A change is to be taken back.

@@ -17,6 +17,7 @@ use crate::{
     journal::{End, Entry, Fact, SharedCause, Verdict},
     learn::Patterns,
     observe::Symptom,
+    plan::Origin,
     policy::{Settings, WorkloadBudget},
     retention::Segment,
     workload::{AttemptId, IncidentId, WorkloadRef},
@@ -112,7 +113,9 @@ impl Ledger {
                     self.changes.push((at, incident.workload.namespace.clone()));
                 }
             }
-            Fact::Consented { attempt, .. } => self.standings.approved(*attempt),
+            Fact::Consented {
+                incident, attempt, ..
+            } => self.consented(*incident, *attempt),
             Fact::Declined {
                 incident,
                 attempt,
@@ -253,6 +256,16 @@ impl Ledger {
             .and_then(|id| self.incidents.get_mut(&id))
         {
             incident.fold(&entry.fact, at);
+        }
+    }
+
+    /// A person has consented. What that person has changed first says nothing for what was
+    /// proposed.
+    fn consented(&mut self, incident: IncidentId, attempt: AttemptId) {
+        let state = self.incidents.get(&incident).map(|it| &it.state);
+        let is_amended = matches!(state, Some(State::AwaitingApproval { question }) if question.step.origin == Origin::Operator);
+        if !is_amended {
+            self.standings.approved(attempt);
         }
     }
 
@@ -400,7 +413,7 @@ impl Ledger {
         let busy = self.open().filter(|incident| {
             incident.workload != *workload
                 && incident.takes_a_place()
-                && settings.watches(&incident.workload.namespace)
+                && settings.attends(&incident.workload)
         });
         let busy: Vec<_> = busy.map(|it| it.workload.namespace.as_str()).collect();
         let changes = |only: &dyn Fn(&str) -> bool| {

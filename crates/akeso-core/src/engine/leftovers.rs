@@ -69,12 +69,13 @@ impl Engine {
                 name: metadata.name.clone()?,
             };
             let is_going = metadata.deletion_timestamp.is_some();
-            if self.is_held(attempt, is_going) || !self.settings.watches(&pod.namespace) {
+            let workload = self.cluster.root_of(&pod)?;
+            if self.is_held(attempt, is_going) || !self.settings.attends(&workload) {
                 return None;
             }
             Some(Leftover {
                 attempt,
-                workload: self.cluster.root_of(&pod)?,
+                workload,
                 uid: metadata.uid.clone()?,
                 name: pod.name,
                 mark: mark.clone(),

@@ -28,9 +28,10 @@ pub use effect::{Announcement, ChangeRequest, Effect, Granted, Made, Product};
 pub use event::{Event, Request};
 pub use incident::{Attempt, Incident, State};
 pub use ledger::{Ledger, Shared};
+pub use people::NotAmended;
 
 use crate::{
-    act::ActionKind,
+    act::{ActionKind, Change},
     cluster::{Cluster, Key, ObjectRef},
     diagnose::Diagnosis,
     gate::{self, Ruling},
@@ -39,6 +40,7 @@ use crate::{
     observe::{Symptom, observe},
     policy::Settings,
     retention::Segment,
+    verify::Awaits,
     workload::{IncidentId, WorkloadRef},
 };
 use standing::{Health, Standing};
@@ -165,6 +167,30 @@ impl Engine {
             .unwrap_or_default()
     }
 
+    /// What the verification of an incident's change waits for, if one is under way.
+    pub fn awaits(&self, incident: IncidentId) -> Option<Awaits> {
+        let State::Verifying { attempt } = self.ledger().get(incident)?.state else {
+            return None;
+        };
+        let incident = self.ledger().get(incident)?;
+        let (watch, until) = self.live.get(&incident.id)?.watching();
+        let not_seen = Awaits::Well {
+            lacks: "the watch has not told of the change yet".to_owned(),
+            until,
+        };
+        let changed = match &incident.attempt(attempt)?.change {
+            Change::Trial { name, .. } => self.cluster.trial(&incident.workload.namespace, name),
+            Change::Patch { .. }
+            | Change::Evict { .. }
+            | Change::Rerun { .. }
+            | Change::Grant { .. } => self.cluster.workload(&incident.workload),
+        };
+        Some(match (watch, changed) {
+            (Some(watch), Some(changed)) => watch.awaits(&changed),
+            (None, _) | (_, None) => not_seen,
+        })
+    }
+
     /// Heals since then may still turn out to be none.
     fn remembers_since(&self) -> Timestamp {
         let window = self.settings.policy.regression_within;
@@ -192,12 +218,12 @@ impl Engine {
             })
     }
 
-    /// The open incidents of the namespaces that are watched; the journal may hold others.
+    /// The open incidents of what is looked after; the journal may hold others.
     fn watched(&self) -> impl Iterator<Item = &Incident> {
         self.recorder
             .ledger
             .open()
-            .filter(|incident| self.settings.watches(&incident.workload.namespace))
+            .filter(|incident| self.settings.attends(&incident.workload))
     }
 
     /// Writes down that a person had a pattern forgotten.
@@ -435,7 +461,8 @@ impl Engine {
     fn look_at(&mut self, reference: &WorkloadRef, now: Timestamp) {
         // what lies in no namespace is not for who looks after one
         let is_elsewhere = reference.namespace.is_empty() && !self.settings.watches("");
-        if !self.is_synced || is_elsewhere {
+        let is_attended = self.settings.attended.is_none() || self.settings.attends(reference);
+        if !self.is_synced || is_elsewhere || !is_attended {
             return;
         }
         self.looks.remove(reference);

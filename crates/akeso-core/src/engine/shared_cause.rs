@@ -36,7 +36,9 @@ impl Engine {
         let broken = self.recorder.ledger.broken_since(since);
         let of = broken + self.well.len();
         let share = broken.saturating_mul(100);
-        let is_storm = broken >= usize::try_from(storm.at_least.max(1)).unwrap_or(usize::MAX)
+        // of one workload alone, nothing can be concluded
+        let is_storm = self.settings.attended.is_none()
+            && broken >= usize::try_from(storm.at_least.max(1)).unwrap_or(usize::MAX)
             && share > of.saturating_mul(usize::from(storm.share_percent));
         if is_storm {
             self.open_shared(SharedCause::Storm { broken, of }, now);

@@ -77,6 +77,11 @@ impl Live {
         self.again = at;
     }
 
+    /// How it is watched after a change, and until when at the least.
+    pub(super) const fn watching(&self) -> (Option<&Watch>, Option<Timestamp>) {
+        (self.watch.as_ref(), self.watch_at)
+    }
+
     pub(super) fn suspected(&self) -> &[Diagnosis] {
         &self.suspected
     }
@@ -188,6 +193,9 @@ impl Turn<'_> {
 
     fn announce(&mut self, incident: &Incident, reason: Announcement, note: String) {
         let workload = self.cluster.workload(&incident.workload);
+        if reason == Announcement::NeedsAttention && self.settings.attended.is_some() {
+            return; // somebody is there, and sees it
+        }
         let observes = |workload| gate::level(workload, self.settings) == Autonomy::Observe;
         if workload.as_ref().is_none_or(observes) {
             return; // an Event would be a change as well

@@ -4,6 +4,7 @@
 //! module can make.
 
 mod attempts;
+mod attended;
 mod autonomy;
 mod autoscaler;
 mod budgets;
@@ -31,6 +32,7 @@ use crate::{
 };
 
 pub use attempts::Closure;
+pub use attended::ATTENDED;
 pub use opt_in::is_named;
 pub use own::facts;
 pub use ownership::{drift, instead};
@@ -195,6 +197,7 @@ const RULES: &[Rule] = &[
     ("set-back", attempts::set_back),
     ("ownership", ownership::rule),
     ("autoscaler", autoscaler::rule),
+    ("attended", attended::rule),
     ("store", store::rule),
     ("shared-cause", shared_cause::rule),
     ("freeze", freeze::rule),
@@ -220,6 +223,7 @@ impl Approved {
 /// Why nothing at all may be changed on a workload, not even taken back.
 pub fn forbids_any_change(workload: &Workload<'_>, settings: &Settings) -> Option<Ruling> {
     protection::protects(workload, settings)
+        .or_else(|| attended::leaves_alone(workload, settings))
         .or_else(|| (level(workload, settings) == Autonomy::Observe).then(autonomy::only_observes))
 }
 

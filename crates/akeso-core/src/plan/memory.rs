@@ -1,6 +1,6 @@
 //! How much memory a container that was killed for it gets.
 
-use crate::{evidence::Bounds, quantity::Bytes};
+use crate::{cluster::Cluster, evidence::Bounds, quantity::Bytes};
 
 /// The limits to try, smallest first, for a container killed at `limit`.
 ///
@@ -28,6 +28,21 @@ pub fn growth(limit: Bytes, known_good: &[Bytes], most: Bytes) -> Vec<Bytes> {
         }
     }
     steps
+}
+
+/// The most that any schedulable node can give.
+pub fn largest_node(cluster: &Cluster) -> Option<Bytes> {
+    let nodes = cluster.nodes.values();
+    nodes
+        .filter(|node| {
+            node.spec
+                .as_ref()
+                .is_none_or(|spec| spec.unschedulable != Some(true))
+        })
+        .filter_map(|node| {
+            Bytes::parse(&node.status.as_ref()?.allocatable.as_ref()?.get("memory")?.0).ok()
+        })
+        .max()
 }
 
 /// The most that a container killed at `limit` may get, and what says so.

@@ -16,6 +16,7 @@ use crate::{
     consult::Limits,
     gate::Decision,
     quantity::{Bytes, MilliCpu},
+    workload::WorkloadRef,
 };
 
 pub use budgets::{Budgets, ClusterBudget, NamespaceBudget, Storm, WorkloadBudget};
@@ -219,6 +220,9 @@ pub struct Settings {
     pub gates: Vec<OwnGate>,
     /// The only namespace that is watched; all if none is named.
     pub namespace: Option<String>,
+    /// The only workload that is looked after, by a person who is asked before every step; the
+    /// incidents of all others stay as they are in the journal.
+    pub attended: Option<WorkloadRef>,
     /// The namespace in which Akeso itself runs.
     pub own_namespace: Option<String>,
     /// Actions for which a permission is missing, with the words that tell which.
@@ -247,6 +251,12 @@ impl Settings {
         self.namespace
             .as_deref()
             .is_none_or(|only| only == namespace)
+    }
+
+    /// Whether a workload is looked after.
+    pub fn attends(&self, workload: &WorkloadRef) -> bool {
+        let is_chosen = |chosen| chosen == workload;
+        self.watches(&workload.namespace) && self.attended.as_ref().is_none_or(is_chosen)
     }
 
     /// Why nothing is changed in a namespace, if so.

@@ -65,6 +65,23 @@ pub enum Progress {
     },
 }
 
+/// What a verification waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Awaits {
+    /// That the workload becomes well.
+    Well {
+        /// What it lacks, for people.
+        lacks: String,
+        /// Until when it may take, if there is a time.
+        until: Option<Timestamp>,
+    },
+    /// That it stays so.
+    Steady {
+        /// Until when.
+        until: Timestamp,
+    },
+}
+
 /// How long the workload must stay well after `action` against `symptom`, which showed when the
 /// memory limit was `killed_at`.
 pub fn window(symptom: &Symptom, action: &Action, killed_at: Option<Bytes>) -> SignedDuration {
@@ -168,6 +185,21 @@ impl Watch {
             started: now,
             ready_before,
             well: None,
+        }
+    }
+
+    /// What is waited for, as the workload stands.
+    pub fn awaits(&self, workload: &Workload<'_>) -> Awaits {
+        if let Some(well) = self.well {
+            let end = well.since.checked_add(self.window);
+            return Awaits::Steady {
+                until: end.unwrap_or(Timestamp::MAX),
+            };
+        }
+        let lacks = missing(workload, self.started);
+        Awaits::Well {
+            lacks: lacks.unwrap_or_else(|| "it has just restarted".to_owned()),
+            until: Some(self.deadline).filter(|at| *at != Timestamp::MAX),
         }
     }
 

@@ -6,6 +6,7 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod amend;
 mod applicable;
 mod corrections;
 mod grants;

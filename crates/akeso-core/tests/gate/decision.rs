@@ -17,7 +17,7 @@ use super::{
 use Decision::{Ask, Execute, Refuse, Wait};
 
 /// What can be against a step, the stricter first, with the rule that says so.
-const AGAINST: [(&str, Decision, &str); 16] = [
+const AGAINST: [(&str, Decision, &str); 17] = [
     ("protection", Refuse, "protected-namespace"),
     ("observe", Refuse, "autonomy"),
     ("permission", Refuse, "permission"),
@@ -30,6 +30,7 @@ const AGAINST: [(&str, Decision, &str); 16] = [
     ("set-back", Ask, "set-back"),
     ("ownership", Ask, "gitops"),
     ("autoscaler", Ask, "autoscaler"),
+    ("attended", Ask, "attended"),
     ("store", Wait, "store"),
     ("shared-cause", Wait, "shared-cause"),
     ("freeze", Wait, "freeze"),
@@ -74,6 +75,7 @@ fn against(names: &[&str], consent: Consented) -> Situation {
                 "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web", "namespace": "shop"},
                 "spec": {"maxReplicas": 5, "scaleTargetRef": {"kind": "Deployment", "name": "web"}, "metrics": [{"type": "Resource", "resource": {"name": "memory", "target": {"type": "Utilization"}}}]}
             })),
+            "attended" => situation.settings.attended = Some(situation.workload.clone()),
             "store" => situation.store_failure = Some("no space left"),
             "shared-cause" => situation.shared_cause = Some("the node a is not ready"),
             "freeze" => policy.freeze = vec![serde_saphyr::from_str("{name: always, from: '00:00', to: '24:00'}").unwrap()],
@@ -99,7 +101,7 @@ fn each_rule_decides_by_itself() {
 
 #[test]
 fn every_rule_is_listed_with_what_it_said() {
-    const RULES: [&str; 15] = [
+    const RULES: [&str; 16] = [
         "protection",
         "observe",
         "opt-in",
@@ -111,6 +113,7 @@ fn every_rule_is_listed_with_what_it_said() {
         "set-back",
         "ownership",
         "autoscaler",
+        "attended",
         "store",
         "shared-cause",
         "freeze",
@@ -128,7 +131,7 @@ fn every_rule_is_listed_with_what_it_said() {
     let mut expected = nothing.to_vec();
     let why = "Argo CD manages it and would set the change back: change it in the source of the Application shop";
     expected[9] = ("gitops".into(), Ask, why.into());
-    expected[12] = (
+    expected[13] = (
         "shared-cause".into(),
         Wait,
         "actions pause: the node a is not ready".into(),

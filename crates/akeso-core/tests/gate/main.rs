@@ -6,6 +6,7 @@
 mod world;
 
 mod attempts;
+mod attended;
 mod autoscalers;
 mod budgets;
 mod ceilings;

@@ -140,6 +140,18 @@ impl Bench {
         self.restart();
     }
 
+    /// A person looks after this workload, and every step on it asks.
+    pub fn attend(&mut self, workload: &WorkloadRef) {
+        self.settings.attended = Some(workload.clone());
+        let settings = Box::new(self.settings.clone());
+        self.simulation.say(Event::Configured(settings));
+    }
+
+    /// Nobody looks after one of them any more.
+    pub fn attend_all(&mut self) {
+        self.settings.attended = None;
+    }
+
     /// Runs until the program dies, and starts it again.
     pub fn survive(&mut self, death: Death, seconds: i64) {
         self.simulation.dies(death);

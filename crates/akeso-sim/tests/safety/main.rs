@@ -4,6 +4,7 @@
 mod annotations;
 mod another_store;
 mod approvals;
+mod attended;
 mod bench;
 mod in_vain;
 mod model;

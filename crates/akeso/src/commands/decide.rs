@@ -15,7 +15,7 @@ use akeso_core::{
 };
 use anyhow::bail;
 
-use super::{incidents::ledger, store_path};
+use super::{incidents::ledger, person, store_path};
 use crate::{
     cli::{Decided, Global},
     store::{Requests, Wish, is_written},
@@ -33,9 +33,8 @@ pub fn run(global: &Global, wish: Wish, arguments: &Decided) -> anyhow::Result<E
         Wish::Approve | Wish::Reject => asked(&ledger, &arguments.id)?.attempt,
         Wish::Rollback => kept(&ledger, &arguments.id)?,
     };
-    let by = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
     let requests = Requests::open(&path)?;
-    let id = requests.leave(wish, attempt, &by.unwrap_or_else(|_| "a person".to_owned()))?;
+    let id = requests.leave(wish, attempt, &person())?;
     let mut out = std::io::stdout().lock();
     if !is_written(&path) {
         writeln!(

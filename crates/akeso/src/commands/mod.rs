@@ -4,6 +4,7 @@ pub mod audit;
 pub mod decide;
 pub mod demo;
 pub mod demo_on_cluster;
+pub mod diagnose;
 pub mod incidents;
 pub mod memory;
 pub mod monitor;
@@ -27,6 +28,12 @@ fn connection(global: &Global) -> Connection {
         kubeconfig: global.kubeconfig.clone(),
         context: global.context.clone(),
     }
+}
+
+/// Who types this.
+fn person() -> String {
+    let by = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+    by.unwrap_or_else(|_| "a person".to_owned())
 }
 
 /// The store that is named, or the one of the context.

@@ -78,7 +78,7 @@ pub async fn run(global: &Global, arguments: Monitor) -> anyhow::Result<ExitCode
 }
 
 /// Switches off what the API server would refuse, and says so once.
-async fn check_permissions(place: &Place, configuration: &mut Configuration) {
+pub(super) async fn check_permissions(place: &Place, configuration: &mut Configuration) {
     let policy = configuration.settings().policy;
     let may_act = policy.autonomy != Autonomy::Observe
         || !policy.namespaces.is_empty()

@@ -255,7 +255,7 @@ impl<'a> Turn<'a> {
         let all_follow = diagnoses
             .iter()
             .all(|it| it.caused_by.is_some() || it.rests_on.contains(culprit) || follows(it));
-        if !all_follow || !self.settings.watches(&culprit.namespace) {
+        if !all_follow || !self.settings.attends(culprit) {
             return Before::Nothing;
         }
         let Some(into) = ledger.open_incident(culprit) else {
@@ -313,7 +313,7 @@ impl<'a> Turn<'a> {
             };
             goes_first
                 && !other.runs_to_its_end() // its verdict comes whenever that is
-                && self.settings.watches(&other.workload.namespace)
+                && self.settings.attends(&other.workload)
                 && other.id != self.id
                 && theirs.is_some_and(|it| {
                     it.fault == mine.fault && it.dependency.as_ref() == Some(dependency)

@@ -273,8 +273,14 @@ impl<'a> Turn<'a> {
     }
 }
 
-/// The memory limit for which an incident's plan was made: that of its first step.
+/// The memory limit for which an incident's plan was made: that of the first step, also where a
+/// person has had it planned otherwise since.
 fn killed_at(incident: &Incident) -> Option<Bytes> {
     let first = incident.plan.as_ref()?.steps.first()?;
-    Some(first.action.as_memory()?.from)
+    let planned = first.action.as_memory()?;
+    let of_same = |attempt: &&Attempt| Some(&attempt.diagnosis) == incident.diagnoses.first();
+    let tried = incident.attempts.iter().filter(of_same);
+    let tried = tried.filter_map(|attempt| attempt.step.action.as_memory());
+    let before = tried.filter(|tried| tried.container == planned.container);
+    before.chain([planned]).map(|raise| raise.from).min()
 }

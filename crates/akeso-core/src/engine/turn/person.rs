@@ -9,7 +9,7 @@ use crate::{
     gate::{self, Consented, Decision},
     journal::{End, Fact, Proposal, Until},
     observe::Symptom,
-    plan::Advice,
+    plan::{Advice, Plan},
     policy::Autonomy,
     verify::{self, Progress, Watch},
     workload::{AttemptId, IncidentId},
@@ -52,6 +52,9 @@ impl<'a> Turn<'a> {
             .ruling
             .as_ref()
             .filter(|ruling| !OF_TIME.contains(&ruling.rule.as_str()));
+        // a person's no stands until the workload is another
+        let is_told = matches!(incident.state, State::Escalated { .. });
+        let stopped = stopped.filter(|ruling| !is_told || ruling.rule != gate::ATTENDED);
         let (Some(ruling), Some(step)) = (stopped, incident.step(incident.gated)) else {
             return false;
         };
@@ -213,7 +216,8 @@ impl<'a> Turn<'a> {
             Request::Consent { by, .. } => self.consent(attempt, by.clone()),
             Request::Decline { by, .. } => self.decline(&incident, attempt, by.clone()),
             Request::TakeBack { by, .. } => self.recall(&incident, attempt, by.clone()),
-            Request::Ask { .. } => {} // it is about no attempt
+            // they are about no attempt
+            Request::Ask { .. } | Request::Amend { .. } | Request::Reconsider { .. } => {}
         }
     }
 
@@ -246,6 +250,22 @@ impl<'a> Turn<'a> {
             by,
         });
         self.escalate(incident, &advice, None);
+    }
+
+    /// A person wants something else done than what was proposed; that is asked about.
+    pub fn amend(&mut self, plan: Plan, by: &str) {
+        let wanted = plan.steps.first();
+        let wanted = wanted.map(|step| step.action.treatment().summary());
+        self.reconsider(&format!("{by} wants to {}", wanted.unwrap_or_default()));
+        self.record(Fact::Planned {
+            incident: self.id,
+            plan,
+        });
+    }
+
+    /// A person wants what was given up looked at anew.
+    pub fn look_anew(&mut self, by: &str) {
+        self.reconsider(&format!("{by} has it looked at anew"));
     }
 
     /// A person wants a change taken back. While something is under way, that comes to its end
