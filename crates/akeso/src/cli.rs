@@ -236,6 +236,12 @@ pub struct Diagnose {
     /// failure does.
     #[arg(long)]
     pub why: bool,
+    /// Ask the language model this about it, before anything is decided; may be given several times.
+    #[arg(long, value_name = "QUESTION")]
+    pub ask: Vec<String>,
+    /// The language model.
+    #[command(flatten)]
+    pub model: ModelArguments,
     /// Keep the change when it has healed.
     #[arg(long)]
     pub keep: bool,

@@ -275,3 +275,41 @@ fn over_its_budget_nobody_is_asked() {
     nothing_was_done(&monitor);
     monitor.stop();
 }
+
+#[test]
+#[ignore = "needs a cluster: devcluster/devcluster up"]
+fn a_person_may_ask_about_the_evidence() {
+    let stub = Stub::answering(saying("Its arena does not fit.\nRaise the limit."));
+    let namespace = Namespace::new("e2e-model-ask");
+    let secret = format!("--from-literal=word={PASSWORD}");
+    let create = ["-n", &namespace.0, "create", "secret", "generic", "door"];
+    kubectl(&[create.as_slice(), &[secret.as_str()]].concat());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("needy.yaml");
+    std::fs::write(&file, NEEDY.replace("NAME", "needy")).unwrap();
+    namespace.apply(&file);
+    let account = Account::new(&namespace.0, &[]);
+    let output = akeso()
+        .args(["diagnose", "deployment/needy", "-n", &namespace.0])
+        .args(["--ask", "What is wrong?", "--reject", "--no-session-log"])
+        .arg("--kubeconfig")
+        .arg(&account.kubeconfig)
+        .arg("--store")
+        .arg(folder.path().join("store.db"))
+        .env("AKESO_SIGNING_KEY", folder.path().join("key.pem"))
+        .envs(stub.variables())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        text.contains("the model says: Its arena does not fit."),
+        "{text}{errors}"
+    );
+    assert_eq!(output.status.code(), Some(1), "{text}{errors}");
+    let asked = stub.prompts().pop().unwrap();
+    assert!(
+        asked.contains("What is wrong?") && !asked.contains(PASSWORD),
+        "{asked}"
+    );
+}

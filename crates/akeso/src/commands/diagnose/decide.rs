@@ -6,6 +6,7 @@ use std::time::Duration;
 use akeso_core::{
     engine::{Incident, Request, State},
     journal::{End as Ended, Proposal, Verdict},
+    workload::IncidentId,
 };
 use anyhow::bail;
 
@@ -39,6 +40,7 @@ enum Word {
     Reject,
     Change,
     Why,
+    Ask,
     Leave,
 }
 
@@ -49,6 +51,7 @@ impl Word {
             Self::Reject => "Reject: leave it as it is",
             Self::Change => "Change a value first",
             Self::Why => "Why this?",
+            Self::Ask => "Ask the model about it",
             Self::Leave => "Leave: decide later",
         }
     }
@@ -76,6 +79,8 @@ pub struct Decider {
     settings: Vec<Setting>,
     /// Whether it is to be explained before anything is asked.
     explain: bool,
+    /// What is to be asked of a model before anything is decided.
+    questions: Vec<String>,
     by: String,
     /// Whether cause and plan have been shown.
     has_shown: bool,
@@ -100,6 +105,7 @@ impl Decider {
             afterwards,
             settings: arguments.set.clone(),
             explain: arguments.why,
+            questions: arguments.ask.clone(),
             by: person(),
             has_shown: false,
         }
@@ -133,7 +139,11 @@ impl Decider {
                 self.follower.say(Request::Reconsider { incident, by });
                 return Ok(Turn::Goes);
             }
-            State::Escalated { .. } => self.give_up(incident, talk),
+            State::Escalated { .. } => {
+                self.give_up(incident, talk);
+                self.ask_all(incident.id, talk).await?;
+                self.offer_questions(incident.id, talk).await?;
+            }
             State::Waiting { .. } => {
                 self.show(incident, talk);
                 let ruling = incident.ruling.as_ref();
@@ -200,6 +210,10 @@ impl Decider {
         if std::mem::take(&mut self.explain) {
             self.explain_it(question, talk);
         }
+        let asked = self.follower.incident().map(|it| it.id);
+        if let Some(incident) = asked {
+            self.ask_all(incident, talk).await?;
+        }
         let settings = std::mem::take(&mut self.settings);
         if !settings.is_empty() {
             // what is given as a flag has to be right: nobody corrects it
@@ -212,7 +226,8 @@ impl Decider {
                 Some(Wish::Approve) => Word::Approve,
                 Some(Wish::Reject) => Word::Reject,
                 None => {
-                    let words = words(question);
+                    let can_ask = asked.is_some_and(|id| self.can_ask(id));
+                    let words = words(question, can_ask);
                     let labels = words.iter().map(|word| word.label().to_owned());
                     let asked = choose(QUESTION, labels.collect(), 0);
                     let chosen = match self.follower.meanwhile(asked).await?? {
@@ -232,6 +247,11 @@ impl Decider {
                     return Ok(Turn::Ends(End::Ill));
                 }
                 Word::Why => self.explain_it(question, talk),
+                Word::Ask => {
+                    if let Some(incident) = asked {
+                        self.take_question(incident, talk).await?;
+                    }
+                }
                 Word::Change => {
                     if self.change(question, talk).await? {
                         return Ok(Turn::Goes);
@@ -267,6 +287,72 @@ impl Decider {
         if let Some(incident) = self.follower.incident() {
             talk.say(&why(&incident, question));
         }
+    }
+
+    /// Whether a model can be asked about the incident.
+    fn can_ask(&self, incident: IncidentId) -> bool {
+        self.follower.engine().why_not_ask(incident).is_none()
+    }
+
+    /// Passes on what was given as flags.
+    async fn ask_all(
+        &mut self,
+        incident: IncidentId,
+        talk: &mut Conversation,
+    ) -> anyhow::Result<()> {
+        for question in std::mem::take(&mut self.questions) {
+            if let Some(why) = self.follower.engine().why_not_ask(incident) {
+                bail!("--ask: {why}");
+            }
+            self.pass_on(incident, question, talk).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a question, and passes it on. Whether there was one.
+    async fn take_question(
+        &mut self,
+        incident: IncidentId,
+        talk: &mut Conversation,
+    ) -> anyhow::Result<bool> {
+        let asked = type_in("Your question:", "");
+        let Answer::Given(question) = self.follower.meanwhile(asked).await?? else {
+            return Ok(false);
+        };
+        let question = question.trim().to_owned();
+        if question.is_empty() {
+            return Ok(false);
+        }
+        self.pass_on(incident, question, talk).await?;
+        Ok(true)
+    }
+
+    async fn pass_on(
+        &mut self,
+        incident: IncidentId,
+        question: String,
+        talk: &mut Conversation,
+    ) -> anyhow::Result<()> {
+        talk.keep("Your question:", &question);
+        let by = self.by.clone();
+        self.follower.ask(talk, incident, (question, by)).await
+    }
+
+    /// Where nothing more is done, a person may still want to know more.
+    async fn offer_questions(
+        &mut self,
+        incident: IncidentId,
+        talk: &mut Conversation,
+    ) -> anyhow::Result<()> {
+        while talk.has_terminal() && self.can_ask(incident) {
+            let asked = confirm(Word::Ask.label(), false);
+            if self.follower.meanwhile(asked).await?? != Answer::Given(true)
+                || !self.take_question(incident, talk).await?
+            {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn approve(&mut self, question: &Proposal, talk: &mut Conversation) -> Turn {
@@ -397,12 +483,15 @@ impl Decider {
 }
 
 /// What can be said to a proposal.
-fn words(question: &Proposal) -> Vec<Word> {
+fn words(question: &Proposal, can_ask: bool) -> Vec<Word> {
     let can_change = !question.step.action.choices().is_empty();
     let change = can_change.then_some(Word::Change);
+    let ask = can_ask.then_some(Word::Ask);
     [Word::Approve, Word::Reject]
         .into_iter()
         .chain(change)
-        .chain([Word::Why, Word::Leave])
+        .chain([Word::Why])
+        .chain(ask)
+        .chain([Word::Leave])
         .collect()
 }

@@ -9,7 +9,7 @@ use std::{
 
 use akeso_core::{
     engine::{Engine, Event, Incident, Ledger, Request, State},
-    journal::Entry,
+    journal::{Entry, Fact},
     workload::{IncidentId, WorkloadRef},
 };
 use anyhow::bail;
@@ -25,6 +25,8 @@ use crate::{
 
 /// How often everything is looked at again, beside the watch.
 pub const RECHECK: Duration = Duration::from_secs(30);
+/// A model answers within this time, or does not.
+const LONGEST_ANSWER: Duration = Duration::from_secs(150);
 /// How often the progress line is written anew.
 const REFRESH: Duration = Duration::from_secs(1);
 
@@ -66,6 +68,8 @@ pub struct Follower {
     ledger: Ledger,
     /// The incident, if it was given up before the session.
     given_up: Option<IncidentId>,
+    /// How often a model has answered, or failed to.
+    advised: usize,
 }
 
 impl Follower {
@@ -92,6 +96,7 @@ impl Follower {
             incident: None,
             ledger,
             given_up,
+            advised: 0,
         }
     }
 
@@ -151,6 +156,28 @@ impl Follower {
             is_over(&it.ledger).then_some(())
         })
         .await
+    }
+
+    /// Has a question passed on to the model, and waits for what it says.
+    pub async fn ask(
+        &mut self,
+        talk: &mut Conversation,
+        incident: IncidentId,
+        (question, by): (String, String),
+    ) -> anyhow::Result<()> {
+        let before = self.advised;
+        self.say(Request::Ask {
+            incident,
+            question,
+            by,
+        });
+        let patience = tokio::time::sleep(LONGEST_ANSWER);
+        self.run(talk, patience, |it| (it.advised > before).then_some(()))
+            .await?;
+        if self.advised == before {
+            talk.say("  the model has not answered\n");
+        }
+        Ok(())
     }
 
     /// Lets the engine work while a person thinks; nothing is shown meanwhile.
@@ -226,7 +253,12 @@ impl Follower {
         let mut news = Vec::new();
         while let Ok(entry) = self.entries.try_recv() {
             self.ledger.fold(&entry);
-            let incident = entry.fact.incident().and_then(|id| self.ledger.get(id));
+            let mut about = entry.fact.incident();
+            if let Fact::Advised { incident, .. } = &entry.fact {
+                about = Some(*incident);
+                self.advised += 1;
+            }
+            let incident = about.and_then(|id| self.ledger.get(id));
             let own = incident.filter(|it| it.workload == self.workload);
             news.extend(own.and_then(|it| show::told(&entry.fact, it)));
         }

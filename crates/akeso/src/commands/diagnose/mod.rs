@@ -33,6 +33,7 @@ use crate::{
     cli::{Diagnose, Format, Global},
     configuration::{Configuration, Said},
     drive::{Drive, Until},
+    model::Endpoint,
     report::{Reporter, line},
     store::{Reader, Requests, is_written},
     write_ahead::WriteAhead,
@@ -69,7 +70,7 @@ pub async fn run(global: &Global, arguments: Diagnose) -> anyhow::Result<ExitCod
     }
     let log = log_path(&arguments, &store);
     let mut talk = Conversation::new(SessionLog::new(log));
-    let end = session(global, arguments, &store, &mut talk).await;
+    let end = Box::pin(session(global, arguments, &store, &mut talk)).await;
     if let Err(error) = &end {
         talk.note(&format!("ended: {error:#}"));
     }
@@ -93,6 +94,7 @@ async fn session(
     talk: &mut Conversation,
 ) -> anyhow::Result<End> {
     let mut configuration = Configuration::load(Said::default(), arguments.policy.as_deref())?;
+    let model = Endpoint::from(&arguments.model)?;
     if arguments.namespace.is_none() {
         talk.can_ask(WHICH_NAMESPACE, "--namespace NAME")?;
     }
@@ -109,6 +111,7 @@ async fn session(
         Chosen::Well => return Ok(End::Well),
     };
     configuration.base = settings(Autonomy::Standard, &place.scope); // its policy is not used
+    configuration.base.model = model.as_ref().map(|it| it.model().to_owned());
     configuration.base.attended = Some(workload.clone());
     check_permissions(&place, &mut configuration).await;
 
@@ -125,6 +128,7 @@ async fn session(
     let ahead = WriteAhead::new(Some(store_file));
     let mut drive = Drive::new(engine, hands, ahead, Box::new(told), RECHECK);
     drive.requests = Some(Requests::open(store)?);
+    drive.model = model;
     drive.configuration = Some(configuration);
     let follower = Follower::new(drive, entries, workload, &journal.entries);
     Decider::new(follower, &arguments).run(talk).await

@@ -2,6 +2,7 @@
 //! comes of it.
 
 use akeso_core::{
+    consult::Advised,
     diagnose::{Diagnosis, Remedy},
     engine::{Attempt, Incident},
     journal::{End, Fact, Outcome, Proposal, Verdict},
@@ -227,6 +228,13 @@ pub fn told(fact: &Fact, incident: &Incident) -> Option<String> {
             end: End::Dismissed { why, .. },
             ..
         } => format!("over: {why}"),
+        Fact::Consulted { model, .. } => format!("asking {model}"),
+        Fact::Advised { advised, .. } => match advised {
+            Advised::Answered { answer } => format!("the model thinks: {}", answer.cause),
+            Advised::Told { words } => format!("the model says: {}", words.replace('\n', "\n  ")),
+            Advised::Refused { why } => format!("the model's answer is refused: {why}"),
+            Advised::Failed { why } => format!("the model does not answer: {why}"),
+        },
         // shown in full when the turn is the person's
         Fact::Opened { .. }
         | Fact::SharedOpened { .. }
