@@ -49,6 +49,13 @@ impl Conversation {
         self.log.shown(&format!("  {text}\n"));
     }
 
+    /// Keeps why it has ended; what never began leaves nothing.
+    pub fn ended(&mut self, why: &str) {
+        if self.log.written_to().is_some() {
+            self.note(&format!("ended: {why}"));
+        }
+    }
+
     /// Keeps what was answered, also where a flag has.
     pub fn keep(&mut self, question: &str, answer: &str) {
         self.log.answered(question, answer);

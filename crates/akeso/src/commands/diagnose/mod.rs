@@ -72,7 +72,7 @@ pub async fn run(global: &Global, arguments: Diagnose) -> anyhow::Result<ExitCod
     let mut talk = Conversation::new(SessionLog::new(log));
     let end = Box::pin(session(global, arguments, &store, &mut talk)).await;
     if let Err(error) = &end {
-        talk.note(&format!("ended: {error:#}"));
+        talk.ended(&format!("{error:#}"));
     }
     talk.close();
     Ok(match end? {
