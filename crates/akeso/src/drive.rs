@@ -191,7 +191,7 @@ impl Drive {
     }
 
     /// Waits for the outcomes of the changes that are under way, and writes them down.
-    async fn finish(&mut self) {
+    pub async fn finish(&mut self) {
         let deadline = Instant::now() + LAST_WORDS;
         while self.engine.ledger().open().any(|incident| {
             matches!(

@@ -85,7 +85,8 @@ impl Engine {
             Request::TakeBack {
                 incident, attempt, ..
             } => {
-                let is_free = self.make_room_for(incident, *attempt, now);
+                let is_attended = self.settings.attends(&incident.workload);
+                let is_free = is_attended && self.make_room_for(incident, *attempt, now);
                 (Some(incident.id).filter(|_| is_free), *attempt)
             }
         };
@@ -125,9 +126,9 @@ impl Engine {
         Some(why.words(limits, calls.spent(self.now)))
     }
 
-    /// The incident whose step waits under this attempt, and what is asked.
+    /// The incident whose step waits under this attempt, and what is asked; of what is looked after.
     fn asked(&self, attempt: AttemptId) -> Option<(&Incident, &Proposal)> {
-        let mut open = self.recorder.ledger.open();
+        let mut open = self.watched();
         open.find_map(|incident| {
             let State::AwaitingApproval { question } = &incident.state else {
                 return None;

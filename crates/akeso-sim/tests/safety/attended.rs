@@ -115,6 +115,27 @@ fn what_nobody_looks_after_is_left_as_it_is_in_the_journal_and_in_the_cluster() 
 }
 
 #[test]
+fn who_answers_for_another_workload_is_not_heard_meanwhile() {
+    let mut bench = Bench::under("{autonomy: full, canary: off, actions: {fix_image_name: ask}}");
+    bench.apply("other", 1, "nginx:latst", "");
+    bench.run(10);
+    let question = bench.question("other");
+    bench.attend(&deployment("web"));
+    bench.restart();
+    bench.run(10);
+    bench.consent(question.attempt);
+    bench.run(60);
+    assert_eq!(bench.question("other"), question, "{}", bench.story());
+    assert!(bench.made().is_empty());
+    bench.attend_all();
+    bench.restart();
+    bench.run(1);
+    bench.consent(question.attempt);
+    bench.run(60);
+    assert_eq!((bench.made(), bench.heals()), (vec!["patch"], 1));
+}
+
+#[test]
 fn a_no_stands_when_nobody_looks_after_it_any_more_and_the_same_person_can_ask_anew() {
     let mut bench = attended();
     let (attempt, by) = (bench.question("web").attempt, "ada".to_owned());

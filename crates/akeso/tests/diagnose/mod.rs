@@ -13,8 +13,8 @@ use akeso_core::{
 };
 use serde_json::Value;
 
-use super::{Account, Namespace, akeso, scenarios};
-use terminal::{BACKSPACE, DOWN, ENTER, Terminal};
+use super::{Account, Namespace, akeso, kubectl, scenarios, wait_for};
+use terminal::{BACKSPACE, DOWN, ENTER, PATIENCE, Terminal};
 
 const IMAGE: &str = "spec.template.spec.containers[0].image";
 
@@ -29,6 +29,12 @@ impl Bench {
     fn new(name: &str) -> Self {
         let namespace = Namespace::new(name);
         namespace.apply(&scenarios().join("web-server/manifest.yaml"));
+        wait_for("the image is not missed", PATIENCE, || {
+            let waiting = "jsonpath={.items[*].status.containerStatuses[*].state.waiting.reason}";
+            let shown = kubectl(&["-n", name, "get", "pods", "-o", waiting]);
+            let is_missed = shown.contains("ErrImagePull") || shown.contains("ImagePullBackOff");
+            if is_missed { Vec::new() } else { vec![shown] }
+        });
         Self {
             account: Account::new(name, &[]),
             namespace,

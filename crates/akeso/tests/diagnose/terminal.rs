@@ -15,7 +15,7 @@ use rustix::{
 };
 
 /// What must come comes within this time, on however slow a machine.
-const PATIENCE: Duration = Duration::from_mins(4);
+pub const PATIENCE: Duration = Duration::from_mins(4);
 
 pub const ENTER: &str = "\r";
 pub const DOWN: &str = "\u{1b}[B";

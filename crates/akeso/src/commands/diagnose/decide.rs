@@ -160,7 +160,9 @@ impl Decider {
             }
             State::Closed(Ended::Dismissed { why, .. }) => {
                 talk.say(&format!("\nIt is over: {why}.\n"));
-                return Ok(Turn::Ends(End::Well));
+                // it may be gone, or somebody else's
+                let is_well = self.follower.is_well();
+                return Ok(Turn::Ends(if is_well { End::Well } else { End::Ill }));
             }
             State::Observed => {
                 let suspected = self.follower.engine().suspected(incident.id);

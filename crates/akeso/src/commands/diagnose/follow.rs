@@ -15,7 +15,10 @@ use akeso_core::{
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
+};
 
 use super::{conversation::Conversation, show};
 use crate::{
@@ -113,6 +116,13 @@ impl Follower {
         let known = self.engine().ledger();
         let id = self.incident?;
         known.get(id).or_else(|| self.ledger.get(id)).cloned()
+    }
+
+    /// Whether the workload is there and nothing is broken about it.
+    pub fn is_well(&self) -> bool {
+        let engine = self.engine();
+        let workload = engine.cluster().workload(&self.workload);
+        workload.is_some() && engine.ledger().open_incident(&self.workload).is_none()
     }
 
     /// Whether an incident was given up before the session; it is said once.
@@ -214,6 +224,7 @@ impl Follower {
         let mut refresh = interval(REFRESH);
         refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut recheck = Instant::now() + RECHECK;
+        let mut interrupt = signal(SignalKind::interrupt())?;
         loop {
             show(self);
             if let Some(over) = is_over(self) {
@@ -232,8 +243,8 @@ impl Follower {
                 settings = changed(&mut self.drive.configuration) => {
                     self.drive.handle(Event::Configured(Box::new(settings?)));
                 }
-                interrupted = tokio::signal::ctrl_c() => {
-                    interrupted?;
+                _ = interrupt.recv() => {
+                    self.drive.finish().await;
                     bail!("{}", self.left_behind());
                 }
             }

@@ -14,7 +14,11 @@ mod session_log;
 mod show;
 mod why;
 
-use std::{path::Path, process::ExitCode, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use akeso_core::{
     engine::{Engine, Ledger},
@@ -35,7 +39,7 @@ use crate::{
     drive::{Drive, Until},
     model::Endpoint,
     report::{Reporter, line},
-    store::{Reader, Requests, is_written},
+    store::{Reader, is_written},
     write_ahead::WriteAhead,
 };
 use choose::{Names, NotFound};
@@ -81,7 +85,7 @@ pub async fn run(global: &Global, arguments: Diagnose) -> anyhow::Result<ExitCod
     })
 }
 
-fn log_path(arguments: &Diagnose, store: &Path) -> Option<std::path::PathBuf> {
+fn log_path(arguments: &Diagnose, store: &Path) -> Option<PathBuf> {
     let chosen = arguments.session_log.clone();
     let path = chosen.unwrap_or_else(|| SessionLog::default_path(store, Timestamp::now()));
     (!arguments.no_session_log).then_some(path)
@@ -127,7 +131,7 @@ async fn session(
     let (told, entries) = Told::new();
     let ahead = WriteAhead::new(Some(store_file));
     let mut drive = Drive::new(engine, hands, ahead, Box::new(told), RECHECK);
-    drive.requests = Some(Requests::open(store)?);
+    // what people have asked for by a command waits for the monitor: it may be about any workload
     drive.model = model;
     drive.configuration = Some(configuration);
     let follower = Follower::new(drive, entries, workload, &journal.entries);
