@@ -5,7 +5,7 @@ pub mod shadow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use akeso_core::{
-    consult::Spend,
+    consult::{Advised, Spend},
     engine::{Incident, Ledger, State},
     journal::{End, Entry, Fact, Verdict},
     learn::{Fingerprint, Level},
@@ -60,6 +60,8 @@ pub struct Counts {
     pub repeats: usize,
     /// Calls of a language model, to mend its answers as well.
     pub model_calls: usize,
+    /// Answers that could not be used.
+    pub model_refused: usize,
     /// What they needed.
     pub model_tokens: u64,
     /// What they have cost, in millionths of the currency of the policy's prices.
@@ -125,6 +127,8 @@ struct Told {
     first: BTreeMap<Fingerprint, IncidentId>,
     /// The calls of a model, and what they have cost.
     calls: BTreeMap<IncidentId, (usize, Spend)>,
+    /// How many of its answers were refused.
+    refused: BTreeMap<IncidentId, usize>,
     /// Calls that have no answer yet: what they cost at most counts.
     unanswered: BTreeMap<IncidentId, Spend>,
 }
@@ -145,9 +149,13 @@ impl Told {
             self.unanswered.insert(*incident, *most);
         }
         if let Fact::Advised {
-            incident, spend, ..
+            incident,
+            spend,
+            advised,
         } = fact
         {
+            let is_refused = matches!(advised, Advised::Refused { .. });
+            *self.refused.entry(*incident).or_default() += usize::from(is_refused);
             self.unanswered.remove(incident);
             let (_, spent) = self.calls.entry(*incident).or_default();
             *spent = spent.and(*spend);
@@ -281,6 +289,7 @@ impl Counts {
             harmful: is_harmful.into(),
             repeats: told.repeats.contains(&incident.id).into(),
             model_calls: calls,
+            model_refused: told.refused.get(&incident.id).copied().unwrap_or_default(),
             model_tokens: spent.tokens,
             model_micros: spent.micros,
         }
@@ -296,6 +305,7 @@ impl Counts {
         self.harmful += other.harmful;
         self.repeats += other.repeats;
         self.model_calls += other.model_calls;
+        self.model_refused += other.model_refused;
         self.model_tokens += other.model_tokens;
         self.model_micros += other.model_micros;
     }

@@ -12,6 +12,8 @@ use crate::{
 pub const MOST_STEPS: usize = 4;
 /// Longer words of a model are refused.
 const MOST_BYTES: usize = 16 * 1024;
+/// Names, images and amounts are shorter.
+const LONGEST: usize = 256;
 /// Of what it says for people, so many characters are kept.
 const MOST_WORDS: usize = 400;
 
@@ -61,6 +63,14 @@ pub enum Suggestion {
 }
 
 impl Suggestion {
+    /// Leaves the value of a variable to the cluster: what was right for one workload is not
+    /// another's.
+    pub(crate) fn forget_value(&mut self) {
+        if let Self::UpdateEnv { value, .. } = self {
+            value.clear();
+        }
+    }
+
     /// What an action that has helped suggests where the same fails again; nothing, if it means
     /// nothing elsewhere.
     pub fn of(action: &Action) -> Option<Vec<Self>> {
@@ -164,7 +174,7 @@ impl Answer {
             return Err(format!("it is longer than {MOST_BYTES} bytes"));
         }
         let wire: Wire = serde_json::from_str(text)
-            .map_err(|error| format!("it is not of the form: {error}"))?;
+            .map_err(|error| plain(&format!("it is not of the form: {error}")))?;
         if wire.steps.len() > MOST_STEPS {
             return Err(format!("it has more than {MOST_STEPS} steps"));
         }
@@ -188,6 +198,11 @@ impl WireStep {
     fn suggestion(&self) -> Result<Suggestion, String> {
         let name = self.name.as_deref().filter(|name| !name.is_empty());
         let value = self.value.as_deref().filter(|value| !value.is_empty());
+        // they are shown to people: nothing that steers a terminal, or is endless
+        let mut given = name.iter().chain(&value);
+        if given.any(|it| it.len() > LONGEST || it.chars().any(is_steering)) {
+            return Err("its name or value is no plain word".to_owned());
+        }
         let wanted = |what: Option<&str>, words: &str| {
             what.map(str::to_owned)
                 .ok_or_else(|| format!("it lacks {words}"))
@@ -225,16 +240,23 @@ impl WireStep {
 /// What a model tells a person who has asked, without what steers a terminal.
 pub fn words(text: &str) -> String {
     const MOST: usize = 4_000;
-    let text = text.chars().filter(|c| !c.is_control() || *c == '\n');
+    let text = text.chars().filter(|c| !is_steering(*c) || *c == '\n');
     let text: String = text.take(MOST).collect();
     text.trim().to_owned()
+}
+
+/// Whether a character is not seen, and changes what is: control characters, and those that turn the
+/// direction of writing or have no width.
+fn is_steering(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Words for people: on one line, without what steers a terminal, and not too many.
 fn plain(text: &str) -> String {
     let text: String = text
         .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if is_steering(c) { ' ' } else { c })
         .take(MOST_WORDS)
         .collect();
     text.trim().to_owned()
@@ -302,6 +324,8 @@ mod tests {
             ),
             (&step("delete_namespace", "", "shop"), "delete_namespace"),
             (&step("restart_pod", "", "other-pod"), "takes no value"),
+            (&step("update_env", "\u{1b}[2J", "x"), "no plain word"),
+            (&step("update_env", "MODE", "\u{202e}x"), "no plain word"),
             (&step("increase_memory", "", "plenty"), "512Mi"),
             (&step("increase_memory", "", ""), "lacks the limit"),
             (&step("update_env", "", "x"), "lacks the variable's name"),

@@ -123,12 +123,12 @@ impl Calls {
         let Some(call) = self.under_way.remove(&incident) else {
             return;
         };
-        if self.last.is_some_and(|last| !is_later_day(at, last)) {
+        self.turn_the_day(at);
+        if !is_later_day(at, call.at) {
             // what was taken as spent makes room for what was
             self.spent.tokens = self.spent.tokens.saturating_sub(call.most.tokens);
             self.spent.micros = self.spent.micros.saturating_sub(call.most.micros);
         }
-        self.turn_the_day(at);
         self.spent = self.spent.and(spend);
         match advised {
             Advised::Failed { .. } => {

@@ -1,52 +1,97 @@
 //! The values of Secrets are taken out of a prompt, in the forms in which programs write them. They
 //! are only borrowed here: the rim reads them, and nothing keeps them.
 
-use std::{borrow::Cow, fmt::Write};
+use std::{borrow::Cow, fmt::Write, ops::Range};
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 use serde_json::Value;
 
-use super::{HIDDEN, Prompt};
+use super::{
+    HIDDEN, Prompt,
+    redact::{hide, shapes},
+};
 
 /// What is shorter is as well a word of the language; nobody keeps it secret by a Secret.
 const SHORTEST: usize = 4;
+/// Larger documents are no credentials, and are not taken apart.
+const LARGEST: usize = 64 * 1024;
+/// Stands where a line was cut: what is before it may be the beginning of a value.
+pub(crate) const CUT: char = '…';
 
-/// The prompt without these values of Secrets.
+/// The prompt without these values of Secrets, and without what has the shape of one. Both are
+/// looked for in the same text: what hides one must not blind the look for the other.
 pub fn without_secrets<'a>(prompt: Prompt, values: impl Iterator<Item = &'a [u8]>) -> Prompt {
-    let mut forms: Vec<String> = values.flat_map(forms).collect();
-    forms.sort_unstable();
-    forms.dedup();
+    let text = &prompt.user;
+    let mut known: Vec<String> = values.flat_map(|value| forms(value, text.len())).collect();
+    known.sort_unstable();
+    known.dedup();
+    let mut places = shapes(text);
+    // small before fast: the texts are short, and a Secret may be large
     let finder = AhoCorasick::builder()
-        .match_kind(MatchKind::LeftmostLongest)
-        .build(&forms);
+        .kind(Some(AhoCorasickKind::ContiguousNFA))
+        .build(&known);
     let user = match finder {
-        Ok(finder) => finder.replace_all(&prompt.user, &vec![HIDDEN; forms.len()]),
+        Ok(finder) => {
+            places.extend(
+                finder
+                    .find_overlapping_iter(text)
+                    .map(|found| found.range()),
+            );
+            places.extend(cut_off(text, &known));
+            hide(text, places)
+        }
         // too many to look for all at once: then nothing is sent
         Err(_) => HIDDEN.to_owned(),
     };
     Prompt { user, ..prompt }
 }
 
-/// The texts by which a value shows.
-fn forms(value: &[u8]) -> Vec<String> {
+/// Where lines were cut in the middle of a value.
+fn cut_off(text: &str, known: &[String]) -> Vec<Range<usize>> {
+    let cuts = text.match_indices(CUT).map(|(at, _)| at);
+    let begins = |at: usize| {
+        let before = &text.as_bytes()[..at];
+        let longest = |form: &String| {
+            let form = form.as_bytes();
+            let most = form.len().min(at);
+            (SHORTEST..=most)
+                .rev()
+                .find(|length| before.ends_with(&form[..*length]))
+        };
+        let length = known.iter().filter_map(longest).max()?;
+        let start = (at - length..=at).find(|start| text.is_char_boundary(*start))?;
+        Some(start..at)
+    };
+    cuts.filter_map(begins).collect()
+}
+
+/// The texts by which a value shows in a text of this length.
+fn forms(value: &[u8], most: usize) -> Vec<String> {
     let text = String::from_utf8_lossy(value);
-    let mut plain: Vec<Cow<'_, str>> = vec![Cow::Borrowed(text.trim())];
-    plain.extend(text.lines().map(|line| Cow::Borrowed(line.trim())));
-    if let Ok(document) = serde_json::from_slice(value) {
+    let fits = |it: &str| it.len() >= SHORTEST && it.len() <= most;
+    let lines = std::iter::once(text.trim()).chain(text.lines().map(str::trim));
+    let mut plain: Vec<Cow<'_, str>> = lines.filter(|it| fits(it)).map(Cow::Borrowed).collect();
+    if value.len() <= LARGEST
+        && let Ok(document) = serde_json::from_slice(value)
+    {
         leaves(&document, &mut plain);
     }
     let mut forms = Vec::new();
     for text in plain {
-        forms.extend([percent_encoded(&text), quoted(&text)]);
+        let in_json = quoted(&text);
+        let encoded = percent_encoded(&text);
+        forms.extend([quoted(&in_json), in_json, encoded.to_lowercase(), encoded]);
         forms.extend(in_base64(text.as_bytes()));
         forms.push(text.into_owned());
     }
-    forms.extend(in_base64(value));
-    forms.retain(|form| form.len() >= SHORTEST);
+    if value.len() <= most {
+        forms.extend(in_base64(value));
+    }
+    forms.retain(|form| fits(form));
     forms
 }
 
@@ -140,6 +185,38 @@ mod tests {
     fn where_there_are_no_secrets_nothing_is_hidden() {
         assert_eq!(left("exit code 1", &[]), "exit code 1");
         assert_eq!(left("exit code 1", &["", "1"]), "exit code 1");
+    }
+
+    #[test]
+    fn what_hides_one_does_not_blind_the_look_for_another() {
+        let text = "postgres://app:p4ss@db:5432/shop and password=hunter2 and abcdefghi";
+        let left = left(text, &["postgres", "password", "abcdef", "defghi"]);
+        for secret in ["p4ss", "hunter2", "ghi"] {
+            assert!(!left.contains(secret), "{left}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_was_cut_off_is_hidden_as_far_as_it_goes() {
+        let token = "tok-0123456789-abcdefghijklmnop";
+        let text = format!("{{\"log\": [\"used {}…\", \"on…\"]}}", &token[..20]);
+        let left = left(&text, &[token]);
+        assert_eq!(left, "{\"log\": [\"used [hidden]…\", \"on…\"]}");
+    }
+
+    #[test]
+    fn a_secret_that_is_larger_than_the_text_costs_nothing() {
+        let release = "QUJD".repeat(500_000);
+        assert_eq!(forms(release.as_bytes(), 10_000), Vec::<String>::new());
+        assert_eq!(left("exit code 1", &[&release]), "exit code 1");
+    }
+
+    #[test]
+    fn a_log_line_that_is_json_itself_is_read_through() {
+        let line = serde_json::json!({"pw": "p\"ss-tail-of-it"}).to_string();
+        let text = serde_json::json!({"log": [line]}).to_string();
+        let left = left(&text, &["p\"ss-tail-of-it"]);
+        assert!(!left.contains("tail-of-it"), "{left}");
     }
 
     proptest! {

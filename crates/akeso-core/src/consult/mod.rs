@@ -20,6 +20,7 @@ pub use answer::{Answer, MOST_STEPS, Suggested, Suggestion, schema, words};
 pub(crate) use calls::Kind;
 pub use calls::{Calls, May, Why};
 pub use known::without_secrets;
+pub(crate) use prompt::shortened;
 pub use prompt::{about, prompt};
 pub use redact::{HIDDEN, redact};
 

@@ -1,10 +1,10 @@
 //! What a model is asked: the rules, and what is known of the failure as data. Values of variables
 //! are never in it, nor annotations; of Secrets there are names only.
 
-use k8s_openapi::api::core::v1::{Container, EnvVar};
+use k8s_openapi::api::core::v1::{Container, EnvVar, Probe};
 use serde_json::{Value, json};
 
-use super::{MOST_STEPS, Prompt, Wanted};
+use super::{MOST_STEPS, Prompt, Wanted, known::CUT};
 use crate::{
     cluster::{Workload, in_namespace},
     diagnose::Diagnosis,
@@ -85,15 +85,25 @@ fn outline(container: &Container) -> Value {
     json!({
         "name": container.name,
         "image": container.image,
-        "command": container.command,
-        "args": container.args,
+        // in one line, as one types it: what a flag is given stands behind it
+        "command": container.command.as_ref().map(|words| words.join(" ")),
+        "args": container.args.as_ref().map(|words| words.join(" ")),
         "variables": variables,
         "ports": ports,
         "resources": container.resources,
-        "livenessProbe": container.liveness_probe,
-        "readinessProbe": container.readiness_probe,
-        "startupProbe": container.startup_probe,
+        "livenessProbe": container.liveness_probe.as_ref().map(without_headers),
+        "readinessProbe": container.readiness_probe.as_ref().map(without_headers),
+        "startupProbe": container.startup_probe.as_ref().map(without_headers),
     })
+}
+
+/// A probe without the headers of its requests, which may hold a key.
+fn without_headers(probe: &Probe) -> Probe {
+    let mut probe = probe.clone();
+    if let Some(request) = &mut probe.http_get {
+        request.http_headers = None;
+    }
+    probe
 }
 
 /// A variable's name, and where its value comes from.
@@ -109,13 +119,19 @@ fn variable(variable: &EnvVar) -> String {
     }
 }
 
+/// The beginning of a line; what was cut is marked.
+pub(crate) fn shortened(line: &str, most: usize) -> String {
+    match line.char_indices().nth(most) {
+        Some((end, _)) => format!("{}{CUT}", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
 fn last(log: &str) -> Vec<String> {
     let lines: Vec<_> = log.lines().filter(|line| !line.trim().is_empty()).collect();
     let skipped = lines.len().saturating_sub(LOG_LINES);
     let lines = lines.into_iter().skip(skipped);
-    lines
-        .map(|line| line.chars().take(LINE).collect())
-        .collect()
+    lines.map(|line| shortened(line, LINE)).collect()
 }
 
 /// The revision that ran well before, and the one before this.

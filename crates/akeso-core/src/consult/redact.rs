@@ -1,82 +1,71 @@
 //! What has the shape of a secret is hidden: keys, tokens, passwords, connection strings, e-mail
-//! addresses, and what `kubectl apply` keeps of a manifest. The values of Secrets that are known
-//! are hidden by the rim before; this is for those that are not.
+//! addresses, and what `kubectl apply` keeps of a manifest. The values of Secrets are hidden by what
+//! is known of them, see `known.rs`; this is for those that are not.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
 /// What stands in the place of what is hidden.
 pub const HIDDEN: &str = "[hidden]";
 
-/// Shapes, and what is written for each; the longer ones first.
-const SHAPES: &[(&str, &str)] = &[
+/// Shapes; where one has a group, that stays, and what is behind it is hidden.
+const SHAPES: &[&str] = &[
     // what `kubectl apply` keeps is a whole manifest, with its literals
-    (
-        r#"(kubectl\.kubernetes\.io/last-applied-configuration\\*["']?\s*[:=]\s*)[^\n]*"#,
-        "${1}[hidden]",
-    ),
-    (
-        r"-----BEGIN [A-Z0-9 ]+-----[\s\S]*?(?:-----END [A-Z0-9 ]+-----|\z)",
-        "[hidden]",
-    ),
+    r#"(kubectl\.kubernetes\.io/last-applied-configuration\\*["']?\s*[:=]\s*)[^\n]*"#,
+    r"-----BEGIN [A-Z0-9 ]+-----[\s\S]*?(?:-----END [A-Z0-9 ]+-----|\z)",
     // user and password of a URL, and the rest of it: a host is no secret, a database may be
-    (
-        r#"\b([a-z][a-z0-9+.-]*://)[^\s/"'@]*:[^\s"']*@[^\s"',;)]*"#,
-        "${1}[hidden]",
-    ),
+    r#"\b([a-z][a-z0-9+.-]*://)[^\s/"'@]*:[^\s"']*@[^\s"',;)]*"#,
     // `Server=db;User=app;Password=x`
-    (
-        r#"(?i)\b(?:server|host|data source|accountname|endpoint)=[^\s;"']+;[^\s"']*(?:password|pwd|key|sig)[^\n"']*"#,
-        "[hidden]",
-    ),
-    (
-        r"(?i)\b(bearer|basic|token)\s+[a-z0-9._~+/=-]{8,}",
-        "${1} [hidden]",
-    ),
+    r#"(?i)\b(?:server|host|data source|accountname|endpoint)=[^\s;"']+;[^\s"']*(?:password|pwd|key|sig)[^\n"']*"#,
+    r"(?i)\b((?:bearer|basic|token)\s+)[a-z0-9._~+/=-]{8,}",
     // `password: x`, `"api_key": "x"`, `DB_PASS=x`
-    (
-        r#"(?i)([\w.-]*(?:password|passwd|passphrase|pwd|secret|token|api[-_]?key|apikey|access[-_]?key|account[-_]?key|private[-_]?key|encryption[-_]?key|signing[-_]?key|credentials?|authorization|_pass|\bpass|\bauth|dsn|connection[-_ ]?string|salt|cookie)\w*\\*["']?\s*(?:=>|[:=])\s*)(\\*"(?:[^"\\]|\\[^"])*\\*"|\\*'[^']*'|[^\s,;&"']+)"#,
-        "${1}[hidden]",
-    ),
-    // `--token x`
-    (
-        r"(?i)(--[\w-]*(?:password|secret|token|key|credential)[\w-]*\s+)[^\s-]\S*",
-        "${1}[hidden]",
-    ),
-    (
-        r"\beyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]+){1,4}",
-        "[hidden]",
-    ),
-    (
-        r"\b(?:AKIA|ASIA)[0-9A-Z]{12,}|\bgh[pousr]_[A-Za-z0-9]{16,}|\bgithub_pat_\w{16,}|\bglpat-[\w-]{12,}|\bxox[a-z]-[\w-]{8,}|\b[srp]k[-_](?:live|test|proj|ant)?[-_]?[\w-]{16,}|\bAIza[\w-]{20,}|\bnpm_\w{16,}|\bhvs\.[\w-]{12,}|\bSG\.[\w-]{12,}\.[\w-]+|\bdop_v1_\w{16,}",
-        "[hidden]",
-    ),
-    (
-        r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}\b",
-        "[hidden]",
-    ),
+    r#"(?i)([\w.-]*(?:password|passwd|passphrase|pwd|secret|token|api[-_]?key|apikey|access[-_]?key|account[-_]?key|private[-_]?key|encryption[-_]?key|signing[-_]?key|credentials?|authorization|_pass|\bpass|\bauth|dsn|connection[-_ ]?string|salt|cookie)\w*\\*["']?\s*(?:=>|[:=])\s*)(?:\\*"(?:[^"\\]|\\[^"])*\\*"|\\*'[^']*'|[^\s,;&"']+)"#,
+    // `--token x`, also as the items of a list
+    r#"(?i)(-[\w-]*(?:password|passwd|secret|token|key|credential)[\w-]*(?:["'\s,\\]|\\n)+)[^\s"',\\\]\[-][^\s"',\\]*"#,
+    r#"(?i)("name"\s*:\s*"[^"]*(?:key|token|auth|cookie|secret|password)[^"]*"\s*,\s*"value"\s*:\s*")[^"]*"#,
+    r"\beyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]+){1,4}",
+    r"\b(?:AKIA|ASIA)[0-9A-Z]{12,}|\bgh[pousr]_[A-Za-z0-9]{16,}|\bgithub_pat_\w{16,}|\bglpat-[\w-]{12,}|\bxox[a-z]-[\w-]{8,}|\b[srp]k[-_](?:live|test|proj|ant)?[-_]?[\w-]{16,}|\bAIza[\w-]{20,}|\bnpm_\w{16,}|\bhvs\.[\w-]{12,}|\bSG\.[\w-]{12,}\.[\w-]+|\bdop_v1_\w{16,}",
+    r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}\b",
     // long runs of hexadecimal digits or base64 are keys as often as not
-    (r"\b[0-9a-fA-F]{32,}\b", "[hidden]"),
-    (r"[A-Za-z0-9+/_-]{40,}={0,2}", "[hidden]"),
+    r"\b[0-9a-fA-F]{32,}\b",
+    r"[A-Za-z0-9+/_-]{40,}={0,2}",
 ];
 
-static REDACTIONS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
-    let shapes = SHAPES.iter();
-    let shapes = shapes.filter_map(|(shape, instead)| Some((Regex::new(shape).ok()?, *instead)));
-    shapes.collect()
-});
+static REDACTIONS: LazyLock<Vec<Regex>> =
+    LazyLock::new(|| SHAPES.iter().filter_map(|it| Regex::new(it).ok()).collect());
+
+/// Where a text has the shape of a secret.
+pub(super) fn shapes(text: &str) -> Vec<Range<usize>> {
+    let found = REDACTIONS.iter().flat_map(|shape| {
+        shape.captures_iter(text).filter_map(|found| {
+            let whole = found.get(0)?;
+            let start = found.get(1).map_or(whole.start(), |kept| kept.end());
+            Some(start..whole.end())
+        })
+    });
+    found.collect()
+}
+
+/// The text with these places hidden. What is hidden for several reasons is hidden whole.
+pub(super) fn hide(text: &str, mut places: Vec<Range<usize>>) -> String {
+    places.sort_by_key(|place| (place.start, place.end));
+    let mut hidden = String::with_capacity(text.len());
+    let mut done = 0;
+    for place in places.into_iter().filter(|place| !place.is_empty()) {
+        if place.start > done || (done == 0 && hidden.is_empty()) {
+            hidden.push_str(&text[done..place.start]);
+            hidden.push_str(HIDDEN);
+        }
+        done = done.max(place.end);
+    }
+    hidden.push_str(&text[done..]);
+    hidden
+}
 
 /// The text without what has the shape of a secret.
 pub fn redact(text: &str) -> String {
-    let mut text = Cow::Borrowed(text);
-    for (shape, instead) in REDACTIONS.iter() {
-        let replaced = shape.replace_all(&text, *instead);
-        if let Cow::Owned(replaced) = replaced {
-            text = Cow::Owned(replaced);
-        }
-    }
-    text.into_owned()
+    hide(text, shapes(text))
 }
 
 #[cfg(test)]
@@ -98,6 +87,12 @@ mod tests {
         ("DB_PASS=swordfish", "swordfish"),
         ("--api-key s3cr3tvalue --port 80", "s3cr3tvalue"),
         ("apiKey => s3cr3tvalue", "s3cr3tvalue"),
+        ("[\n  \"--password\",\n  \"hunter2x\"\n]", "hunter2x"),
+        (r#"["--password\", \"hunter2x\"]"#, "hunter2x"),
+        (
+            r#"{"name": "X-Api-Key", "value": "abc123def"}"#,
+            "abc123def",
+        ),
         ("Authorization: Bearer abc.def-ghi_jkl", "ghi_jkl"),
         ("authorization: Basic dXNlcjpwYXNz", "dXNlcjpwYXNz"),
         (

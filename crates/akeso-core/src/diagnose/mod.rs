@@ -105,7 +105,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     act::Action,
     cluster::Workload,
-    consult::Suggested,
+    consult::{Suggested, shortened},
     evidence::{Answer, Evidence, Life, Listed, Question},
     learn::{Fingerprint, template},
     observe::{Flaw, Sign, Symptom},
@@ -663,12 +663,7 @@ fn last_lines(log: &str, count: usize) -> Vec<String> {
         .rev()
         .filter(|line| !line.trim().is_empty())
         .take(count)
-        .map(|line| {
-            format!(
-                "log: {}",
-                line.trim().chars().take(LONGEST).collect::<String>()
-            )
-        })
+        .map(|line| format!("log: {}", shortened(line.trim(), LONGEST)))
         .collect();
     lines.reverse();
     lines

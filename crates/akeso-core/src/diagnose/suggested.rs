@@ -50,6 +50,42 @@ const NEVER: [&str; 22] = [
     "HOSTALIASES",
 ];
 
+const NEVER_BEGIN: [&str; 9] = [
+    "LD_",
+    "DYLD_",
+    "MALLOC_",
+    "GCONV_",
+    "KUBERNETES_",
+    "DOTNET_",
+    "CORECLR_",
+    "ASPNETCORE_",
+    "GIT_",
+];
+const NEVER_WORDS: [&str; 18] = [
+    "PROXY", "OPTIONS", "OPTS", "AUTH", "TLS", "SSL", "CERT", "CERTS", "CA", "VERIFY", "INSECURE",
+    "TRUST", "HOOKS", "PROFILER", "PRELOAD", "GEM", "BUNDLE", "PHPRC",
+];
+/// Words of names that say where something is. Only the cluster says that.
+const PLACES: [&str; 17] = [
+    "HOST",
+    "HOSTS",
+    "HOSTNAME",
+    "URL",
+    "URLS",
+    "URI",
+    "ADDR",
+    "ADDRESS",
+    "ENDPOINT",
+    "SERVER",
+    "SERVERS",
+    "BROKER",
+    "BROKERS",
+    "DOMAIN",
+    "DNS",
+    "LOCALDOMAIN",
+    "PEERS",
+];
+
 /// What is left of suggestions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Checked {
@@ -212,6 +248,9 @@ fn variable(
         if known.is_credential() {
             return no("it is a credential, and the cluster holds none for it");
         }
+        if is_place(name) {
+            return no("it says where something is, and the cluster holds no value for it");
+        }
         if !is_setting(value) {
             return no(
                 "the cluster holds no value for it, and what was suggested is no plain word or number",
@@ -244,17 +283,21 @@ fn is_settable(name: &str) -> Result<(), &'static str> {
     if !is_name {
         return Err("it is not of the form SOME_NAME");
     }
+    let begins = |beginning: &&str| name.starts_with(*beginning);
     let steers = NEVER.contains(&name)
-        || ["LD_", "DYLD_", "MALLOC_", "GCONV_", "KUBERNETES_"]
-            .iter()
-            .any(|beginning| name.starts_with(beginning))
-        || name.ends_with("_PROXY")
-        || name.ends_with("_OPTIONS")
-        || name.ends_with("_OPTS");
+        || NEVER_BEGIN.iter().any(begins)
+        || name.split('_').any(|word| NEVER_WORDS.contains(&word));
     if steers {
-        return Err("it steers how programs are loaded, or where their traffic goes");
+        return Err(
+            "it steers how programs are loaded, whom they trust, or where their traffic goes",
+        );
     }
     Ok(())
+}
+
+/// Whether a variable says where traffic goes: a number may be an address as well.
+fn is_place(name: &str) -> bool {
+    name.split('_').any(|word| PLACES.contains(&word))
 }
 
 /// A plain word or number: no host, path, address or command.
@@ -356,6 +399,10 @@ mod tests {
             "JAVA_TOOL_OPTIONS",
             "MAVEN_OPTS",
             "KUBERNETES_SERVICE_HOST",
+            "DOTNET_STARTUP_HOOKS",
+            "NODE_TLS_REJECT_UNAUTHORIZED",
+            "POSTGRES_HOST_AUTH_METHOD",
+            "SSL_CERT_FILE",
             "lower",
             "A B",
             "",
@@ -366,6 +413,7 @@ mod tests {
         for name in ["MODE", "CACHE_SIZE", "REDIS_HOST", "A1"] {
             assert!(is_settable(name).is_ok(), "{name}");
         }
+        assert!(is_place("REDIS_HOST") && is_place("API_URL") && !is_place("CACHE_SIZE"));
     }
 
     #[test]

@@ -324,10 +324,12 @@ impl Engine {
             Event::Redacted(incident, prompt) => {
                 self.turn(incident, now, |turn| turn.take_prompt(prompt));
                 self.advance(incident, now);
+                self.forget_if_gone(incident);
             }
             Event::Replied(incident, reply) => {
                 self.turn(incident, now, |turn| turn.take_reply(reply));
                 self.advance(incident, now);
+                self.forget_if_gone(incident);
             }
             Event::Outcome(attempt, outcome) => {
                 if let Some(incident) = self.recorder.ledger.incident_of(attempt) {
@@ -570,6 +572,13 @@ impl Engine {
         );
         self.well.remove(reference);
         true
+    }
+
+    /// What comes for an incident that was forgotten since leaves nothing behind.
+    fn forget_if_gone(&mut self, incident: IncidentId) {
+        if self.recorder.ledger.get(incident).is_none() {
+            self.live.remove(&incident);
+        }
     }
 
     fn advance(&mut self, incident: IncidentId, now: Timestamp) {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Attempt, Engine, Incident, Request, State};
+use super::{Attempt, Engine, Incident, Request, State, turn::Live};
 use crate::{
     act::{Action, NotAmendable, NotApplicable},
     cluster::Key,
@@ -111,8 +111,7 @@ impl Engine {
         let namespace = &open.workload.namespace;
         let labels = self.cluster.namespaces.get(&Key::new("", namespace));
         let labels = labels.and_then(|it| it.metadata.labels.as_ref());
-        let allowed = settings.policy.effective(None, namespace, labels).model;
-        if !allowed || settings.protects(namespace).is_some() {
+        if !settings.may_consult(namespace, labels) {
             return Some(format!(
                 "no model may be shown what fails in the namespace {namespace}"
             ));
@@ -122,6 +121,10 @@ impl Engine {
         }
         let limits = &settings.policy.model;
         let calls = ledger.calls();
+        let is_consulting = self.live.get(&incident).is_some_and(Live::is_consulting);
+        if is_consulting || calls.of(incident).is_some() {
+            return Some("it is being asked about this already: wait for its answer".to_owned());
+        }
         let why = calls.why_not(Spend::default(), limits, self.now)?;
         Some(why.words(limits, calls.spent(self.now)))
     }

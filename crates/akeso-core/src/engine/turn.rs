@@ -52,6 +52,8 @@ pub(super) struct Live {
     /// Since when something else is broken than what a person was told of.
     other_since: Option<Timestamp>,
     consultation: consult::Consultation,
+    /// Whose question is on its way to a model, while secrets are taken out of it.
+    question: Option<String>,
     /// The pod template for which a person was asked.
     template: Option<PodTemplateSpec>,
 }
@@ -80,6 +82,11 @@ impl Live {
     /// How it is watched after a change, and until when at the least.
     pub(super) const fn watching(&self) -> (Option<&Watch>, Option<Timestamp>) {
         (self.watch.as_ref(), self.watch_at)
+    }
+
+    /// Whether something is on its way to a model.
+    pub(super) const fn is_consulting(&self) -> bool {
+        self.question.is_some() || self.consultation.is_under_way()
     }
 
     pub(super) fn suspected(&self) -> &[Diagnosis] {

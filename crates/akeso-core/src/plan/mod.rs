@@ -156,7 +156,7 @@ fn consult(patterns: &Patterns, failure: &Fingerprint, now: Timestamp, steps: &m
 }
 
 /// What has healed this failure before and means something here, for when the playbook knows no
-/// way: only what was learned here, or tells no value of another cluster.
+/// way. The values of variables are each workload's own, or the cluster's.
 pub fn learned(failure: &Fingerprint, patterns: &Patterns, now: Timestamp) -> Vec<Suggested> {
     let known = ActionKind::ALL.iter().filter_map(|kind| {
         let Standing::Helps(pattern) = patterns.standing(failure, *kind, now) else {
@@ -167,12 +167,14 @@ pub fn learned(failure: &Fingerprint, patterns: &Patterns, now: Timestamp) -> Ve
         let is_same = level <= Level::Program || !failure.log.is_empty();
         let action = pattern.action.as_ref().filter(|_| is_same)?;
         let fits = match action {
-            Action::IncreaseMemory(_) => level <= Level::Image,
-            Action::UpdateEnv(_) => level <= Level::Image && pattern.from.is_none(),
+            Action::IncreaseMemory(_) | Action::UpdateEnv(_) => level <= Level::Image,
             _ => true,
         };
         let reasoning = healed_before(pattern);
-        let suggestions = Suggestion::of(action).filter(|_| fits)?;
+        let mut suggestions = Suggestion::of(action).filter(|_| fits)?;
+        if level > Level::Workload || pattern.from.is_some() {
+            suggestions.iter_mut().for_each(Suggestion::forget_value);
+        }
         Some(suggestions.into_iter().map(move |suggestion| Suggested {
             suggestion,
             reasoning: reasoning.clone(),

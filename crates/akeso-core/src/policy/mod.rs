@@ -259,6 +259,13 @@ impl Settings {
         self.watches(&workload.namespace) && self.attended.as_ref().is_none_or(is_chosen)
     }
 
+    /// Whether a language model may be shown what fails in a namespace.
+    pub fn may_consult(&self, namespace: &str, labels: Option<&BTreeMap<String, String>>) -> bool {
+        self.model.is_some()
+            && self.policy.effective(None, namespace, labels).model
+            && self.protects(namespace).is_none()
+    }
+
     /// Why nothing is changed in a namespace, if so.
     pub fn protects(&self, namespace: &str) -> Option<String> {
         let policy = &self.policy;

@@ -176,3 +176,17 @@ fn what_a_person_has_changed_first_earns_nothing_for_what_was_proposed() {
     let is_promoted = |fact: &Fact| matches!(fact, Fact::Promoted { .. });
     assert_eq!(bench.count(is_promoted), 0, "{}", bench.story());
 }
+
+#[test]
+fn what_a_person_has_put_off_is_not_decided_by_who_comes_next() {
+    let mut bench = attended();
+    let question = bench.question("web");
+    bench.attend_all();
+    bench.restart();
+    bench.run(600);
+    assert_eq!(bench.question("web"), question, "{}", bench.story());
+    assert!(bench.made().is_empty());
+    bench.consent(question.attempt);
+    bench.run(60);
+    assert_eq!((bench.made(), bench.heals()), (vec!["patch"], 1));
+}

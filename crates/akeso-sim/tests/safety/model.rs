@@ -450,7 +450,7 @@ fn a_growth_beyond_the_bounds_is_brought_within_them() {
 }
 
 #[test]
-fn a_value_that_only_a_model_knows_asks_first_and_is_free_once_it_has_healed() {
+fn a_value_that_only_a_model_knows_asks_first_wherever_the_cluster_does_not_hold_it() {
     let steps = json!([step("update_env", Some("TUNING_PROFILE"), Some("small"))]);
     let script = Script::says(&steps);
     let mut bench = Bench::under("{}").with_model(script.clone());
@@ -470,10 +470,23 @@ fn a_value_that_only_a_model_knows_asks_first_and_is_free_once_it_has_healed() {
     let set = json!([{"name": "TUNING_PROFILE", "value": "small"}]);
     assert_eq!(bench.object("one", ENV), set);
 
+    // from then on the workload has it, and its siblings have its example
+    bench.run(3 * 24 * 3600);
+    bench.patch("one", ENV, &json!([]));
+    bench.run(300);
+    assert_eq!(bench.object("one", ENV), set, "{}", bench.story());
     bench.apply("two", 1, "alpine:latest", "");
     bench.run(300);
     assert_eq!(bench.object("two", ENV), set, "{}", bench.story());
-    assert_eq!(script.asked(), 1);
+    // elsewhere, what was right here is a person's to say
+    let missing = r#"{log: ["E12 at TUNING_PROFILE (nil)"], exit: 3}"#;
+    bench.behave(&format!(
+        "containers: {{three/app: {{requires: [TUNING_PROFILE], missing: {missing}}}}}"
+    ));
+    bench.apply_in("billing", "three", 1, "alpine:latest", "");
+    bench.run(300);
+    let asked = bench.count(|fact| matches!(fact, Fact::Asked { .. }));
+    assert_eq!((asked, script.asked()), (2, 2), "{}", bench.story());
 }
 
 #[test]
@@ -596,4 +609,52 @@ fn a_question_that_cannot_be_passed_on_says_why() {
     let mut bench = bench.with_model(Script::says(&json!([])));
     bench.configure("{model: {enabled: false}}");
     assert!(why(&bench).contains("may be shown"), "{}", why(&bench));
+}
+
+#[test]
+fn what_grows_by_being_freed_of_secrets_and_costs_too_much_then_is_told_and_not_asked_again() {
+    let script = Script::says(&more_memory("256Mi"));
+    // between what the prompt needs with its secrets and what it needs without them
+    let mut bench = Bench::under("{model: {dailyTokens: 4100}}").with_model(script.clone());
+    let lines = vec![format!("\"{}\"", "pwd=1 ".repeat(40)); 40].join(", ");
+    bench.behave(&format!(
+        "containers: {{one/app: {{exits: {{after: 1s, code: 3, log: [{lines}]}}}}}}"
+    ));
+    bench.apply("one", 1, "alpine:latest", "");
+    bench.run(300);
+    let redactions = bench.count(|fact| matches!(fact, Fact::Diagnosed { .. }));
+    assert!(redactions < 4, "{redactions}");
+    assert_eq!(script.asked(), 0, "{}", bench.story());
+    assert!(told(&bench, "one").contains("dailyTokens"));
+}
+
+#[test]
+fn while_the_store_cannot_be_written_nothing_is_spent() {
+    let script = Script::says(&more_memory("256Mi"));
+    let mut bench = Bench::under("{}").with_model(script.clone());
+    bench.simulation.set_store(akeso_sim::StoreState::Full);
+    needy(&mut bench, "one");
+    bench.run(600);
+    bench.simulation.set_store(akeso_sim::StoreState::Writable);
+    bench.run(10);
+    let asked = bench.count(|fact| matches!(fact, Fact::Consulted { .. }));
+    assert_eq!((script.asked(), asked), (0, 0), "{}", bench.story());
+}
+
+#[test]
+fn a_policy_that_changes_while_secrets_are_taken_out_is_heeded() {
+    let script = Script::says(&more_memory("256Mi"));
+    let mut bench = Bench::under("{}").with_model(script.clone());
+    needy(&mut bench, "one");
+    let end = bench.simulation.cluster.after(SignedDuration::from_mins(5));
+    let is_told = |fact: &Fact| matches!(fact, Fact::Diagnosed { .. });
+    bench.simulation.run_until_or(
+        end,
+        |_| {},
+        |simulation| simulation.journal.iter().any(|entry| is_told(&entry.fact)),
+    );
+    bench.configure("{model: {enabled: false}}");
+    bench.run(300);
+    assert_eq!(script.asked(), 0, "{}", bench.story());
+    told(&bench, "one");
 }

@@ -88,8 +88,9 @@ fn told(evaluation: &Evaluation) -> String {
     );
     line!(
         text,
-        "Model:              {} call(s), {} tokens, {} in the policy's currency",
+        "Model:              {} call(s), {} answer(s) refused, {} tokens, {} in the policy's currency",
         all.model_calls,
+        all.model_refused,
         all.model_tokens,
         all.model_cost()
     );

@@ -63,6 +63,9 @@ pub async fn run(global: &Global, target: Target) -> anyhow::Result<ExitCode> {
         Duration::from_hours(1),
     );
     drive.run(Until::AtRest).await?;
+    if !drive.engine.is_at_rest() {
+        anyhow::bail!("left before everything was seen");
+    }
     let ledger = drive.engine.ledger();
     let findings = ledger
         .open()

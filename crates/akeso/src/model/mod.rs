@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use akeso_core::consult::{MOST_OUTPUT, Prompt, Reply, Tokens, Wanted, redact, schema};
+use akeso_core::consult::{HIDDEN, MOST_OUTPUT, Prompt, Reply, Tokens, Wanted, redact, schema};
 use anyhow::{Context, bail};
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::{Client, StatusCode, Url, header, redirect};
@@ -61,7 +61,9 @@ struct Dialect {
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}", self.0.model, self.0.url)
+        // the rest of the URL may hold a key
+        let host = self.0.url.host_str().unwrap_or_default();
+        write!(f, "{} at {host}", self.0.model)
     }
 }
 
@@ -227,6 +229,8 @@ impl Endpoint {
         let pause = pause.map(|seconds| Duration::from_secs(seconds).min(LONGEST_PAUSE));
         let text = read(response).await?;
         if !status.is_success() {
+            // some repeat the key that they refuse
+            let text = text.replace(key.as_str(), HIDDEN);
             return Err(Failure::answered(status, &text, pause, dialect));
         }
         let completion: Completion = serde_json::from_str(&text).map_err(|_| Failure {
@@ -321,10 +325,10 @@ impl Failure {
 
     /// The endpoint has answered that it does not.
     fn answered(status: StatusCode, text: &str, pause: Option<Duration>, dialect: Dialect) -> Self {
-        let said: String = text.chars().take(COMPLAINT).collect();
-        let said = redact(&said.replace(char::is_control, " "));
+        let said = redact(&text.replace(char::is_control, " "));
+        let said: String = said.chars().take(COMPLAINT).collect();
         let misses = (status == StatusCode::BAD_REQUEST).then(|| {
-            if text.contains("max_completion_tokens") {
+            if text.contains("max_completion_tokens") && dialect.bound != "max_tokens" {
                 Dialect {
                     bound: "max_tokens",
                     ..dialect

@@ -156,6 +156,13 @@ async fn what_will_not_pass_is_not_tried_again() {
 }
 
 #[tokio::test]
+async fn a_complaint_that_repeats_the_key_is_told_without_it() {
+    let complaint = "Incorrect API key provided: k3y. See the manual.";
+    let (reply, _) = asked(ResponseTemplate::new(401).set_body_string(complaint)).await;
+    assert!(!failed(&reply).0.contains("k3y"), "{reply:?}");
+}
+
+#[tokio::test]
 async fn what_passes_is_tried_again() {
     let server = server().await;
     Mock::given(method("POST"))

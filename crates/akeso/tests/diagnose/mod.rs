@@ -174,7 +174,7 @@ fn what_is_rejected_is_not_done_and_can_be_asked_about_again() {
     terminal.type_in(&[ENTER]);
     terminal.expect("Leave: decide later");
     terminal.type_in(&[DOWN, ENTER]);
-    terminal.expect("Rejected: nothing is changed.");
+    terminal.expect("Rejected: this is not done.");
     assert_eq!(terminal.end().code(), Some(1));
     assert_eq!(bench.image(), "nginx:latst");
     assert!(bench.has(|fact| matches!(fact, Fact::Declined { by, .. } if by == "ada")));
@@ -197,6 +197,8 @@ fn what_is_rejected_is_not_done_and_can_be_asked_about_again() {
 fn what_has_healed_is_taken_back_where_the_person_wants_it_so() {
     let bench = Bench::new("e2e-diagnose-rollback");
     let mut terminal = bench.type_at(&["deployment/web-server", "--approve"]);
+    terminal.expect("the change is made");
+    terminal.expect("must stay so");
     terminal.expect("Take the change back again?");
     assert_eq!(bench.image(), "nginx:latest");
     terminal.type_in(&["y", ENTER]);

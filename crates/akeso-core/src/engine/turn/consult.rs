@@ -9,6 +9,7 @@ use crate::{
     cluster::Workload,
     consult::{
         self, Advised, Answer, Kind, May, PATIENCE, Prompt, Reply, Spend, Suggested, Tokens,
+        Wanted, Why,
     },
     diagnose::{Checked, Diagnosis, check},
     engine::{Effect, Incident, State},
@@ -32,8 +33,6 @@ pub(super) struct Consultation {
     prompt: Option<Prompt>,
     /// Why there is no advice to be had.
     in_vain: Option<String>,
-    /// Who has asked, if it is a person's question.
-    asked_by: Option<String>,
     /// The causes that were journalled before it was asked.
     told: Option<Vec<String>>,
 }
@@ -57,6 +56,11 @@ impl Consultation {
     /// A time that is over would wake it without end.
     pub(super) fn forget_past(&mut self, now: Timestamp) {
         self.until = self.until.filter(|until| *until > now);
+    }
+
+    /// Whether the prompt is being freed of secrets.
+    pub(super) const fn is_under_way(&self) -> bool {
+        self.redacted_by.is_some()
     }
 
     /// Whether these causes were journalled before the model was asked.
@@ -134,16 +138,20 @@ impl Turn<'_> {
         causes: &[Diagnosis],
         diagnosis: &Diagnosis,
     ) -> Further {
-        let policy = &self.settings.policy;
         let namespace = &workload.reference.namespace;
-        let allowed = policy.effective(None, namespace, workload.namespace_labels());
-        let is_protected = self.settings.protects(namespace).is_some();
-        if self.settings.model.is_none() || !allowed.model || is_protected {
+        if !self
+            .settings
+            .may_consult(namespace, workload.namespace_labels())
+        {
             return Further::Nothing(None);
+        }
+        if let Some(why) = self.store_failure {
+            let why = format!("the model is not asked: the journal cannot be written: {why}");
+            return Further::Nothing(Some(why));
         }
         self.live.consultation.until = None;
         let calls = self.recorder.ledger.calls();
-        if let Some((made, _)) = calls.of(self.id) {
+        if let Some((made, what)) = calls.of(self.id) {
             let until = made.checked_add(PATIENCE).unwrap_or(self.now);
             if until > self.now {
                 self.live.consultation.until = Some(until);
@@ -153,6 +161,9 @@ impl Turn<'_> {
             let why = format!("no answer within {} s", PATIENCE.as_secs());
             let most = calls.most(self.id);
             self.over(Advised::Failed { why }, most);
+            if what == Kind::Question {
+                self.live.consultation.in_vain = None; // that was a person's
+            }
         }
         if let Some(why) = &self.live.consultation.in_vain {
             return Further::Nothing(Some(why.clone()));
@@ -245,23 +256,33 @@ impl Turn<'_> {
 
     /// Takes in the prompt without what Secrets hold, and has the model asked.
     pub fn take_prompt(&mut self, prompt: Result<Prompt, String>) {
-        let is_awaited = self.live.consultation.redacted_by.take().is_some();
-        let by = self.live.consultation.asked_by.take();
-        let incident = self.recorder.ledger.get(self.id);
-        let is_open = |it: &Incident| it.state == State::Observed || by.is_some();
-        if !is_awaited || !incident.is_some_and(is_open) {
+        let is_question = prompt
+            .as_ref()
+            .map_or(self.live.question.is_some(), |prompt| {
+                prompt.wanted == Wanted::Words
+            });
+        let (by, is_wanted) = if is_question {
+            let by = self.live.question.take();
+            (by.clone(), by.is_some())
+        } else {
+            let is_awaited = self.live.consultation.redacted_by.take().is_some();
+            let incident = self.recorder.ledger.get(self.id);
+            let is_observed = incident.is_some_and(|it| it.state == State::Observed);
+            (None, is_awaited && is_observed)
+        };
+        if !is_wanted {
             return; // what it was for is over
         }
-        match prompt {
+        let asked = match prompt {
             Ok(prompt) => self.consult(prompt.redacted(), None, by),
+            Err(why) => Err(format!("what is secret cannot be kept from it: {why}")),
+        };
+        match asked {
+            Ok(()) => {}
+            Err(why) if is_question => self.over(Advised::Failed { why }, Spend::default()),
             Err(why) => {
-                let why = format!("what is secret cannot be kept from it: {why}");
-                if by.is_some() {
-                    self.over(Advised::Failed { why }, Spend::default());
-                } else {
-                    let why = format!("the model is not asked: {why}");
-                    self.live.consultation.in_vain = Some(why);
-                }
+                let why = format!("the model is not asked: {why}");
+                self.live.consultation.in_vain = Some(why);
             }
         }
     }
@@ -275,8 +296,7 @@ impl Turn<'_> {
         }) else {
             return;
         };
-        self.live.consultation.asked_by = Some(by.to_owned());
-        self.live.consultation.redacted_by = self.now.checked_add(PATIENCE).ok();
+        self.live.question = Some(by.to_owned());
         let incident = self.recorder.ledger.get(self.id);
         let namespace = incident.map(|it| it.workload.namespace.clone());
         self.recorder.effects.push(Effect::Redact {
@@ -286,23 +306,41 @@ impl Turn<'_> {
         });
     }
 
-    /// Has the model asked, if it still may be.
-    fn consult(&mut self, prompt: Prompt, after: Option<String>, by: Option<String>) {
+    /// Has the model asked, or says why it may not be by now. Where another is being asked, its
+    /// answer is waited for.
+    fn consult(
+        &mut self,
+        prompt: Prompt,
+        after: Option<String>,
+        by: Option<String>,
+    ) -> Result<(), String> {
         let ledger = &self.recorder.ledger;
-        let diagnosis = ledger.get(self.id).and_then(|it| it.diagnoses.first());
-        let failure = diagnosis.map(|it| it.fingerprint.clone());
-        let (Some(model), Some(failure)) = (self.settings.model.clone(), failure) else {
-            return;
-        };
+        let incident = ledger.get(self.id);
+        let gone = || "it is over".to_owned();
+        let workload = incident.and_then(|it| self.cluster.workload(&it.workload));
+        let (incident, workload) = incident.zip(workload).ok_or_else(gone)?;
+        let failure = incident.diagnoses.first().ok_or_else(gone)?;
+        let failure = failure.fingerprint.clone();
+        let namespace = &workload.reference.namespace;
+        let labels = workload.namespace_labels();
+        let allowed = self.settings.may_consult(namespace, labels);
+        let model = self.settings.model.clone().filter(|_| allowed);
+        let model = model.ok_or("the settings are against it by now")?;
         let limits = &self.settings.policy.model;
         let most = prompt.most(limits);
         let calls = ledger.calls();
-        let may = match by {
-            Some(_) => calls.why_not(most, limits, self.now).is_none(),
-            None => calls.may(&failure, most, limits, self.now) == May::Ask,
-        };
-        if !may {
-            return; // another has gone before
+        let not = |why: Why| Err(why.words(limits, calls.spent(self.now).and(most)));
+        match by {
+            Some(_) => {
+                if let Some(why) = calls.why_not(most, limits, self.now) {
+                    return not(why);
+                }
+            }
+            None => match calls.may(&failure, most, limits, self.now) {
+                May::Ask => {}
+                May::Know(_) | May::Wait(_) => return Ok(()), // another has gone before
+                May::Not(why) => return not(why),
+            },
         }
         self.live.consultation.prompt = Some(prompt.clone());
         self.record(Fact::Consulted {
@@ -318,6 +356,7 @@ impl Turn<'_> {
         self.recorder
             .effects
             .push(Effect::Consult { incident, prompt });
+        Ok(())
     }
 
     /// Takes in what came of asking the model.
@@ -348,7 +387,8 @@ impl Turn<'_> {
                 self.over(Advised::Refused { why: why.clone() }, spend);
                 let prompt = self.live.consultation.prompt.take();
                 if let Some(prompt) = prompt.filter(|_| what == Kind::Steps) {
-                    self.consult(prompt.again(&why), Some(why), None);
+                    let again = self.consult(prompt.again(&why), Some(why), None);
+                    self.live.consultation.in_vain = again.err();
                 }
             }
         }

@@ -52,9 +52,8 @@ impl<'a> Turn<'a> {
             .ruling
             .as_ref()
             .filter(|ruling| !OF_TIME.contains(&ruling.rule.as_str()));
-        // a person's no stands until the workload is another
-        let is_told = matches!(incident.state, State::Escalated { .. });
-        let stopped = stopped.filter(|ruling| !is_told || ruling.rule != gate::ATTENDED);
+        // a person's no stands until the workload is another, and so does what one has put off
+        let stopped = stopped.filter(|ruling| ruling.rule != gate::ATTENDED);
         let (Some(ruling), Some(step)) = (stopped, incident.step(incident.gated)) else {
             return false;
         };
@@ -331,11 +330,14 @@ impl<'a> Turn<'a> {
         (into, until): (IncidentId, Until),
     ) -> Next {
         let ledger = &self.recorder.ledger;
-        let goes_on = ledger.shared().any(|(id, _)| id == into)
-            || ledger.get(into).is_some_and(|other| match until {
-                Until::Verdict => other.state.is_between_change_and_verdict(),
-                Until::End => !other.is_closed(),
-            });
+        let goes_on = |other: &Incident| match until {
+            Until::Verdict => other.state.is_between_change_and_verdict(),
+            Until::End => !other.is_closed(),
+        };
+        // who looks after one workload sees no end of another's
+        let other = ledger.get(into);
+        let other = other.filter(|it| self.settings.attends(&it.workload));
+        let goes_on = ledger.shared().any(|(id, _)| id == into) || other.is_some_and(goes_on);
         if !goes_on {
             self.reconsider("what it waited for is over");
             return Next::Again;

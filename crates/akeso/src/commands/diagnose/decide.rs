@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use akeso_core::{
     engine::{Incident, Request, State},
-    journal::{End as Ended, Proposal, Verdict},
+    journal::{End as Ended, Outcome, Proposal, Verdict},
+    plan::Origin,
     workload::IncidentId,
 };
 use anyhow::bail;
@@ -116,8 +117,12 @@ impl Decider {
         loop {
             self.follower.until_rest(talk, PATIENCE).await?;
             let Some(incident) = self.follower.incident() else {
-                talk.say("It is well by now: nothing is broken there.\n");
-                return Ok(End::Well);
+                if self.follower.is_well() {
+                    talk.say("It is well by now: nothing is broken there.\n");
+                    return Ok(End::Well);
+                }
+                talk.say("Nothing is broken there any more, and it is not well either.\n");
+                return Ok(End::Ill);
             };
             if let Turn::Ends(end) = self.turn(&incident, talk).await? {
                 return Ok(end);
@@ -134,7 +139,11 @@ impl Decider {
                 talk.say(&show::proposal(&question));
                 return self.ask(&question, talk).await;
             }
-            State::Escalated { .. } if self.follower.was_given_up(incident.id) => {
+            // looking alone takes no earlier no back
+            State::Escalated { .. }
+                if (talk.has_terminal() || self.wish.is_some())
+                    && self.follower.was_given_up(incident.id) =>
+            {
                 let (incident, by) = (incident.id, self.by.clone());
                 self.follower.say(Request::Reconsider { incident, by });
                 return Ok(Turn::Goes);
@@ -149,6 +158,9 @@ impl Decider {
                 let ruling = incident.ruling.as_ref();
                 let why = ruling.map_or("", |ruling| ruling.why.as_str());
                 talk.say(&format!("\nIt has to wait, whoever approves it: {why}.\n"));
+                if incident.consented.is_some() {
+                    talk.say("The yes to it stands: it is done once nothing is against it, by the session or the monitor that runs then.\n");
+                }
             }
             State::Joined { into, .. } => {
                 self.show(incident, talk);
@@ -216,8 +228,13 @@ impl Decider {
         if let Some(incident) = asked {
             self.ask_all(incident, talk).await?;
         }
-        let settings = std::mem::take(&mut self.settings);
-        if !settings.is_empty() {
+        // what is planned anew before it was done is to have them as well
+        let is_theirs = question.step.origin == Origin::Operator;
+        if self.has_done_as_told() {
+            self.settings.clear();
+        }
+        let settings = self.settings.clone();
+        if !settings.is_empty() && !is_theirs {
             // what is given as a flag has to be right: nobody corrects it
             self.amend(question, &settings, talk)
                 .map_err(|why| why.context("--set"))?;
@@ -244,8 +261,14 @@ impl Decider {
                 Word::Approve => return Ok(self.approve(question, talk)),
                 Word::Reject => {
                     let (attempt, by) = (question.attempt, self.by.clone());
-                    self.follower.say(Request::Decline { attempt, by });
-                    talk.say("\nRejected: nothing is changed.\n");
+                    if !self.follower.say(Request::Decline { attempt, by }) {
+                        talk.say("\nIt has become something else meanwhile; looking again.\n");
+                        return Ok(Turn::Goes);
+                    }
+                    talk.say("\nRejected: this is not done.\n");
+                    // what was only a guess before it may be taken back now
+                    self.follower.until_rest(talk, PATIENCE).await?;
+                    self.tell_what_stays(talk);
                     return Ok(Turn::Ends(End::Ill));
                 }
                 Word::Why => self.explain_it(question, talk),
@@ -260,13 +283,35 @@ impl Decider {
                     }
                 }
                 Word::Leave => {
+                    self.tell_what_stays(talk);
                     talk.say(&format!(
-                        "\nNothing is changed. {0} waits until {1}: `akeso diagnose` asks again, and beside a monitor on this store `akeso approve {0}` does.\n",
+                        "\nThis is not done. {0} waits until {1}: `akeso diagnose` asks again, and beside a monitor on this store `akeso approve {0}` does.\n",
                         question.attempt, question.expires
                     ));
                     return Ok(Turn::Ends(End::Ill));
                 }
             }
+        }
+    }
+
+    /// Whether a change with values of the person's has been made.
+    fn has_done_as_told(&mut self) -> bool {
+        let incident = self.follower.incident();
+        let attempts = incident.iter().flat_map(|it| &it.attempts);
+        let mut theirs = attempts.filter(|it| it.step.origin == Origin::Operator);
+        theirs.any(|it| matches!(it.outcome, Some(Outcome::Done { .. })))
+    }
+
+    /// Names the changes that were made, have not healed alone, and are not taken back.
+    fn tell_what_stays(&mut self, talk: &mut Conversation) {
+        let incident = self.follower.incident();
+        let attempts = incident.iter().flat_map(|it| &it.attempts);
+        for attempt in attempts.filter(|it| it.is_kept()) {
+            let summary = attempt.step.action.treatment().summary();
+            talk.say(&format!(
+                "Still in place: {summary}; `akeso rollback {}` takes it back.\n",
+                attempt.id
+            ));
         }
     }
 
@@ -476,10 +521,19 @@ impl Decider {
         }
         self.follower
             .until(talk, |ledger| {
-                let attempt = ledger.get(id).and_then(|it| it.attempt(attempt));
+                let incident = ledger.get(id);
+                let attempt = incident.and_then(|it| it.attempt(attempt));
+                let is_settled = |it: &Incident| {
+                    matches!(
+                        it.state,
+                        State::Escalated { .. } | State::Closed(Ended::Dismissed { .. })
+                    )
+                };
                 attempt.is_none_or(|it| it.rolled_back.is_some())
+                    || incident.is_some_and(is_settled)
             })
             .await?;
+        self.tell_what_stays(talk);
         Ok(End::Ill)
     }
 }

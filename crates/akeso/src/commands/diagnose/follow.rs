@@ -96,7 +96,7 @@ impl Follower {
             drive,
             entries,
             workload,
-            incident: None,
+            incident: open,
             ledger,
             given_up,
             advised: 0,
@@ -225,6 +225,7 @@ impl Follower {
         refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut recheck = Instant::now() + RECHECK;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
         loop {
             show(self);
             if let Some(over) = is_over(self) {
@@ -244,6 +245,10 @@ impl Follower {
                     self.drive.handle(Event::Configured(Box::new(settings?)));
                 }
                 _ = interrupt.recv() => {
+                    self.drive.finish().await;
+                    bail!("{}", self.left_behind());
+                }
+                _ = terminate.recv() => {
                     self.drive.finish().await;
                     bail!("{}", self.left_behind());
                 }

@@ -22,6 +22,7 @@ use std::{
 
 use akeso_core::{
     engine::{Engine, Ledger},
+    observe::IGNORE,
     policy::Autonomy,
     severity::Severity,
     workload::WorkloadRef,
@@ -262,6 +263,9 @@ async fn find_workload(
     let engine = Engine::new(observing);
     let mut drive = Drive::new(engine, hands, ahead, Box::new(Silent), hour);
     drive.run(Until::AtRest).await?;
+    if !drive.engine.is_at_rest() {
+        bail!("left before everything was seen");
+    }
 
     let mut candidates = broken(&drive.engine);
     candidates.extend(being_healed(store, namespace, &candidates)?);
@@ -274,8 +278,14 @@ async fn find_workload(
                 return Ok(Some(Chosen::Broken(workload)));
             }
             Ok(workload) => {
-                talk.say(&format!("{workload} is well: nothing is broken there.\n"));
-                return Ok(Some(Chosen::Well));
+                let known = drive.engine.cluster().workload(&workload);
+                let is_well = known.is_some_and(|it| it.is_well());
+                talk.say(&if is_well {
+                    format!("{workload} is well: nothing is broken there.\n")
+                } else {
+                    format!("Nothing is known to be broken in {workload}, and it is not well either: it may be starting, be scaled down or paused, or be left alone ({IGNORE}).\n")
+                });
+                return Ok(is_well.then_some(Chosen::Well));
             }
             Err(NotFound::Unknown { similar, .. }) if talk.has_terminal() => {
                 let problem = format!("there is no pod and no workload `{wanted}`");
