@@ -4,6 +4,7 @@ use std::path::Path;
 
 use akeso_core::{
     act::PatchOp,
+    cluster::{Kind, Object},
     engine::{ChangeRequest, Effect, Engine, Event, Incident, Ledger, Request, State},
     journal::{Chain, Fact, Outcome, Proposal},
     policy::{Policy, Settings},
@@ -174,6 +175,18 @@ impl Bench {
             .cluster
             .patch(&deployment(name), &operations);
         assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
+    }
+
+    /// Deletes the pods of a Deployment, which makes new ones.
+    pub fn delete_pods(&mut self, name: &str) {
+        let cluster = &mut self.simulation.cluster;
+        for object in cluster.list(Kind::Pod) {
+            let Object::Pod(pod) = object else { continue };
+            let pod = pod.metadata.name.unwrap();
+            if pod.starts_with(&format!("{name}-")) {
+                cluster.delete("Pod", "shop", &pod).unwrap();
+            }
+        }
     }
 
     pub fn object(&self, name: &str, pointer: &str) -> Value {

@@ -1,6 +1,5 @@
 //! What was healed and breaks again within the regression window was not healed.
 
-use akeso_core::cluster::{Kind, Object};
 use akeso_core::journal::Fact;
 use akeso_core::learn::Level;
 
@@ -29,15 +28,7 @@ fn a_relapse_after_hours_opens_its_incident_again_and_counts_against_the_pattern
 
     bench.run(5 * 3_600);
     bench.behave(&needs("3Gi"));
-    for object in bench.simulation.cluster.list(Kind::Pod) {
-        let Object::Pod(pod) = object else { continue };
-        let name = pod.metadata.name.unwrap();
-        bench
-            .simulation
-            .cluster
-            .delete("Pod", "shop", &name)
-            .unwrap();
-    }
+    bench.delete_pods("web");
     bench.run(300);
     assert_eq!(
         bench.count(|fact| matches!(fact, Fact::Reopened { .. })),

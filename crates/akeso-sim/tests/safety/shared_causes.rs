@@ -94,3 +94,34 @@ fn what_is_on_a_lost_node_waits_until_the_node_is_back() {
         bench.story()
     );
 }
+
+#[test]
+fn what_rests_on_one_that_runs_between_two_crashes_waits_for_its_incident() {
+    for line in [
+        "Could not connect to Redis at store:6379: Connection refused",
+        "panic: index out of range",
+    ] {
+        let mut bench = Bench::under("{autonomy: full}");
+        for name in ["store", "api"] {
+            let service = format!(
+                "{{apiVersion: v1, kind: Service, metadata: {{name: {name}}}, spec: {{selector: {{app: {name}}}, ports: [{{port: 6379}}]}}}}"
+            );
+            let cluster = &mut bench.simulation.cluster;
+            cluster.apply_yaml("shop", &service).unwrap();
+        }
+        // the front has crashed three times before the api, which it needs, has twice
+        bench.behave(&format!(
+            "{{containers: {{api/app: {{ready_after: 600s, exits: {{after: 12s, code: 1, log: ['{line}']}}}}, \
+             front/app: {{needs: {{service: api, exit: 1, log: ['Could not connect to Redis at api:6379: Connection refused']}}}}}}}}"
+        ));
+        let probe = "readinessProbe: {tcpSocket: {port: 6379}}";
+        bench.apply("store", 1, "redis:9.99", "");
+        bench.apply("api", 1, "redis:7", probe);
+        bench.apply("front", 1, "redis:7", "");
+        bench.run(300);
+        let api = bench.incident("api").id;
+        let state = bench.state("front");
+        let is_joined = matches!(state, Some(State::Joined { into, .. }) if into == api);
+        assert!(is_joined, "{}", bench.story());
+    }
+}

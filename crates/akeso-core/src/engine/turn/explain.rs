@@ -224,15 +224,13 @@ impl<'a> Turn<'a> {
     /// of its own is broken as well, nothing here can help, and nothing here is wrong.
     fn goes_before(&self, diagnoses: &[Diagnosis]) -> Before {
         let mut all = diagnoses.iter();
-        // what is being healed shows no sign of what was wrong with it
         let ledger = &self.recorder.ledger;
-        let is_being_healed = |it: &&WorkloadRef| {
-            let theirs = ledger.open_incident(it).and_then(|id| ledger.get(id));
-            theirs.is_some_and(|it| it.state.is_between_change_and_verdict())
-        };
+        // what has an incident need not show at this moment what is wrong with it: it is between
+        // two crashes, or is being healed
+        let has_incident = |it: &&WorkloadRef| ledger.open_incident(it).is_some();
         let culprit = all.find_map(|it| {
-            let healed = || it.rests_on.iter().find(is_being_healed);
-            Some((it, it.caused_by.as_ref().or_else(healed)?))
+            let broken = || it.rests_on.iter().find(has_incident);
+            Some((it, it.caused_by.as_ref().or_else(broken)?))
         });
         let Some((caused, culprit)) = culprit else {
             return Before::Nothing;
