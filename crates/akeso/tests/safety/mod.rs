@@ -1,6 +1,8 @@
 //! What an SRE relies on at night, on a real cluster: nothing is done twice, nothing without a
 //! record, nothing that a person has not been asked about, and everything can be taken back.
 
+mod set_back;
+
 use std::{
     path::Path,
     process::{Command, Output},
