@@ -13,7 +13,7 @@ use akeso_core::{
 };
 use serde_json::Value;
 
-use super::{Account, Namespace, akeso, kubectl, scenarios, wait_for};
+use crate::{account::Account, akeso, kubectl, namespace::Namespace, scenarios, wait_for};
 use terminal::{BACKSPACE, DOWN, ENTER, PATIENCE, Terminal};
 
 const IMAGE: &str = "spec.template.spec.containers[0].image";

@@ -16,9 +16,12 @@ use akeso_core::{
     policy::Autonomy,
     workload::{AttemptId, WorkloadKind, WorkloadRef},
 };
+use akeso_sim::scenario::{facts, unhealthy};
 use serde_json::Value;
 
-use super::{Account, Monitor, Namespace, akeso, facts, kubectl, scenarios, unhealthy, wait_for};
+use crate::{
+    account::Account, akeso, kubectl, monitor::Monitor, namespace::Namespace, scenarios, wait_for,
+};
 
 /// What must come comes within this time, on however slow a machine.
 const PATIENCE: Duration = Duration::from_mins(4);

@@ -7,11 +7,14 @@ use akeso_core::{
     journal::{Entry, Fact},
     policy::Autonomy,
 };
+use akeso_sim::scenario::facts;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
 
-use super::{Account, Monitor, Namespace, akeso, facts, kubectl, scenarios, wait_for};
+use crate::{
+    account::Account, akeso, kubectl, monitor::Monitor, namespace::Namespace, scenarios, wait_for,
+};
 
 const PATIENCE: Duration = Duration::from_mins(8);
 

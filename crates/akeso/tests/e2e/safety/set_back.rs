@@ -4,14 +4,17 @@ use std::{path::Path, thread::sleep, time::Duration};
 
 use akeso_core::{gate::Decision, journal::Fact, policy::Autonomy};
 
-use super::{super::facts, Monitor, Namespace, has, image, until};
+use akeso_sim::scenario::facts;
+
+use super::{has, image, until};
+use crate::{monitor::Monitor, namespace::Namespace};
 
 #[test]
 #[ignore = "needs a cluster: devcluster/devcluster up"]
 fn what_a_cron_job_sets_back_is_changed_once_and_then_asked_about() {
     let namespace = Namespace::new("e2e-set-back");
     let mut monitor = Monitor::start(&namespace.0, Autonomy::Full);
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/safety");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/safety");
     namespace.apply(&folder.join("set_back.yaml"));
     let is_asked = |fact: &Fact| {
         matches!(fact, Fact::Gated { ruling, .. }
