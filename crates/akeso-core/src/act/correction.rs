@@ -48,6 +48,14 @@ impl Place {
         }
     }
 
+    /// The place of an element of the list here, which has this name.
+    pub(super) fn element(&self, index: usize, name: &str) -> Self {
+        let mut place = self.below(&index.to_string());
+        let path = format!("{}/name", place.path);
+        place.anchors.push(PatchOp::test(path, name));
+        place
+    }
+
     /// Calls `visit` with every object below, the key that it (or the list in which it is) has, and
     /// its place.
     pub(super) fn visit(
@@ -87,37 +95,67 @@ pub(super) fn replace(
     places: &[Place],
     (from, to): (&Value, &Value),
 ) -> Result<Change, NotApplicable> {
-    if places.is_empty() {
+    let each = places.iter().map(|place| Replaced {
+        place: place.clone(),
+        from: from.clone(),
+        to: to.clone(),
+    });
+    replace_each(
+        workload,
+        attempt,
+        (field, plain(from)),
+        &each.collect::<Vec<_>>(),
+    )
+}
+
+/// A value at a place, and the one that it gets.
+#[derive(Debug)]
+pub(super) struct Replaced {
+    pub(super) place: Place,
+    pub(super) from: Value,
+    pub(super) to: Value,
+}
+
+/// The same with a value of its own at each place; `expected` is what all have in common, in words.
+pub(super) fn replace_each(
+    workload: &Workload<'_>,
+    attempt: AttemptId,
+    (field, expected): (String, String),
+    each: &[Replaced],
+) -> Result<Change, NotApplicable> {
+    if each.is_empty() {
         return Err(NotApplicable::Changed {
             workload: workload.reference.clone(),
             field,
-            expected: plain(from),
+            expected,
             found: "something else".to_owned(),
         });
     }
-    let written = |old: &Value, new: &Value| {
-        let mut operations: Vec<PatchOp> = Vec::new();
-        for place in places {
-            let anchors = place.anchors.iter().cloned();
-            let both = [
-                PatchOp::test(&place.path, old.clone()),
-                PatchOp::replace(&place.path, new.clone()),
-            ];
-            for operation in anchors.chain(both) {
-                if !operations.contains(&operation) {
-                    operations.push(operation);
-                }
-            }
-        }
-        operations
-    };
     let mut forward = guard(workload);
-    forward.extend(written(from, to));
+    forward.extend(written(each.iter().map(|it| (&it.place, &it.from, &it.to))));
     forward.extend(annotate(workload.metadata(), attempt, &[]));
     Ok(Change::Patch {
         forward,
-        inverse: written(to, from),
+        inverse: written(each.iter().map(|it| (&it.place, &it.to, &it.from))),
     })
+}
+
+/// The operations that write at each place a new value over an old one.
+fn written<'a>(each: impl Iterator<Item = (&'a Place, &'a Value, &'a Value)>) -> Vec<PatchOp> {
+    let mut operations: Vec<PatchOp> = Vec::new();
+    for (place, old, new) in each {
+        let anchors = place.anchors.iter().cloned();
+        let both = [
+            PatchOp::test(&place.path, old.clone()),
+            PatchOp::replace(&place.path, new.clone()),
+        ];
+        for operation in anchors.chain(both) {
+            if !operations.contains(&operation) {
+                operations.push(operation);
+            }
+        }
+    }
+    operations
 }
 
 /// A value without quotes.

@@ -1,6 +1,6 @@
-//! `fix_reference`: a reference of the pod template to a ConfigMap or Secret that does not exist,
-//! or to a key that is not in it, gets the name of the one that was meant. What it holds is not
-//! looked at, and optional references stay as they are.
+//! `fix_reference`: a reference of the pod template to a ConfigMap, a Secret or a Service that does
+//! not exist, or to a key or a port that is not in it, gets the name of the one that was meant. What
+//! a ConfigMap or a Secret holds is not looked at, and optional references stay as they are.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 
 use super::{
     Change, NotApplicable, Treatment,
-    correction::{Place, replace},
+    address::Address,
+    correction::{Place, Replaced, replace, replace_each},
     patch::template_path,
 };
 use crate::{
@@ -18,12 +19,12 @@ use crate::{
     workload::{AttemptId, WorkloadRef},
 };
 
-/// Corrects the name of a ConfigMap or Secret, or of a key of one.
+/// Corrects the name of a ConfigMap, Secret or Service, or of a key or a port of one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FixReference {
     /// What is referred to.
     pub object: Referred,
-    /// The object of which it is a key; none if the object's own name is corrected.
+    /// The object of which it is a key, or a port; none if the object's own name is corrected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_of: Option<String>,
     /// The name that the reference has.
@@ -38,6 +39,7 @@ pub struct FixReference {
 pub enum Referred {
     ConfigMap,
     Secret,
+    Service,
 }
 
 impl Referred {
@@ -46,6 +48,7 @@ impl Referred {
         match self {
             Self::ConfigMap => "ConfigMap",
             Self::Secret => "Secret",
+            Self::Service => "Service",
         }
     }
 
@@ -56,7 +59,8 @@ impl Referred {
             // `secret` as well, of a projected volume
             (Self::ConfigMap, "configMapKeyRef" | "configMapRef" | "configMap")
             | (Self::Secret, "secretKeyRef" | "secretRef" | "secret") => Some("name"),
-            (Self::ConfigMap | Self::Secret, _) => None,
+            // programs are told of a Service in values of their own
+            (Self::ConfigMap | Self::Secret | Self::Service, _) => None,
         }
     }
 }
@@ -106,6 +110,7 @@ impl FixReference {
             let source = match self.object {
                 Referred::ConfigMap => map,
                 Referred::Secret => secret,
+                Referred::Service => None,
             };
             source.is_some_and(|(name, items, optional)| {
                 name == Some(&self.from) && items.is_none() && optional != Some(true)
@@ -165,11 +170,55 @@ impl FixReference {
         });
     }
 
-    /// `ConfigMap`, or `key of ConfigMap settings`.
+    /// What is in the variables of the workload's containers in place of what is called `from`.
+    fn addresses(&self, workload: &Workload<'_>, from: &str, to: &str) -> Vec<Replaced> {
+        let address = match &self.key_of {
+            None => Address::Host(from),
+            Some(host) => Address::Port { host, port: from },
+        };
+        let namespace = &workload.reference.namespace;
+        let root = Place::at(workload.reference.kind.pod_spec_path());
+        let spec = workload.pod_spec();
+        let init = spec.and_then(|spec| spec.init_containers.as_deref());
+        let lists = [
+            ("initContainers", init),
+            ("containers", spec.map(|spec| spec.containers.as_slice())),
+        ];
+        let mut all = Vec::new();
+        for (list, containers) in lists {
+            for (index, container) in containers.unwrap_or_default().iter().enumerate() {
+                let env = container.env.as_deref().unwrap_or_default();
+                let place = root
+                    .below(list)
+                    .element(index, &container.name)
+                    .below("env");
+                for (index, new) in address.replaced(env, namespace, to) {
+                    let Some(variable) = env.get(index) else {
+                        continue;
+                    };
+                    all.push(Replaced {
+                        place: place.element(index, &variable.name).below("value"),
+                        from: variable.value.clone().into(),
+                        to: new.into(),
+                    });
+                }
+            }
+        }
+        all
+    }
+
+    /// Whether the workload's containers set a variable to the address that is called `from`.
+    pub(crate) fn is_set(&self, workload: &Workload<'_>) -> bool {
+        !self.addresses(workload, &self.from, &self.to).is_empty()
+    }
+
+    /// `ConfigMap`, `key of ConfigMap settings`, or `port of Service db`.
     fn what(&self) -> String {
-        match &self.key_of {
-            None => self.object.as_str().to_owned(),
-            Some(object) => format!("key of {} {object}", self.object.as_str()),
+        let object = self.object.as_str();
+        match (self.object, &self.key_of) {
+            (_, None) => object.to_owned(),
+            (Referred::ConfigMap | Referred::Secret, Some(of)) => format!("key of {object} {of}"),
+            (Referred::Service, Some(of)) => format!("port of {object} {of}"),
         }
     }
 }
@@ -210,14 +259,27 @@ impl Treatment for FixReference {
 
     fn change(&self, workload: &Workload<'_>, attempt: AttemptId) -> Result<Change, NotApplicable> {
         template_path(workload)?;
+        let field = format!("a reference to the {}", self.what());
+        if self.object == Referred::Service {
+            let each = self.addresses(workload, &self.from, &self.to);
+            return replace_each(workload, attempt, (field, self.from.clone()), &each);
+        }
         let places = self.places(workload, &self.from);
         let values = (&self.from.clone().into(), &self.to.clone().into());
-        let field = format!("a reference to the {}", self.what());
         replace(workload, attempt, field, &places, values)
     }
 
     fn holds(&self, workload: &Workload<'_>) -> bool {
-        self.places(workload, &self.from).is_empty() && !self.places(workload, &self.to).is_empty()
+        let is_there = |name: &str| match self.object {
+            Referred::ConfigMap | Referred::Secret => !self.places(workload, name).is_empty(),
+            Referred::Service => !self.addresses(workload, name, name).is_empty(),
+        };
+        !is_there(&self.from) && is_there(&self.to)
+    }
+
+    fn needs_confirmation(&self) -> Option<&'static str> {
+        let is_port = self.object == Referred::Service && self.key_of.is_some();
+        is_port.then_some("that a Service has no other port is no proof that it was meant")
     }
 
     fn brings_credential(&self) -> bool {

@@ -5,6 +5,7 @@
 //! operations on the values that the decision was based on, and the patch that takes it back.
 
 mod add_pull_secret;
+mod address;
 mod amend;
 mod correction;
 mod diff;
@@ -279,7 +280,7 @@ actions! {
     RestartPod => "restart_pod",
     /// Puts the pod template of an earlier revision back.
     RollbackToRevision => "rollback_to_revision",
-    /// Corrects a reference to a ConfigMap or Secret, or to a key of one.
+    /// Corrects a reference to a ConfigMap, a Secret or a Service, or to a key or a port of one.
     FixReference => "fix_reference",
     /// Corrects the port of a probe.
     FixProbe => "fix_probe",

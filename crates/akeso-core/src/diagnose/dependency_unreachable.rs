@@ -4,6 +4,7 @@
 
 mod asked;
 mod between;
+mod correct;
 mod known;
 mod policies;
 mod unreachable;
@@ -29,8 +30,8 @@ pub(super) const FAULT: Fault = Fault {
     name: "dependency-unreachable",
     family: Family::Network,
     signs: "the program ends or is never ready, and its log names a host that refuses, does not answer or is not known",
-    does: "says what the cluster knows of it: no such Service, no such port, no ready pod and whose they would be, a NetworkPolicy or a dnsPolicy that stands between; where those behind the Service are broken themselves, waits for what heals them; after a rollout that changed the address, puts the last good revision back, where one is proven; a Job that gave up over it is run again once it answers",
-    never: "changes an address to one that looks like it, or restarts the program while its dependency is away",
+    does: "says what the cluster knows of it: no such Service, no such port, no ready pod and whose they would be, a NetworkPolicy or a dnsPolicy that stands between; where those behind the Service are broken themselves, waits for what heals them; after a rollout that changed the address, puts the last good revision back, where one is proven; else corrects a name that nobody knows, in the container's variables, where it differs by a slip of the finger from that of the only Service that is close, which has that port and ready pods; proposes the only port of a Service that has ready pods in place of one that it does not have, and asks first; a Job that gave up over it is run again once it answers",
+    never: "changes an address that it has not seen fail, that is told elsewhere than in a variable's value, or to one that merely looks like it; restarts the program while its dependency is away",
     diagnose,
 };
 
@@ -77,7 +78,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         known.says.push_str(&between);
         "what stands between them must be mended, if they are meant to meet"
             .clone_into(&mut known.why);
-        (known.caused_by, known.ready_since) = (None, None);
+        (known.caused_by, known.ready_since, known.fix) = (None, None, None);
         known.owners.clear();
     }
     let says = format!(
@@ -112,7 +113,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             }
         }
         // pods of the revision before may be ready only because they came when it still answered
-        Some(_) if known.is_wrong_address => undo::or_person(examination, advice),
+        Some(_) if known.is_wrong_address => undo::or_step(examination, || known.fix, advice),
         Some(_) | None => Remedy::Person(advice),
     };
     let mut diagnosis = examination

@@ -53,6 +53,21 @@ fn selector() -> Action {
     })
 }
 
+/// The Service `database` in place of `databse`; or, of `database`, the port 5432 in place of 5433.
+pub fn address(port: bool) -> Action {
+    let (from, to) = if port {
+        ("5433", "5432")
+    } else {
+        ("databse", "database")
+    };
+    Action::FixReference(FixReference {
+        object: Referred::Service,
+        key_of: port.then(|| "database".into()),
+        from: from.into(),
+        to: to.into(),
+    })
+}
+
 fn change(action: &Action, object: &Value) -> Result<Change, NotApplicable> {
     let cluster = world::cluster(std::slice::from_ref(object));
     action.change(&cluster.workload(&world::web()).unwrap(), AttemptId(7))
@@ -86,6 +101,7 @@ fn spec(kind: Referred, name: &str, key: &str) -> Value {
     let (key_ref, whole, volume, volume_name) = match kind {
         Referred::ConfigMap => ("configMapKeyRef", "configMapRef", "configMap", "name"),
         Referred::Secret => ("secretKeyRef", "secretRef", "secret", "secretName"),
+        Referred::Service => unreachable!("it is told of in a variable's value"),
     };
     json!({
         "initContainers": [{"name": "init", "env": [
@@ -344,4 +360,41 @@ fn a_pull_secret_is_added_or_put_in_place_of_the_one_that_is_misspelt() {
             Err(NotApplicable::Changed { .. })
         ));
     }
+}
+
+/// A pod spec that asks a Service by this name and port, and uses both words for other things.
+fn asks(name: &str, port: &str) -> Value {
+    json!({
+        "initContainers": [{"name": "init", "env": [
+            {"name": "WAIT_FOR", "value": format!("{name}:{port}")},
+        ]}],
+        "containers": [
+            {"name": "app", "env": [
+                {"name": "DB_NAME", "value": "databse"},
+                {"name": "DB_HOST", "value": name},
+                {"name": "DB_PORT", "value": port},
+                {"name": "LIMIT", "value": "5433"},
+                {"name": "DATABASE_URL", "value": format!("pg://me:pw@{name}.shop:{port}/databse")},
+                {"name": "OTHER", "valueFrom": {"configMapKeyRef": {"name": "databse", "key": "5433"}}},
+            ]},
+            {"name": "beside", "args": ["databse:5433"]},
+        ],
+    })
+}
+
+#[test]
+fn an_address_is_corrected_in_the_variables_that_hold_it_and_nowhere_else() {
+    assert_eq!(
+        changed(&address(false), &asks("databse", "5433")),
+        asks("database", "5433")
+    );
+    assert_eq!(
+        changed(&address(true), &asks("database", "5433")),
+        asks("database", "5432")
+    );
+    let untold = world::deployment(&json!({"containers": [{"name": "app", "args": ["databse"]}]}));
+    assert!(matches!(
+        change(&address(false), &untold),
+        Err(NotApplicable::Changed { .. })
+    ));
 }

@@ -6,7 +6,7 @@ use akeso_core::act::{
 };
 use serde_json::json;
 
-use super::corrections::{probe, settings};
+use super::corrections::{address, probe, settings};
 use super::taking_back::{app, env, memory, requests, variable};
 use crate::world;
 
@@ -173,6 +173,19 @@ fn each_action_says_what_it_does_and_how_a_person_would_do_it() {
     assert_eq!(
         env(vec![reference]).treatment().command(&world::web()),
         "kubectl -n shop set env deployment/web -c app --from=secret/keys --keys=pin"
+    );
+}
+
+#[test]
+fn a_service_and_its_port_are_named_in_what_corrects_them() {
+    let summary = |port| address(port).treatment().summary();
+    assert_eq!(
+        summary(false),
+        "refer to the Service database in place of databse, which does not exist"
+    );
+    assert_eq!(
+        summary(true),
+        "refer to the port of Service database 5432 in place of 5433, which does not exist"
     );
 }
 

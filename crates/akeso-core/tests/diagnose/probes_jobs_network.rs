@@ -130,6 +130,76 @@ fn a_dependency_is_looked_up_among_the_services() {
     }
 }
 
+/// The steps for a program with these variables that has crashed with this log.
+fn steps(env: &[(&str, &str)], others: &[Value], log: &str) -> Vec<String> {
+    let env = env
+        .iter()
+        .map(|(name, value)| json!({"name": name, "value": value}));
+    let env: Vec<Value> = env.collect();
+    let spec = json!({"containers": [{"name": "app", "image": "nginx:1.27", "env": env}]});
+    let mut objects = vec![world::deployment(&spec), world::replica_set(), crashed(3)];
+    objects.extend(others.iter().cloned());
+    let found = explain(&objects, log).remove(0);
+    assert_eq!(found.fault, "dependency-unreachable", "{log}");
+    let Remedy::Steps { steps, .. } = found.remedy else {
+        return Vec::new();
+    };
+    steps
+        .iter()
+        .map(|step| step.action.treatment().summary())
+        .collect()
+}
+
+/// A pod behind a Service of that name, ready since an hour.
+fn serves(name: &str) -> Value {
+    let mut pod = behind(name, "True");
+    pod["status"]["conditions"][0]["lastTransitionTime"] = json!("2026-01-01T11:00:00Z");
+    pod
+}
+
+#[test]
+fn an_address_with_a_slip_is_corrected_where_nothing_else_can_have_been_meant() {
+    let unknown = "cannot connect to databse:5432: Name or service not known";
+    let is = |there: &[Value]| steps(&[("DB_HOST", "databse")], there, unknown);
+    let database = || vec![service("database", 5432), serves("database")];
+    let and = |other: Value| [database(), vec![other]].concat();
+    assert_eq!(
+        is(&database()),
+        ["refer to the Service database in place of databse, which does not exist"]
+    );
+    // nobody answers there, or at that port
+    assert!(is(&[service("database", 5432)]).is_empty());
+    assert!(is(&[service("database", 5432), behind("database", "False")]).is_empty());
+    assert!(is(&[service("database", 3306), serves("database")]).is_empty());
+    // two are called alike, or the name is merely another
+    assert!(is(&and(service("databases", 5432))).is_empty());
+    assert!(is(&[service("datastore", 5432), serves("datastore")]).is_empty());
+    // no variable holds it
+    assert!(steps(&[("DB_HOST", "database")], &database(), unknown).is_empty());
+    // somebody is known by that name
+    let refused = "cannot connect to databse:5432: Connection refused";
+    assert!(steps(&[("DB_HOST", "databse")], &database(), refused).is_empty());
+    // in a namespace that is not the workload's own
+    let elsewhere = "cannot connect to databse.data:5432: Name or service not known";
+    let mut there = service("database", 5432);
+    there["metadata"]["namespace"] = json!("data");
+    assert!(steps(&[("DB_HOST", "databse.data")], &[there], elsewhere).is_empty());
+}
+
+#[test]
+fn the_only_port_of_a_service_is_proposed_for_one_that_it_does_not_have() {
+    let refused = "cannot connect to db:5433: Connection refused";
+    let env = [("DB_HOST", "db"), ("DB_PORT", "5433")];
+    assert_eq!(
+        steps(&env, &[service("db", 5432), serves("db")], refused),
+        ["refer to the port of Service db 5432 in place of 5433, which does not exist"]
+    );
+    let mut two = service("db", 5432);
+    two["spec"]["ports"] = json!([{"port": 5432, "name": "db"}, {"port": 9187, "name": "metrics"}]);
+    assert!(steps(&env, &[two, serves("db")], refused).is_empty());
+    assert!(steps(&env, &[service("db", 5432)], refused).is_empty());
+}
+
 #[test]
 fn a_dependency_that_may_be_starting_is_waited_for() {
     let found = crash(

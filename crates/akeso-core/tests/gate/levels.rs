@@ -9,7 +9,9 @@ use akeso_core::{
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::situation::{Situation, actions, env, grant, image, memory, request, restart, undo};
+use super::situation::{
+    Situation, actions, address, env, grant, image, memory, request, restart, undo,
+};
 use Autonomy::{Cautious, Full, Observe, Standard};
 use Decision::{Ask, Execute, Refuse};
 
@@ -48,6 +50,22 @@ fn each_level_allows_what_it_says() {
             assert_eq!(rule, "autonomy");
         }
     }
+}
+
+#[test]
+fn another_port_asks_until_it_is_confirmed_and_another_name_does_not() {
+    let at = |port, level| {
+        let situation = Situation::of(address(port)).resting_on(Proof::Bounded);
+        situation.at(level).decision().0
+    };
+    assert_eq!(
+        LEVELS.map(|level| at(false, level)),
+        [Refuse, Ask, Execute, Execute]
+    );
+    assert_eq!(
+        LEVELS.map(|level| at(true, level)),
+        [Refuse, Ask, Ask, Execute]
+    );
 }
 
 #[test]

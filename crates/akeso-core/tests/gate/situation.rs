@@ -2,8 +2,9 @@
 
 use akeso_core::{
     act::{
-        Action, Change, EnvValue, FixImageName, Found, GrantAccess, IncreaseMemory, PatchOp,
-        Requested, Resource, RestartPod, RollbackToRevision, SetRequest, UpdateEnv, Variable,
+        Action, Change, EnvValue, FixImageName, FixReference, Found, GrantAccess, IncreaseMemory,
+        PatchOp, Referred, Requested, Resource, RestartPod, RollbackToRevision, SetRequest,
+        UpdateEnv, Variable,
     },
     cluster::{Cluster, Workload},
     gate::{Consented, Decision, Request, Ruling, Spent, decide},
@@ -183,6 +184,16 @@ pub fn image() -> Action {
         container: container(),
         from: "nginx:latst".into(),
         to: "nginx:latest".into(),
+    })
+}
+
+/// Another name of a Service, or another port of one.
+pub fn address(port: bool) -> Action {
+    Action::FixReference(FixReference {
+        object: Referred::Service,
+        key_of: port.then(|| "db".into()),
+        from: if port { "5433" } else { "bd" }.into(),
+        to: if port { "5432" } else { "db" }.into(),
     })
 }
 

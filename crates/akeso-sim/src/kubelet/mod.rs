@@ -11,6 +11,8 @@ mod status;
 mod usage;
 mod volumes;
 
+use std::collections::BTreeMap;
+
 use akeso_core::{
     cluster::{Key, is_ready, selects},
     evidence::Life,
@@ -272,11 +274,15 @@ fn run(world: &World, pod: &Pod, life: &mut PodLife) -> Vec<crate::warnings::Say
         };
         let image = container.image.as_deref().unwrap_or_default();
         let mut behaviour = world.behaviours.of(&life.workload, &container.name, image);
+        let variables = environment::environment(&world.store, pod, container);
         let account = spec.service_account_name.as_deref().unwrap_or("default");
         let is_there = |needs: &Needs| {
             let service = needs.service.as_ref();
             let right = needs.right.as_ref();
-            service.is_none_or(|service| answers(world, namespace, service))
+            let none = BTreeMap::new();
+            let variables = variables.as_ref().unwrap_or(&none);
+            let service = service.map(|it| process::expanded(it, variables));
+            service.is_none_or(|service| answers(world, namespace, &service))
                 && right.is_none_or(|right| may(&world.store, namespace, account, right))
                 && needs.memory <= process::memory_limit(container)
         };
@@ -284,7 +290,7 @@ fn run(world: &World, pod: &Pod, life: &mut PodLife) -> Vec<crate::warnings::Say
         let setting = Setting {
             container,
             behaviour,
-            variables: environment::environment(&world.store, pod, container),
+            variables,
             registry: &world.registry,
             credentials: credentials.clone(),
             restarts,
@@ -307,10 +313,18 @@ fn run(world: &World, pod: &Pod, life: &mut PodLife) -> Vec<crate::warnings::Say
     sayings
 }
 
-/// Whether a pod of a Service is ready.
+/// Whether a pod of a Service is ready, and the Service has the port, if one is named (`db:5432`).
 fn answers(world: &World, namespace: &str, service: &str) -> bool {
-    let service = world.store.get::<Service>(&Key::new(namespace, service));
-    service.is_some_and(|service| {
+    let (name, port) = service.split_once(':').unzip();
+    let service = world
+        .store
+        .get::<Service>(&Key::new(namespace, name.unwrap_or(service)));
+    let has_port = |service: &Service| {
+        let spec = service.spec.as_ref();
+        let mut ports = spec.iter().flat_map(|spec| spec.ports.iter().flatten());
+        port.is_none_or(|wanted| ports.any(|port| port.port.to_string() == wanted))
+    };
+    service.filter(|it| has_port(it)).is_some_and(|service| {
         let mut pods = world.store.list::<Pod>(namespace);
         pods.any(|pod| selects(service, pod) && is_ready(pod))
     })

@@ -128,7 +128,7 @@ fn out_of_memory(container: &Container, behaviour: &Behaviour, at: Timestamp) ->
 }
 
 /// `$NAME` and `${NAME}` stand for the variable's value, as in a shell.
-fn expanded(line: &str, variables: &BTreeMap<String, String>) -> String {
+pub(super) fn expanded(line: &str, variables: &BTreeMap<String, String>) -> String {
     let mut text = String::new();
     let mut rest = line;
     while let Some(at) = rest.find('$') {

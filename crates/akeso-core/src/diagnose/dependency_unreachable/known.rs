@@ -5,11 +5,13 @@ use k8s_openapi::api::core::v1::{PodTemplateSpec, Service};
 
 use super::{
     super::Examination,
+    correct,
     unreachable::{Failure, Unreachable},
 };
 use crate::{
     cluster::{Cluster, Key, Kind, ObjectRef, in_namespace, is_ready, ready_since, selects},
     observe::{Symptom, TIME_TO_MEET, observe, written},
+    plan::Step,
     similar::{closest, only},
     workload::{SupportKind, WorkloadKind, WorkloadRef},
 };
@@ -32,6 +34,8 @@ pub(super) struct Known {
     pub(super) owners: Vec<WorkloadRef>,
     /// Since when somebody answers.
     pub(super) ready_since: Option<Timestamp>,
+    /// The correction of the address, where the cluster shows which was meant.
+    pub(super) fix: Option<Step>,
 }
 
 pub(super) fn known(examination: &Examination<'_>, found: &Unreachable) -> Known {
@@ -58,6 +62,7 @@ pub(super) fn known(examination: &Examination<'_>, found: &Unreachable) -> Known
             dependency,
             is_wrong_address: true,
             is_unanswered: true,
+            fix: correct::name(examination, &key, found),
             ..Known::default()
         };
     };
@@ -79,6 +84,7 @@ pub(super) fn known(examination: &Examination<'_>, found: &Unreachable) -> Known
             dependency,
             is_wrong_address: true,
             is_unanswered: true,
+            fix: correct::port(examination, &key, service, port),
             ..Known::default()
         };
     }
@@ -211,7 +217,7 @@ fn similar_service(cluster: &Cluster, wanted: &Key, port: Option<u16>) -> Option
     closest(&wanted.name, all().map(|(key, _)| key.name.clone())).or_else(only_with_port)
 }
 
-fn ports_of(service: &Service) -> Vec<i32> {
+pub(super) fn ports_of(service: &Service) -> Vec<i32> {
     let spec = service.spec.as_ref();
     let ports = spec.and_then(|spec| spec.ports.as_deref());
     ports
