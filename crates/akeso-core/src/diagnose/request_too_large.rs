@@ -1,12 +1,14 @@
 //! Fault `request-too-large`: a pod asks for more than any node has, even an empty one.
 
+use k8s_openapi::api::core::v1::PodSpec;
+
 use super::{
     Diagnosis, Examination, Family, Fault,
     placement::{Placement, name},
     request_lowered,
     requests::{allocatable, amount, insufficient, of_pod, request, shown},
 };
-use crate::observe::Symptom;
+use crate::{cluster::Controller, observe::Symptom};
 
 pub(super) const FAULT: Fault = Fault {
     name: "request-too-large",
@@ -29,11 +31,17 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let says = format!("fits on no node, even an empty one: {}", found.join("; "));
     let why = "resources.requests must fit a node, or a larger node must be added";
     let diagnosis = examination.refused(&FAULT, symptom, &says, why);
-    let mut diagnosis = diagnosis.undone_if_changed(examination, |spec| {
+    let asked = |spec: &PodSpec| {
         // what a device plugin offers comes with its node, whenever that is
         let ordinary = resources.iter().filter(|it| is_ordinary(it));
         ordinary.map(|it| of_pod(spec, it)).collect::<Vec<_>>()
-    });
+    };
+    let is_stateful = matches!(examination.workload.controller, Controller::StatefulSet(_));
+    let mut diagnosis = if is_stateful {
+        diagnosis // of which the request alone is set, see `request_lowered`
+    } else {
+        diagnosis.undone_if_changed(examination, asked)
+    };
     if let [resource] = resources[..] {
         let remedy = diagnosis.remedy;
         diagnosis.remedy = request_lowered::remedy(examination, &place, symptom, resource, remedy)?;

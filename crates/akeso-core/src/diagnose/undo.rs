@@ -6,7 +6,7 @@ use super::{Diagnosis, Examination, Remedy};
 use crate::{
     act::{Action, RollbackToRevision, rollback_fingerprint},
     cluster::{Controller, Good, is_ready},
-    observe::Sign,
+    observe::{PENDING_LONG, Sign},
     plan::{Advice, Origin, Proof, Step},
 };
 
@@ -85,14 +85,15 @@ impl Diagnosis {
     /// changed it: what it has not changed keeps the pods of the last good revision out as well.
     /// What is missing may yet come, such as a node or an account: the rollout has the time that its
     /// owner gives it
-    /// (<https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#progress-deadline-seconds>).
+    /// (<https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#progress-deadline-seconds>),
+    /// or five minutes.
     pub(super) fn undone_if_changed<T: PartialEq>(
         mut self,
         examination: &Examination<'_>,
         blamed: impl Fn(&PodSpec) -> T,
     ) -> Self {
-        let Controller::Deployment(deployment) = examination.workload.controller else {
-            return self; // no other gives its rollouts a time
+        let Some(time) = self.time_to_come(examination) else {
+            return self;
         };
         let good = examination.workload.last_good_revision();
         let before = good.and_then(|good| good.template.spec.as_ref().map(&blamed));
@@ -103,20 +104,61 @@ impl Diagnosis {
         let Some(step) = step(examination) else {
             return self;
         };
-        let mut symptoms = examination.symptoms.iter();
-        let deadline = deployment.spec.progress_deadline_seconds.unwrap_or(600);
-        if symptoms.any(|symptom| matches!(symptom.sign, Sign::RolloutOverdue)) {
-            self.remedy = Remedy::Steps {
-                steps: vec![step],
-                otherwise: advice.clone(),
-            };
-        } else if deadline <= LONGEST_DEADLINE {
-            self.remedy = Remedy::Wait {
-                why: format!(
-                    "the rollout has its progressDeadlineSeconds, {deadline} s, to get its pods"
-                ),
-            };
+        match time {
+            Time::Over => {
+                self.remedy = Remedy::Steps {
+                    steps: vec![step],
+                    otherwise: advice.clone(),
+                };
+            }
+            Time::Lasts(why) => self.remedy = Remedy::Wait { why },
+            Time::TooLong => {}
         }
         self
     }
+
+    /// How much longer the pods of a rollout may take to come; nothing where nobody can say.
+    fn time_to_come(&self, examination: &Examination<'_>) -> Option<Time> {
+        match examination.workload.controller {
+            Controller::Deployment(deployment) => {
+                let deadline = deployment.spec.progress_deadline_seconds.unwrap_or(600);
+                let mut symptoms = examination.symptoms.iter();
+                Some(
+                    if symptoms.any(|symptom| matches!(symptom.sign, Sign::RolloutOverdue)) {
+                        Time::Over
+                    } else if deadline > LONGEST_DEADLINE {
+                        Time::TooLong
+                    } else {
+                        Time::Lasts(format!(
+                            "the rollout has its progressDeadlineSeconds, {deadline} s, to get its pods"
+                        ))
+                    },
+                )
+            }
+            // it gives its rollouts no time of their own, and a pod that waits shows how long it does
+            Controller::StatefulSet(_) if matches!(self.symptom.sign, Sign::Unschedulable) => {
+                let is_long = self.symptom.status == PENDING_LONG;
+                Some(if is_long {
+                    Time::Over
+                } else {
+                    Time::Lasts("a node for it may come within five minutes".to_owned())
+                })
+            }
+            Controller::StatefulSet(_)
+            | Controller::DaemonSet(_)
+            | Controller::ReplicaSet(_)
+            | Controller::CronJob(_)
+            | Controller::Job(_)
+            | Controller::Pod(_)
+            | Controller::Support(_) => None,
+        }
+    }
+}
+
+/// The time that a rollout has.
+enum Time {
+    Over,
+    Lasts(String),
+    /// Longer than anybody waits.
+    TooLong,
 }

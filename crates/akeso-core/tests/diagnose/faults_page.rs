@@ -12,7 +12,8 @@ fn page() -> String {
         What is changed passes the gate first, and is taken back if it does not help. A revision is \
         proven to be good by pods of it that are ready, or that Akeso has seen deleted when they had \
         been ready for 10 s without a restart or for 10 min with one, as long as no later revision \
-        has run well itself.\n"
+        has run well itself. A StatefulSet's rollout has no progress deadline: a pod of it that no \
+        node takes is given five minutes.\n"
         .to_owned();
     let mut faults: Vec<&Fault> = FAULTS.iter().collect();
     faults.sort_by_key(|fault| fault.family);

@@ -355,6 +355,7 @@ scenarios! {
     spread_label_missing: "spread-label-missing",
     spread_too_few_domains: "spread-too-few-domains",
     standby: "standby",
+    stateful_node_selector: "stateful-node-selector",
     stateful_request_too_large: "stateful-request-too-large",
     statefulset_image: "statefulset-image",
     token_not_mounted: "token-not-mounted",
