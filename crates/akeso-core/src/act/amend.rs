@@ -119,7 +119,8 @@ impl Action {
             | Self::FixClaim(_)
             | Self::AddPullSecret(_)
             | Self::GrantAccess(_)
-            | Self::RerunJob(_) => self.clone(),
+            | Self::RerunJob(_)
+            | Self::ExtendProbe(_) => self.clone(),
         })
     }
 
@@ -159,7 +160,8 @@ impl Action {
             | Self::FixClaim(_)
             | Self::AddPullSecret(_)
             | Self::GrantAccess(_)
-            | Self::RerunJob(_) => Vec::new(),
+            | Self::RerunJob(_)
+            | Self::ExtendProbe(_) => Vec::new(),
         }
     }
 }

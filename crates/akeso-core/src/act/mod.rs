@@ -9,6 +9,7 @@ mod address;
 mod amend;
 mod correction;
 mod diff;
+mod extend_probe;
 mod fix_claim;
 mod fix_image_name;
 mod fix_ingress;
@@ -30,6 +31,7 @@ mod update_env;
 pub use add_pull_secret::AddPullSecret;
 pub use amend::{Choice, NotAmendable};
 pub use diff::diff;
+pub use extend_probe::ExtendProbe;
 pub use fix_claim::FixClaim;
 pub use fix_image_name::FixImageName;
 pub use fix_ingress::FixIngress;
@@ -300,6 +302,8 @@ actions! {
     SetRequest => "set_request",
     /// Runs a Job again that has given up.
     RerunJob => "rerun_job",
+    /// Gives a program more time to start before a probe has it killed.
+    ExtendProbe => "extend_probe",
 }
 
 impl ActionKind {

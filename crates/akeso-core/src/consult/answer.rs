@@ -100,7 +100,8 @@ impl Suggestion {
             | Action::AddPullSecret(_)
             | Action::GrantAccess(_)
             | Action::SetRequest(_)
-            | Action::RerunJob(_) => None,
+            | Action::RerunJob(_)
+            | Action::ExtendProbe(_) => None,
         }
     }
 }

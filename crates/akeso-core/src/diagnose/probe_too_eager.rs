@@ -4,20 +4,24 @@
 use std::sync::LazyLock;
 
 use jiff::SignedDuration;
+use k8s_openapi::api::core::v1::Container;
 use regex::Regex;
 
-use super::{Diagnosis, Examination, Family, Fault, last_lines, probe_failing, probe_wrong_port};
+use super::{
+    Diagnosis, Examination, Family, Fault, Remedy, last_lines, probe_failing, probe_wrong_port,
+};
 use crate::{
+    act::{Action, ExtendProbe},
     observe::{Probe, ProbeTiming, Sign, Symptom},
-    plan::Advice,
+    plan::{Advice, Origin, Proof, Step},
 };
 
 pub(super) const FAULT: Fault = Fault {
     name: "probe-too-eager",
     family: Family::Probes,
     signs: "a container is killed by its liveness or startup probe as soon as that may, each time, and the last words of its log tell that it is still starting",
-    does: "names the time that it gets and the fields that give it; after a rollout, puts the last good revision back, where one is proven",
-    never: "gives it more time: a program that hangs says the same",
+    does: "names the time that it gets and the fields that give it; after a rollout, puts the last good revision back, where one is proven; else proposes a startupProbe that gives it ten times as long, between five and ten minutes, and asks first unless the level is `full` or the policy says otherwise",
+    never: "gives it more than ten minutes, or makes the liveness probe less strict once it has started; keeps what did not help: a program that hangs says the same",
     diagnose,
 };
 
@@ -28,6 +32,35 @@ static STARTING: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
     .ok()
 });
+
+/// What a program that is slow to start is given, in seconds: as much more as it takes to tell it
+/// from one that hangs, and no more than anybody waits for a rollout.
+const LEAST: i64 = 300;
+const MOST: i64 = 600;
+
+/// A startup probe that gives the program ten times as long.
+fn extended(symptom: &Symptom, container: &Container, timing: ProbeTiming) -> Option<Step> {
+    let from = timing.patience().as_secs();
+    // a liveness probe that kills in spite of a startup probe has seen the program started
+    let decides = container
+        .startup_probe
+        .as_ref()
+        .is_none_or(|startup| ProbeTiming::of(startup).patience() == timing.patience());
+    let to = from.saturating_mul(10).clamp(LEAST, MOST);
+    let action = Action::ExtendProbe(ExtendProbe {
+        container: symptom.container.clone()?,
+        from,
+        to,
+    });
+    (decides && from < to).then_some(Step {
+        action,
+        reasoning: format!(
+            "it is still starting when it is killed, and whether more time is enough only trying tells: {to} s"
+        ),
+        origin: Origin::Playbook,
+        proof: Proof::Bounded,
+    })
+}
 
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let Sign::Probe {
@@ -68,7 +101,16 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         ),
         command: examination.describe(symptom),
     };
-    let remedy = probe_failing::remedy(examination, *probe, advice);
+    let remedy = match probe_failing::remedy(examination, *probe, advice) {
+        Remedy::Person(otherwise) => match extended(symptom, container, timing) {
+            Some(step) => Remedy::Steps {
+                steps: vec![step],
+                otherwise,
+            },
+            None => Remedy::Person(otherwise),
+        },
+        known @ (Remedy::Steps { .. } | Remedy::Wait { .. }) => known,
+    };
     Some(
         examination
             .diagnosis(&FAULT, symptom, says, 75, remedy)

@@ -48,7 +48,8 @@ fn only_suggested(request: &Request<'_>, level: Autonomy) -> Option<&'static str
             | ActionKind::AddPullSecret
             | ActionKind::GrantAccess
             | ActionKind::SetRequest
-            | ActionKind::RerunJob => Some("standard: what only a model suggests asks first"),
+            | ActionKind::RerunJob
+            | ActionKind::ExtendProbe => Some("standard: what only a model suggests asks first"),
         },
     }
 }

@@ -31,7 +31,8 @@ pub(super) fn rule(request: &Request<'_>) -> Option<Ruling> {
         | Action::FixClaim(_)
         | Action::AddPullSecret(_)
         | Action::GrantAccess(_)
-        | Action::RerunJob(_) => None,
+        | Action::RerunJob(_)
+        | Action::ExtendProbe(_) => None,
     }?;
     Some(Ruling::new(Decision::Ask, "autoscaler", why))
 }

@@ -2,8 +2,8 @@
 
 use akeso_core::{
     act::{
-        Action, AddPullSecret, Change, FixClaim, FixIngress, FixNodeSelector, FixProbe,
-        FixReference, FixService, NotApplicable, Referred,
+        Action, AddPullSecret, Change, ExtendProbe, FixClaim, FixIngress, FixNodeSelector,
+        FixProbe, FixReference, FixService, NotApplicable, Referred,
     },
     observe::Probe,
     workload::{AttemptId, SupportKind, WorkloadKind, WorkloadRef},
@@ -397,4 +397,41 @@ fn an_address_is_corrected_in_the_variables_that_hold_it_and_nowhere_else() {
         change(&address(false), &untold),
         Err(NotApplicable::Changed { .. })
     ));
+}
+
+#[test]
+fn time_to_start_is_given_by_a_startup_probe_and_the_liveness_probe_stays_as_it_was() {
+    let liveness = json!({"tcpSocket": {"port": 8080}, "initialDelaySeconds": 4, "periodSeconds": 3, "failureThreshold": 2});
+    let startup = |failures: i64| {
+        let mut probe = liveness.clone();
+        probe["failureThreshold"] = json!(failures);
+        probe
+    };
+    let spec = |startup: Option<Value>| {
+        let mut app = json!({"name": "app", "livenessProbe": liveness});
+        if let Some(startup) = startup {
+            app["startupProbe"] = startup;
+        }
+        json!({"containers": [app]})
+    };
+    let extend = |from| {
+        Action::ExtendProbe(ExtendProbe {
+            container: app(),
+            from,
+            to: 300,
+        })
+    };
+    // 4 s and 99 times 3 s: not less than what was meant
+    let extended = spec(Some(startup(99)));
+    assert_eq!(changed(&extend(10), &spec(None)), extended);
+    assert_eq!(changed(&extend(34), &spec(Some(startup(10)))), extended);
+    for other in [
+        spec(Some(startup(11))),
+        json!({"containers": [{"name": "app"}]}),
+    ] {
+        assert!(matches!(
+            change(&extend(34), &world::deployment(&other)),
+            Err(NotApplicable::Changed { .. })
+        ));
+    }
 }

@@ -365,6 +365,7 @@ const fn way(action: ActionKind) -> Way {
         | ActionKind::IncreaseMemory
         | ActionKind::FixReference
         | ActionKind::FixProbe
+        | ActionKind::ExtendProbe
         | ActionKind::FixNodeSelector
         | ActionKind::AddPullSecret => Way::Patches(&[Deployment, StatefulSet, DaemonSet, CronJob]),
         ActionKind::FixService => Way::Patches(&[WorkloadKind::Support(SupportKind::Service)]),

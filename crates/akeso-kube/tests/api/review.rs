@@ -134,6 +134,7 @@ async fn without_the_patch_of_deployments_what_patches_is_off() {
             ActionKind::FixClaim,
             ActionKind::AddPullSecret,
             ActionKind::SetRequest,
+            ActionKind::ExtendProbe,
         ]
     );
     assert_eq!(
@@ -157,6 +158,7 @@ async fn a_kind_that_few_workloads_are_of_switches_no_action_off() {
             "fix_probe is not done to a CronJob: it is not permitted to patch cronjobs.batch in namespace shop",
             "fix_node_selector is not done to a CronJob: it is not permitted to patch cronjobs.batch in namespace shop",
             "add_pull_secret is not done to a CronJob: it is not permitted to patch cronjobs.batch in namespace shop",
+            "extend_probe is not done to a CronJob: it is not permitted to patch cronjobs.batch in namespace shop",
         ]
     );
 }

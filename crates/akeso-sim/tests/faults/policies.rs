@@ -18,7 +18,7 @@ pub struct Rules {
 
 /// The careful ones first.
 pub const LEVELS: [&str; 4] = ["observe", "cautious", "standard", "full"];
-const ACTIONS: [&str; 13] = [
+const ACTIONS: [&str; 14] = [
     "fix_image_name",
     "update_env",
     "increase_memory",
@@ -32,6 +32,7 @@ const ACTIONS: [&str; 13] = [
     "fix_claim",
     "add_pull_secret",
     "grant_access",
+    "extend_probe",
 ];
 
 impl Rules {

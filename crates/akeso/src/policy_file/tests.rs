@@ -44,7 +44,7 @@ fn what_yaml_or_serde_refuses_is_told_with_its_place_its_key_and_what_was_meant(
         ),
         (
             "actions:\n  restart_pods: ask",
-            "2:3: actions.restart_pods: `restart_pods` is none of fix_image_name, update_env, increase_memory, restart_pod, rollback_to_revision, fix_reference, fix_probe, fix_node_selector, fix_service, fix_ingress, fix_claim, add_pull_secret, grant_access, set_request, rerun_job; did you mean `restart_pod`?",
+            "2:3: actions.restart_pods: `restart_pods` is none of fix_image_name, update_env, increase_memory, restart_pod, rollback_to_revision, fix_reference, fix_probe, fix_node_selector, fix_service, fix_ingress, fix_claim, add_pull_secret, grant_access, set_request, rerun_job, extend_probe; did you mean `restart_pod`?",
         ),
         (
             "namespaces:\n- names: [a]\n  actions:\n    restart_pod: asc",

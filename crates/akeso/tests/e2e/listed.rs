@@ -297,6 +297,8 @@ scenarios! {
     pod_affinity_met: "pod-affinity-met",
     pod_affinity_typo: "pod-affinity-typo",
     probe_command_missing: "probe-command-missing",
+    probe_extended: "probe-extended",
+    probe_extended_in_vain: "probe-extended-in-vain",
     probe_flaps_once: "probe-flaps-once",
     probe_named_port: "probe-named-port",
     probe_port_rollout: "probe-port-rollout",

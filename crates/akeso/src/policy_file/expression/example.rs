@@ -2,10 +2,10 @@
 
 use akeso_core::{
     act::{
-        Action, ActionKind, AddPullSecret, EnvValue, FixClaim, FixImageName, FixIngress,
-        FixNodeSelector, FixProbe, FixReference, FixService, Found, GrantAccess, IncreaseMemory,
-        Referred, Requested, RerunJob, Resource, RestartPod, RollbackToRevision, SetRequest,
-        UpdateEnv, Variable,
+        Action, ActionKind, AddPullSecret, EnvValue, ExtendProbe, FixClaim, FixImageName,
+        FixIngress, FixNodeSelector, FixProbe, FixReference, FixService, Found, GrantAccess,
+        IncreaseMemory, Referred, Requested, RerunJob, Resource, RestartPod, RollbackToRevision,
+        SetRequest, UpdateEnv, Variable,
     },
     observe::Probe,
     quantity::Bytes,
@@ -114,6 +114,11 @@ fn example_action(kind: ActionKind) -> Action {
         ActionKind::RerunJob => Action::RerunJob(RerunJob {
             uid: "6f1c7f0e-0000-4000-8000-000000000001".to_owned(),
             has_started: true,
+        }),
+        ActionKind::ExtendProbe => Action::ExtendProbe(ExtendProbe {
+            container,
+            from: 15,
+            to: 300,
         }),
         ActionKind::SetRequest => Action::SetRequest(SetRequest {
             resource: Resource::Cpu,
