@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{
-    Diagnosis, Examination, Family, Fault, Remedy, last_lines,
+    Diagnosis, Examination, Family, Fault, Remedy, end_of, last_lines,
     near_right::{self, Right},
     undo, unknown_crash,
 };
@@ -113,7 +113,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     };
     let log = examination.crash_log(symptom)?;
     // a refusal far up in the log may have been lived with
-    let end = last_lines(log, 20).join("\n");
+    let end = end_of(log, 20);
     let events = examination.recent_events(symptom).join("\n");
     let refusal = Refusal::last_in(&end).or_else(|| Refusal::last_in(&events))?;
     let workload = examination.workload;

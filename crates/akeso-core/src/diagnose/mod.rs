@@ -429,7 +429,16 @@ fn last_words<'l>(log: &'l str, said: &Regex) -> Option<Captures<'l>> {
     last.find_map(|line| said.captures(line))
 }
 
-/// The last lines of a log that say something, for the evidence.
+/// The last lines of a log that say something, whole: what is looked for in them may stand at the
+/// end of a long one.
+fn end_of(log: &str, count: usize) -> String {
+    let lines = log.lines().rev().filter(|line| !line.trim().is_empty());
+    let mut lines: Vec<&str> = lines.take(count).collect();
+    lines.reverse();
+    lines.join("\n")
+}
+
+/// The same for the evidence, where long ones are cut off.
 fn last_lines(log: &str, count: usize) -> Vec<String> {
     const LONGEST: usize = 240;
     let mut lines: Vec<String> = log

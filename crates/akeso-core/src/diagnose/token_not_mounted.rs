@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use regex::Regex;
 
-use super::{Diagnosis, Examination, Family, Fault, Remedy, last_lines, unknown_crash};
+use super::{Diagnosis, Examination, Family, Fault, Remedy, end_of, last_lines, unknown_crash};
 use crate::{
     observe::{Sign, Symptom},
     plan::Advice,
@@ -38,7 +38,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         return None;
     };
     let log = examination.crash_log(symptom)?;
-    let end = last_lines(log, 20).join("\n");
+    let end = end_of(log, 20);
     if !MISSING
         .as_ref()
         .is_some_and(|missing| missing.is_match(&end))

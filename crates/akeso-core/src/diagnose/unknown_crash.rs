@@ -1,6 +1,10 @@
 //! Fault `unknown-crash`: the program ends and nothing says why. It is called that; it is not
 //! restarted blindly. Where the revision before it runs well, that one is put back.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use super::{Diagnosis, Examination, Family, Fault, Remedy, changes, last_lines, undo};
 use crate::{
     observe::{Crash, Sign, Symptom},
@@ -22,7 +26,7 @@ pub(super) const FAULT: Fault = Fault {
 
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let (crash, log) = own_end(examination, symptom)?;
-    let last = last_lines(log, 1)
+    let last = last_lines(telling(log), 1)
         .pop()
         .map(|line| format!(" ({line})"))
         .unwrap_or_default();
@@ -49,6 +53,21 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             .with_log(log)
             .open(),
     )
+}
+
+/// What names an error: a stack trace or advice may stand behind it.
+static ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i:^\W*(?:panic|fatal|fatal error|error|caused by)\b)|\b(?:FATAL|PANIC|CRITICAL)\b|\b\w+(?:Error|Exception)\b:").ok()
+});
+
+/// The last line that names an error, if it is near the end; else the log as it is.
+fn telling(log: &str) -> &str {
+    const NEAR: usize = 30;
+    let mut last = log.lines().rev().take(NEAR);
+    let error = ERROR
+        .as_ref()
+        .and_then(|error| last.find(|line| error.is_match(line)));
+    error.unwrap_or(log)
 }
 
 /// Whether a sign is seen on the container that shows the symptom, or on the workload as a whole.
@@ -120,4 +139,34 @@ pub(super) fn is_no_accident(
 /// Whether no other try will be made.
 pub(super) fn has_given_up(examination: &Examination<'_>, symptom: &Symptom) -> bool {
     is_seen(examination, symptom, |sign| matches!(sign, Sign::JobFailed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::telling;
+
+    #[test]
+    fn the_line_that_names_the_error_is_told_whatever_stands_behind_it() {
+        for (log, line) in [
+            (
+                "up\npanic: runtime error: nil pointer\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:88 +0x1d",
+                "panic: runtime error: nil pointer",
+            ),
+            (
+                "pydantic.ValidationError: 1 error for Settings\nstripe_api_key\nFor further information visit https://x",
+                "pydantic.ValidationError: 1 error for Settings",
+            ),
+            (
+                "java.lang.IllegalStateException: no\n\tat a.B.c(B.java:1)\nCaused by: java.io.IOException: gone\n\tat d.E.f(E.java:2)",
+                "Caused by: java.io.IOException: gone",
+            ),
+            (
+                "Traceback (most recent call last):\nValueError: no\nshut down",
+                "ValueError: no",
+            ),
+            ("ready\nbye", "ready\nbye"),
+        ] {
+            assert_eq!(telling(log), line);
+        }
+    }
 }

@@ -215,8 +215,8 @@ fn is_a_word(name: &str) -> bool {
     WORDS.contains(&name)
 }
 
-/// Whether a Python `KeyError` came from the environment: its traceback names `environ` or
-/// `os.py`, or shows no source line at all.
+/// Whether a Python `KeyError` came from the environment: its traceback names `environ` or the
+/// module `os`, or there is none.
 fn raised_by_environment(before: &str) -> bool {
     let Some(traceback) = before
         .rfind("Traceback (most recent call last)")
@@ -224,7 +224,9 @@ fn raised_by_environment(before: &str) -> bool {
     else {
         return true;
     };
-    traceback.contains("environ") || traceback.contains("os.py") || traceback.contains("getenv")
+    ["environ", "os.py", "<frozen os>", "getenv"]
+        .iter()
+        .any(|word| traceback.contains(word))
 }
 
 #[cfg(test)]
@@ -252,6 +254,11 @@ mod tests {
                 &["API_KEY"],
             ),
             ("KeyError: 'API_KEY'", &["API_KEY"]),
+            (
+                // the source of a program in an argument is not shown
+                "Traceback (most recent call last):\n  File \"<string>\", line 2, in <module>\n  File \"<frozen os>\", line 679, in __getitem__\nKeyError: 'API_KEY'",
+                &["API_KEY"],
+            ),
             (
                 "/entrypoint.sh: line 3: DB_HOST: unbound variable",
                 &["DB_HOST"],

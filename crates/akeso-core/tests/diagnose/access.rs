@@ -56,6 +56,13 @@ fn account(namespace: &str, name: &str) -> Value {
 }
 
 #[test]
+fn a_refusal_at_the_end_of_a_long_line_is_read() {
+    let prefix = "E0301 10:00:00.000000       1 reflector.go:147] pkg/mod/k8s.io/client-go@v0.29.0/tools/cache/reflector.go:229: Failed to watch *v1.Pod: failed to list *v1.Pod: ";
+    let found = crash(Some("bot"), &format!("{prefix}{REFUSED}"), &[]);
+    assert_eq!(found.fault, "access-forbidden");
+}
+
+#[test]
 fn the_rule_that_nearly_gives_a_refused_right_is_named() {
     let bot = account("shop", "bot");
     let bound = |rules: Value| vec![role("reader", &rules), binding("reader", &bot)];

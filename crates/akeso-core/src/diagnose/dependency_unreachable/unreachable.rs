@@ -46,8 +46,10 @@ impl Unreachable {
 /// A program that dies of it says so at its end; what was said far above may have been mended.
 const NEAR_THE_END: usize = 20;
 
-static REFUSED: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?i)connection refused|ECONNREFUSED|actively refused").ok());
+static REFUSED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)connection refused|ECONNREFUSED|actively refused|couldn't connect to server")
+        .ok()
+});
 static TIMED_OUT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"(?i)i/o timeout|timed out|ETIMEDOUT|connect(?:ion)? timeout").ok()
 });
@@ -234,6 +236,12 @@ mod tests {
                 Refused,
             ),
             ("curl: (6) Could not resolve host: db", "db", None, NotKnown),
+            (
+                "curl: (7) Failed to connect to db port 80 after 9 ms: Couldn't connect to server",
+                "db",
+                Some(80),
+                Refused,
+            ),
             (
                 "HTTPConnectionPool(host='api', port=80): Max retries exceeded: Connection refused",
                 "api",
