@@ -1,4 +1,5 @@
-//! `fix_probe`: a probe asks the port on which the container listens; what it asks there stays.
+//! `fix_probe`: the probes that ask a port on which the container does not listen ask the one on
+//! which it does; what they ask there stays. One of them has failed, and the others would.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -14,12 +15,12 @@ use crate::{
     workload::{AttemptId, ContainerRef, WorkloadRef},
 };
 
-/// Corrects the port of a probe.
+/// Corrects the port of a probe, and of each of the container's that asks the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FixProbe {
     /// The container.
     pub container: ContainerRef,
-    /// Which of its probes.
+    /// The probe that fails.
     pub probe: Probe,
     /// The port that it asks, by number or name.
     pub from: Value,
@@ -27,11 +28,13 @@ pub struct FixProbe {
     pub to: u16,
 }
 
+const PROBES: [Probe; 3] = [Probe::Startup, Probe::Liveness, Probe::Readiness];
+
 impl FixProbe {
-    /// How it asks, and the port that it asks.
-    fn port(&self, workload: &Workload<'_>) -> Option<(&'static str, Value)> {
+    /// How a probe asks, and the port that it asks.
+    fn port(&self, workload: &Workload<'_>, probe: Probe) -> Option<(&'static str, Value)> {
         let (_, container) = workload.container(&self.container)?;
-        let probe = self.probe.of(container)?;
+        let probe = probe.of(container)?;
         let (way, port) = match (&probe.http_get, &probe.tcp_socket) {
             (Some(get), _) => ("httpGet", &get.port),
             (None, Some(socket)) => ("tcpSocket", &socket.port),
@@ -44,11 +47,11 @@ impl FixProbe {
 impl Treatment for FixProbe {
     fn summary(&self) -> String {
         format!(
-            "have the {} of {} ask port {} in place of {}",
+            "have the {} of {}, and what else of its probes asks port {}, ask {}",
             self.probe.field(),
             self.container,
-            self.to,
-            plain(&self.from)
+            plain(&self.from),
+            self.to
         )
     }
 
@@ -67,15 +70,16 @@ impl Treatment for FixProbe {
     fn change(&self, workload: &Workload<'_>, attempt: AttemptId) -> Result<Change, NotApplicable> {
         template_path(workload)?;
         let path = container_path(workload, &self.container)?;
-        let place = self.port(workload).filter(|(_, port)| *port == self.from);
-        let place = place.map(|(way, _)| {
-            Place::named(&path, &self.container.name)
-                .below(self.probe.field())
-                .below(way)
-                .below("port")
-        });
+        let asks_it = |probe| self.port(workload, probe).filter(|it| it.1 == self.from);
+        let place = |probe: Probe| {
+            let (way, _) = asks_it(probe)?;
+            let place = Place::named(&path, &self.container.name);
+            Some(place.below(probe.field()).below(way).below("port"))
+        };
+        let is_as_it_was = asks_it(self.probe).is_some();
+        let probes = PROBES.into_iter().filter(|_| is_as_it_was);
+        let places: Vec<Place> = probes.filter_map(place).collect();
         let field = format!("the port of the {}", self.probe.field());
-        let places: Vec<Place> = place.into_iter().collect();
         replace(
             workload,
             attempt,
@@ -86,6 +90,7 @@ impl Treatment for FixProbe {
     }
 
     fn holds(&self, workload: &Workload<'_>) -> bool {
-        self.port(workload).is_some_and(|(_, port)| port == self.to)
+        self.port(workload, self.probe)
+            .is_some_and(|(_, port)| port == self.to)
     }
 }

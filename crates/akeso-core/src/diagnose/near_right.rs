@@ -112,7 +112,12 @@ impl<'a> Rbac<'a> {
     /// The bindings that name the account.
     fn own(&self, right: &Right<'_>) -> impl Iterator<Item = Binding<'a>> {
         let bindings = self.bindings.iter().copied();
-        bindings.filter(|binding| binding.subjects.iter().any(|it| is_meant(it, right)))
+        bindings.filter(|binding| {
+            binding
+                .subjects
+                .iter()
+                .any(|it| is_meant(*binding, it, right))
+        })
     }
 
     /// Whether RBAC gives the account the right by now: something else refuses it, or it has come.
@@ -262,12 +267,20 @@ impl Binding<'_> {
     }
 }
 
+/// A ServiceAccount that is named without a namespace is one of the binding's.
+fn namespace_of<'a>(binding: Binding<'a>, subject: &'a Subject) -> &'a str {
+    let named = subject.namespace.as_deref();
+    named
+        .filter(|named| !named.is_empty())
+        .unwrap_or(binding.namespace)
+}
+
 /// Whether a subject is the account, or a group that all accounts are in
 /// (<https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-subjects>).
-fn is_meant(subject: &Subject, right: &Right<'_>) -> bool {
+fn is_meant(binding: Binding<'_>, subject: &Subject, right: &Right<'_>) -> bool {
     match subject.kind.as_str() {
         "ServiceAccount" => {
-            subject.name == right.account && subject.namespace.as_deref() == Some(right.namespace)
+            subject.name == right.account && namespace_of(binding, subject) == right.namespace
         }
         "User" => {
             subject.name
@@ -497,7 +510,10 @@ fn not_meant(
             .iter()
             .any(|it| it.metadata.name.as_deref() == Some(name))
     };
-    let of = subject.namespace.as_deref().unwrap_or_default();
+    let of = match subject.kind.as_str() {
+        "ServiceAccount" => namespace_of(binding, subject),
+        _ => "",
+    };
     let is_of_here = of == right.namespace;
     let is_of_that_name = subject.name == right.account;
     let own = full_name(right.namespace, right.account);

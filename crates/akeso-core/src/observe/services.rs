@@ -105,7 +105,11 @@ fn selects_nothing(look: &Look<'_>, service: &Service, spec: &ServiceSpec) -> Op
     }
     // what it is meant for may come later, and tells nothing of itself to a Service that misses it
     look.awaits(false);
-    let (meant, slip) = meant(look.workload, selector)?;
+    let (meant, slip, is_reached) = meant(look.workload, selector)?;
+    // what another Service reaches may not be what this one is for, unless it is just misspelt
+    if is_reached && !slip.is_misspelt {
+        return None;
+    }
     let since = youngest(meant.pods.iter().copied())
         .max(written(&service.metadata))
         .max(written(meant.metadata()));
@@ -118,8 +122,9 @@ fn selects_nothing(look: &Look<'_>, service: &Service, spec: &ServiceSpec) -> Op
     })
 }
 
-/// The one workload that a selector which matches nothing is meant for, and where the two differ.
-fn meant<'a>(service: &Workload<'a>, selector: &Labels) -> Option<(Workload<'a>, Slip)> {
+/// The one workload that a selector which matches nothing is meant for, where the two differ, and
+/// whether another Service reaches it.
+fn meant<'a>(service: &Workload<'a>, selector: &Labels) -> Option<(Workload<'a>, Slip, bool)> {
     let has_its_name = |workload: &Workload<'_>| workload.reference.name == service.reference.name;
     let mut resembling = Vec::new();
     for workload in workloads(service) {
@@ -134,14 +139,13 @@ fn meant<'a>(service: &Workload<'a>, selector: &Labels) -> Option<(Workload<'a>,
         }
     }
     let (meant, labels, slip) = only(resembling)?;
-    // what another Service reaches may not be what this one is for
     let services = &service.cluster().services;
     let is_reached = in_namespace(services, &service.reference.namespace).any(|(_, other)| {
         let selector = other.spec.as_ref().and_then(|spec| spec.selector.as_ref());
         selector.is_some_and(|selector| !selector.is_empty() && matches(selector, labels))
     });
     let is_there = !is_left_alone(&meant) && meant.is_settled() && !meant.pods.is_empty();
-    (is_there && !is_reached).then_some((meant, slip))
+    is_there.then_some((meant, slip, is_reached))
 }
 
 /// The selector that a Service should have by the one workload that it is meant for, if a slip of
@@ -151,9 +155,9 @@ pub(crate) fn right_selector(service: &Workload<'_>) -> Option<(Labels, Labels, 
         return None;
     };
     let selector = object.spec.as_ref()?.selector.as_ref()?;
-    let (meant, slip) = meant(service, selector)?;
+    let (meant, slip, is_reached) = meant(service, selector)?;
     let ready = meant.ready_pods() > 0;
-    (slip.is_misspelt && ready).then(|| {
+    (slip.is_misspelt && ready && !is_reached).then(|| {
         let mut right = selector.clone();
         right.remove(&slip.wrong);
         right.insert(slip.right.0.clone(), slip.right.1.clone());

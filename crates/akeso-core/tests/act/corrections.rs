@@ -147,12 +147,13 @@ fn a_reference_is_corrected_wherever_it_must_lead_somewhere_and_nowhere_else() {
 }
 
 #[test]
-fn only_the_port_of_the_probe_is_corrected() {
+fn only_the_port_of_the_probes_that_ask_it_is_corrected() {
     for way in ["httpGet", "tcpSocket"] {
         let spec = |port: u16| {
             json!({"containers": [
                 {"name": "other", "livenessProbe": {way: {"port": 8081}}},
-                {"name": "app", "livenessProbe": {way: {"port": port}}, "readinessProbe": {way: {"port": 8081}}},
+                {"name": "app", "livenessProbe": {way: {"port": port}}, "readinessProbe": {way: {"port": port}},
+                    "startupProbe": {way: {"port": 8082}}},
             ]})
         };
         assert_eq!(changed(&probe(), &spec(8081)), spec(8080));

@@ -56,6 +56,17 @@ fn account(namespace: &str, name: &str) -> Value {
 }
 
 #[test]
+fn an_account_that_a_binding_names_without_a_namespace_is_of_its_own() {
+    let listed = [
+        role("reader", &rule("", "pod", &json!(["list"]))),
+        binding("reader", &json!({"kind": "ServiceAccount", "name": "bot"})),
+    ];
+    let found = crash(Some("bot"), REFUSED, &listed);
+    let near = r#"Role shop/reader allows "pod", the resource is "pods""#;
+    assert!(found.cause.contains(near), "{}", found.cause);
+}
+
+#[test]
 fn a_refusal_at_the_end_of_a_long_line_is_read() {
     let prefix = "E0301 10:00:00.000000       1 reflector.go:147] pkg/mod/k8s.io/client-go@v0.29.0/tools/cache/reflector.go:229: Failed to watch *v1.Pod: failed to list *v1.Pod: ";
     let found = crash(Some("bot"), &format!("{prefix}{REFUSED}"), &[]);

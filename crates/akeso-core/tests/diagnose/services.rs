@@ -123,6 +123,24 @@ fn a_service_whose_pods_may_come_is_left_alone() {
 }
 
 #[test]
+fn a_misspelt_selector_is_told_though_another_service_reaches_the_workload_and_then_not_mended() {
+    let ports = json!([{"port": 80, "targetPort": 8080}]);
+    let mut others = web().to_vec();
+    others[0]["spec"]["template"]["metadata"]["labels"]["app"] = json!("website");
+    others[2]["metadata"]["labels"]["app"] = json!("website");
+    let misspelt = || service(&json!({"app": "webiste"}), &ports);
+    let (_, _, does) = of_service(misspelt(), &others).unwrap();
+    assert!(!does.starts_with("kubectl"), "it is mended: {does}");
+    let mut other = service(&json!({"app": "website"}), &ports);
+    other["metadata"]["name"] = json!("other");
+    others.push(other);
+    let (fault, cause, does) = of_service(misspelt(), &others).unwrap();
+    assert_eq!(fault, "service-selector-matches-nothing");
+    assert!(cause.contains("are labelled `app: website`"), "{cause}");
+    assert!(does.starts_with("kubectl"), "it is not: {does}");
+}
+
+#[test]
 fn a_port_that_the_pods_do_not_declare_is_named() {
     let selector = json!({"app": "web"});
     let of = |ports: Value, others: &[Value]| of_service(service(&selector, &ports), others);
