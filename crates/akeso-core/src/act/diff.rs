@@ -1,5 +1,8 @@
 //! A change in lines that a person can read.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
 use serde_json::Value;
 
 use super::{Change, LAST_ATTEMPT, PatchOp, patch::annotation_path};
@@ -53,13 +56,21 @@ fn patch_lines(operations: &[PatchOp]) -> Vec<String> {
 }
 
 fn short(value: &Value) -> String {
-    match value {
+    let text = match value {
         Value::String(text) => text.clone(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
             value.to_string()
         }
+    };
+    match PASSWORD.as_ref() {
+        Some(password) => password.replace_all(&text, "$1***@").into_owned(),
+        None => text,
     }
 }
+
+/// The password of a URL (RFC 3986, section 3.2.1).
+static PASSWORD: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"(://[^\s/@:"]*:)[^\s/@"]+@"#).ok());
 
 /// `/spec/containers/0/image` as people write it: `spec.containers[0].image`.
 fn dotted(pointer: &str) -> String {
@@ -100,6 +111,24 @@ mod tests {
             [
                 "~ spec.template.spec.containers[0].image: nginx:latst -> nginx:latest",
                 "+ spec.template.spec.containers[0].env[-]: {\"name\":\"A\",\"value\":\"b\"}",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_password_of_an_address_is_not_shown() {
+        let old = "pg://me:hunter2@databse:5432/shop";
+        let patch: Vec<PatchOp> = serde_json::from_value(json!([
+            {"op": "test", "path": "/a", "value": old},
+            {"op": "replace", "path": "/a", "value": old.replace("databse", "database")},
+            {"op": "add", "path": "/b", "value": {"value": old}},
+        ]))
+        .unwrap();
+        assert_eq!(
+            patch_lines(&patch),
+            [
+                "~ a: pg://me:***@databse:5432/shop -> pg://me:***@database:5432/shop",
+                "+ b: {\"value\":\"pg://me:***@databse:5432/shop\"}",
             ]
         );
     }

@@ -173,12 +173,16 @@ pub fn left_behind(scenario: &Scenario, simulation: &Simulation) -> Vec<String> 
         // what the cluster has cleared away needs nobody any more
         let object = simulation.cluster.as_it_runs(&workload)?;
         let why = unhealthy(kind, Some(&object))?;
+        let state_of = |id| simulation.engine.ledger().get(id).map(|it| &it.state);
         let open = simulation.engine.ledger().open_incident(&workload);
-        let state = open
-            .and_then(|id| simulation.engine.ledger().get(id))
-            .map(|it| &it.state);
+        let state = open.and_then(state_of);
+        // what has broken it may be with a person as well
+        let decides = match state {
+            Some(State::Joined { into, .. }) => state_of(*into),
+            other => other,
+        };
         let is_with_a_person = matches!(
-            state,
+            decides,
             Some(State::Escalated { .. } | State::AwaitingApproval { .. })
         );
         let waits =
