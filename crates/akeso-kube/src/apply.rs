@@ -18,7 +18,7 @@ use k8s_openapi::{
 use kube::{
     Api, Client,
     api::{DeleteParams, Patch, PatchParams, PostParams, PropagationPolicy},
-    core::{DynamicObject, Status},
+    core::{DynamicObject, Request, Status},
 };
 
 use crate::{FIELD_MANAGER, watch::api_resource};
@@ -115,7 +115,6 @@ async fn patch(
             };
         }
     };
-    let api = objects(client, workload);
     let parameters = PatchParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PatchParams::default()
@@ -124,12 +123,12 @@ async fn patch(
         dry_run: true,
         ..parameters.clone()
     };
-    match send(|| api.patch(&workload.name, &dry, &operations)).await {
+    match send(|| offer(client, workload, &dry, &operations)).await {
         Sent::Answered(_) => {}
         Sent::Refused(status) => return refusal(&status),
         Sent::Lost(why) => return not_tried(why),
     }
-    match send(|| api.patch(&workload.name, &parameters, &operations)).await {
+    match send(|| offer(client, workload, &parameters, &operations)).await {
         Sent::Answered(object) => Outcome::Done {
             generation: object.metadata.generation,
         },
@@ -141,6 +140,41 @@ async fn patch(
         },
         Sent::Lost(why) => found(client, workload, request, Outcome::Failed { why }).await,
     }
+}
+
+/// Sends a JSON Patch, written as the API server writes its objects. It compares what a `test` holds
+/// with what is there byte by byte, and Go writes some characters of a string by their numbers
+/// (<https://pkg.go.dev/encoding/json#Marshal>).
+async fn offer(
+    client: &Client,
+    workload: &WorkloadRef,
+    parameters: &PatchParams,
+    operations: &Patch<()>,
+) -> kube::Result<DynamicObject> {
+    let objects = objects(client, workload);
+    let request = Request::new(objects.resource_url());
+    let request = request
+        .patch(&workload.name, parameters, operations)
+        .map_err(kube::Error::BuildRequest)?;
+    client
+        .request(request.map(|body| as_go_writes(&body)))
+        .await
+}
+
+/// JSON in which these characters, which only strings can hold, stand by their numbers.
+fn as_go_writes(json: &[u8]) -> Vec<u8> {
+    let mut written = String::with_capacity(json.len());
+    for character in String::from_utf8_lossy(json).chars() {
+        match character {
+            '<' => written.push_str("\\u003c"),
+            '>' => written.push_str("\\u003e"),
+            '&' => written.push_str("\\u0026"),
+            '\u{2028}' => written.push_str("\\u2028"),
+            '\u{2029}' => written.push_str("\\u2029"),
+            other => written.push(other),
+        }
+    }
+    written.into_bytes()
 }
 
 async fn evict(
@@ -446,5 +480,22 @@ async fn read_mark(
             let there = grant::there(client, workload, granted).await?;
             Ok((there == (false, false)).then_some(Outcome::Done { generation: None }))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::as_go_writes;
+
+    #[test]
+    fn what_a_shell_is_told_is_written_as_the_api_server_does() {
+        let script = "until nc -z db 5432 && echo <up> 2>&1; do :; done \u{2028}ü\"\\";
+        let json = serde_json::to_vec(script).unwrap();
+        let written = as_go_writes(&json);
+        assert_eq!(
+            String::from_utf8_lossy(&written),
+            r#""until nc -z db 5432 \u0026\u0026 echo \u003cup\u003e 2\u003e\u00261; do :; done \u2028ü\"\\""#
+        );
+        assert_eq!(serde_json::from_slice::<String>(&written).unwrap(), script);
     }
 }

@@ -93,8 +93,11 @@ async fn logs(
                 .read_to_end(&mut bytes)
                 .await
                 .map_err(kube::Error::ReadEvents)?;
-            // what programs print need not be text, and the limit may fall inside a character
-            Ok(Answer::Logs(String::from_utf8_lossy(&bytes).into_owned()))
+            // what programs print need not be text, and the limit may fall inside a character; their
+            // colours would hide words, and what else moves a terminal is not for ours
+            let text = String::from_utf8_lossy(&bytes);
+            let plain = anstream::adapter::strip_str(&text).to_string();
+            Ok(Answer::Logs(plain))
         }
         // "previous terminated container not found", "is waiting to start": there is none
         Err(kube::Error::Api(status)) if matches!(status.code, 400 | 404) => {

@@ -124,6 +124,8 @@ pub(crate) struct Exits {
     pub(crate) log: Vec<String>,
     /// Only after the first so many starts.
     pub(crate) times: Option<u32>,
+    /// How it ends after the others, if it does.
+    pub(crate) then: Option<Box<Self>>,
 }
 
 impl Behaviours {

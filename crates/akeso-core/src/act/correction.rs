@@ -49,7 +49,7 @@ impl Place {
     }
 
     /// The place of an element of the list here, which has this name.
-    pub(super) fn element(&self, index: usize, name: &str) -> Self {
+    pub(super) fn element(&self, index: usize, name: impl Into<Value>) -> Self {
         let mut place = self.below(&index.to_string());
         let path = format!("{}/name", place.path);
         place.anchors.push(PatchOp::test(path, name));
@@ -73,11 +73,10 @@ impl Place {
             }
             Value::Array(elements) => {
                 for (index, value) in elements.iter().enumerate() {
-                    let mut place = self.below(&index.to_string());
-                    if let Some(name) = value.get("name") {
-                        let path = format!("{}/name", place.path);
-                        place.anchors.push(PatchOp::test(path, name.clone()));
-                    }
+                    let place = match value.get("name") {
+                        Some(name) => self.element(index, name.clone()),
+                        None => self.below(&index.to_string()),
+                    };
                     place.visit(key, value, visit);
                 }
             }

@@ -57,7 +57,7 @@ impl Treatment for FixProbe {
 
     fn command(&self, workload: &WorkloadRef) -> String {
         format!(
-            "kubectl -n {} edit {}  # the port of the {} of {}: {} in place of {}",
+            "kubectl -n {} edit {}  # the port of the {} of {}, and of each that asks the same: {} in place of {}",
             workload.namespace,
             workload.kubectl(),
             self.probe.field(),

@@ -190,14 +190,14 @@ impl FixReference {
                 let env = container.env.as_deref().unwrap_or_default();
                 let place = root
                     .below(list)
-                    .element(index, &container.name)
+                    .element(index, container.name.as_str())
                     .below("env");
                 for (index, new) in address.replaced(env, namespace, to) {
                     let Some(variable) = env.get(index) else {
                         continue;
                     };
                     all.push(Replaced {
-                        place: place.element(index, &variable.name).below("value"),
+                        place: place.element(index, variable.name.as_str()).below("value"),
                         from: variable.value.clone().into(),
                         to: new.into(),
                     });

@@ -5,6 +5,7 @@
 //! API server said last, and every question is answered from them. Of what is gone only one thing is
 //! remembered: how its pods have shown whether a revision is good.
 
+mod addresses;
 mod children;
 mod good;
 mod object;
@@ -15,6 +16,7 @@ mod support;
 mod trim;
 mod workload;
 
+pub(crate) use addresses::{ports_of, service_meant};
 use children::Children;
 pub use good::{Good, GoodRevision};
 pub use object::{Key, Kind, Object, ObjectRef};

@@ -23,8 +23,8 @@ use super::{
     owners::{controller_of, foreign_owner, is_trial},
     trim::is_own,
 };
-use crate::digest::hex;
 use crate::workload::{ContainerRef, ContainerRole, WorkloadKind, WorkloadRef};
+use crate::{FIELD_MANAGER, digest::hex};
 
 /// The workload's own object.
 #[derive(Debug, Clone, Copy)]
@@ -286,6 +286,13 @@ impl<'a> Workload<'a> {
         }
     }
 
+    /// The Job that has made a pod.
+    pub fn run_of(&self, pod: &Pod) -> Option<&'a Job> {
+        let owner = controller_of(&pod.metadata).filter(|owner| owner.kind == "Job")?;
+        let key = Key::new(&self.reference.namespace, &owner.name);
+        self.cluster.jobs.get(&key)
+    }
+
     /// The metadata of its object.
     pub fn metadata(&self) -> &'a ObjectMeta {
         match self.controller {
@@ -479,13 +486,14 @@ impl<'a> Workload<'a> {
         writers.find(|writer| !is_own(writer))
     }
 
-    /// The Warning events about one object of the workload.
+    /// The Warning events about one object of the workload: what others say of it.
     pub fn events_of(&self, name: &'a str, kind: &'static str) -> impl Iterator<Item = &'a Event> {
         in_namespace(&self.cluster.events, &self.reference.namespace)
             .map(|(_, event)| event)
             .filter(move |event| {
                 event.involved_object.name.as_deref() == Some(name)
                     && event.involved_object.kind.as_deref() == Some(kind)
+                    && event.reporting_component.as_deref() != Some(FIELD_MANAGER)
             })
     }
 

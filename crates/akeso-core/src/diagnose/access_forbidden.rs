@@ -102,6 +102,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::Config
         | Sign::Mount { .. }
         | Sign::Start
+        | Sign::Awaits
         | Sign::Unschedulable
         | Sign::RolloutOverdue
         | Sign::PodsRefused

@@ -43,6 +43,7 @@ pub(super) fn of(symptom: &Symptom, namespace: &str) -> Option<String> {
         | Sign::OutOfMemory(_)
         | Sign::Start
         | Sign::Probe { .. }
+        | Sign::Awaits
         | Sign::Unschedulable
         | Sign::RolloutOverdue
         | Sign::StuckOnOldPod { .. }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     cluster::{Cluster, Key},
-    observe::{Probe, Sign, Symptom, TIME_TO_REACH},
+    observe::{Probe, Sign, Symptom, TIME_TO_REACH, awaited},
     plan::Advice,
 };
 use between::between;
@@ -29,7 +29,7 @@ const TIME_TO_KNOW: SignedDuration = SignedDuration::from_secs(5);
 pub(super) const FAULT: Fault = Fault {
     name: "dependency-unreachable",
     family: Family::Network,
-    signs: "the program ends or is never ready, and its log names a host that refuses, does not answer or is not known",
+    signs: "the program ends or is never ready, and its log names a host that refuses, does not answer or is not known; or an init container has asked in vain for a minute for a Service that does not exist or lacks the port, or for five for one without a ready pod",
     does: "says what the cluster knows of it: no such Service, no such port, no ready pod and whose they would be, a NetworkPolicy or a dnsPolicy that stands between; where those behind the Service are broken themselves, waits for what heals them; after a rollout that changed the address, puts the last good revision back, where one is proven; else corrects a name that nobody knows, in the container's variables, where it differs by a slip of the finger from that of the only Service that is close, which has that port and ready pods; proposes the only port of a Service that has ready pods in place of one that it does not have, and asks first; a Job that gave up over it is run again once it answers",
     never: "changes an address that it has not seen fail, that is told elsewhere than in a variable's value, or to one that merely looks like it; restarts the program while its dependency is away",
     diagnose,
@@ -44,7 +44,8 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             }
             Some(crash)
         }
-        Sign::Probe {
+        Sign::Awaits
+        | Sign::Probe {
             probe: Probe::Readiness,
         } => None,
         Sign::Probe {
@@ -67,8 +68,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let log = examination.crash_log(symptom)?;
     let told = unreachable::last_in(log).or_else(|| told_by_probe(examination, symptom));
     let is_told = told.is_some();
-    let found =
-        told.or_else(|| asked::in_vain(command_of_probe(examination, symptom)?, symptom))?;
+    let found = told.or_else(|| asked::in_vain(&command(examination, symptom)?, symptom))?;
     let mut known = known(examination, &found);
     if !is_told && !known.is_unanswered {
         return None; // a command may be late for reasons of its own
@@ -81,12 +81,17 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         (known.caused_by, known.ready_since, known.fix) = (None, None, None);
         known.owners.clear();
     }
-    let says = format!(
-        "cannot reach {}: {}{}",
-        found.address(),
-        found.failure.says(),
-        known.says
-    );
+    let waits = symptom.sign == Sign::Awaits;
+    let says = if waits && !is_told {
+        format!("waits for {}{}", found.address(), known.says)
+    } else {
+        format!(
+            "cannot reach {}: {}{}",
+            found.address(),
+            found.failure.says(),
+            known.says
+        )
+    };
     let advice = Advice {
         why: known.why,
         command: known
@@ -113,7 +118,9 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             }
         }
         // pods of the revision before may be ready only because they came when it still answered
-        Some(_) if known.is_wrong_address => undo::or_step(examination, || known.fix, advice),
+        _ if known.is_wrong_address && (waits || crash.is_some()) => {
+            undo::or_step(examination, || known.fix, advice)
+        }
         Some(_) | None => Remedy::Person(advice),
     };
     let mut diagnosis = examination
@@ -158,6 +165,14 @@ fn told_by_probe(examination: &Examination<'_>, symptom: &Symptom) -> Option<Unr
     command_of_probe(examination, symptom)?;
     let (_, said) = symptom.message.split_once(" probe failed: ")?;
     unreachable::last_in(said)
+}
+
+/// What the program runs that shows a symptom.
+fn command(examination: &Examination<'_>, symptom: &Symptom) -> Option<String> {
+    if symptom.sign == Sign::Awaits {
+        return awaited::command(examination.container(symptom)?);
+    }
+    Some(command_of_probe(examination, symptom)?.join(" "))
 }
 
 fn command_of_probe<'a>(examination: &Examination<'a>, symptom: &Symptom) -> Option<&'a [String]> {

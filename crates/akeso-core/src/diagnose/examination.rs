@@ -224,7 +224,7 @@ impl<'a> Examination<'a> {
             format!(
                 "event: {}: {}",
                 reason.unwrap_or_default(),
-                message.unwrap_or_default()
+                message.unwrap_or_default().trim_end()
             )
         };
         events.into_iter().rev().take(MOST).map(line).collect()

@@ -20,7 +20,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let Sign::Crash(crash) = &symptom.sign else {
         return None;
     };
-    if crash.exit_code != 0 || symptom.reason != "CrashLoopBackOff" {
+    if crash.exit_code != 0 {
         return None;
     }
     let kind = examination.workload.reference.kind;

@@ -76,6 +76,7 @@ fn backoff(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis
         | Sign::Mount { .. }
         | Sign::Start
         | Sign::Probe { .. }
+        | Sign::Awaits
         | Sign::Unschedulable
         | Sign::RolloutOverdue
         | Sign::PodsRefused

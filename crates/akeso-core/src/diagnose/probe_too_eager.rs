@@ -39,13 +39,15 @@ const LEAST: i64 = 300;
 const MOST: i64 = 600;
 
 /// A startup probe that gives the program ten times as long.
-fn extended(symptom: &Symptom, container: &Container, timing: ProbeTiming) -> Option<Step> {
+fn extended(
+    symptom: &Symptom,
+    container: &Container,
+    probe: Probe,
+    timing: ProbeTiming,
+) -> Option<Step> {
     let from = timing.patience().as_secs();
     // a liveness probe that kills in spite of a startup probe has seen the program started
-    let decides = container
-        .startup_probe
-        .as_ref()
-        .is_none_or(|startup| ProbeTiming::of(startup).patience() == timing.patience());
+    let decides = probe == Probe::Startup || container.startup_probe.is_none();
     let to = from.saturating_mul(10).clamp(LEAST, MOST);
     let action = Action::ExtendProbe(ExtendProbe {
         container: symptom.container.clone()?,
@@ -102,7 +104,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         command: examination.describe(symptom),
     };
     let remedy = match probe_failing::remedy(examination, *probe, advice) {
-        Remedy::Person(otherwise) => match extended(symptom, container, timing) {
+        Remedy::Person(otherwise) => match extended(symptom, container, *probe, timing) {
             Some(step) => Remedy::Steps {
                 steps: vec![step],
                 otherwise,

@@ -61,6 +61,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         | Sign::Config
         | Sign::Mount { .. }
         | Sign::Probe { .. }
+        | Sign::Awaits
         | Sign::Unschedulable
         | Sign::RolloutOverdue
         | Sign::PodsRefused

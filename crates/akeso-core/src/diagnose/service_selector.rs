@@ -1,4 +1,5 @@
-//! Fault `service-selector-matches-nothing`: a Service selects no pod, and one workload has its labels but for a slip in one.
+//! Fault `service-selector-matches-nothing`: a Service selects no pod, and one workload has its labels
+//! but for one, which is misspelt or was another before.
 
 use serde_json::json;
 
@@ -11,8 +12,8 @@ use crate::{
 pub(super) const FAULT: Fault = Fault {
     name: "service-selector-matches-nothing",
     family: Family::Service,
-    signs: "a Service selects no pod, and one workload has its labels but for a slip in one",
-    does: "names the selector and the workload that is meant; corrects the selector where a slip of the finger is all that is wrong with it, exactly one workload resembles it, its pods are ready and no other Service reaches them",
+    signs: "a Service selects no pod, and one workload has its labels but for one: misspelt, another since a rollout, or of a workload with the Service's name",
+    does: "names the selector and the workload that is meant; corrects the selector where a slip of the finger is all that is wrong with it, or the number of a version that an earlier revision had, exactly one workload resembles it, its pods are ready and no other Service reaches them",
     never: "changes the labels of pods, or says anything where no workload resembles the selector",
     diagnose,
 };
@@ -27,9 +28,8 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let why = "either the selector of the Service or the labels of the pods must change";
     let mut diagnosis = examination.for_a_person(&FAULT, symptom, 85, why);
     if let Some((from, to, meant)) = right_selector(examination.workload) {
-        let reasoning = format!(
-            "it is one slip away from the labels of {meant}, whose pods no Service reaches"
-        );
+        let reasoning =
+            format!("all but this label are those of {meant}, whose pods no Service reaches");
         diagnosis.remedy = diagnosis.remedy.with_fix(
             Action::FixService(FixService {
                 port: None,

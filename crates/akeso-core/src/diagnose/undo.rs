@@ -14,7 +14,8 @@ use crate::{
 pub(super) fn step(examination: &Examination<'_>) -> Option<Step> {
     let good = examination.workload.last_good_revision()?;
     let now = examination.workload.template()?;
-    let is_same = *good.template == *now;
+    // a restart, or the digest of what lies elsewhere, is no change that could have broken it
+    let is_same = good.template.spec == now.spec;
     // a revision some of whose pods are well is not bad as a whole; between two crashes, a pod
     // without a readiness probe is ready for a moment, and not well
     let is_well = |pod: &Pod| {

@@ -51,6 +51,8 @@ pub(super) struct Live {
     watch_at: Option<Timestamp>,
     /// Since when something else is broken than what a person was told of.
     other_since: Option<Timestamp>,
+    /// How often what a person was told of has been explained anew.
+    looks: u8,
     consultation: consult::Consultation,
     /// Whose question is on its way to a model, while secrets are taken out of it.
     question: Option<String>,

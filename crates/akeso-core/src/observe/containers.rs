@@ -14,23 +14,23 @@ use crate::{
 const CONFIG_GRACE: SignedDuration = SignedDuration::from_secs(30);
 /// From this many restarts on a crash is no accident.
 const REPEATED: i32 = 2;
+/// From this many on only [`CRASH_MEMORY`] tells that it is over.
+const HABITUAL: i32 = 5;
 
 pub(super) fn symptoms(look: &Look<'_>) -> Vec<Symptom> {
     if look.workload.job.is_some_and(super::jobs::is_complete) {
         return Vec::new();
     }
     let current = look.workload.pods.iter().flat_map(|pod| of_pod(look, pod));
-    current.chain(stuck_on_old_pod(look)).collect()
+    let stuck = stuck_on_old_pod(look).or_else(|| stuck_on_old_run(look));
+    current.chain(stuck).collect()
 }
 
 fn of_pod(look: &Look<'_>, pod: &Pod) -> Vec<Symptom> {
     let Some(status) = &pod.status else {
         return Vec::new();
     };
-    let restarts_always = pod
-        .spec
-        .as_ref()
-        .is_none_or(|s| s.restart_policy.as_deref().unwrap_or("Always") == "Always");
+    let restarts_always = restarts_always(pod);
     match status.phase.as_deref() {
         Some("Succeeded") => return Vec::new(),
         // evicted, or lost with its node: its controller has already made another
@@ -50,6 +50,14 @@ fn of_pod(look: &Look<'_>, pod: &Pod) -> Vec<Symptom> {
     init.chain(main)
         .filter_map(|(role, container)| of_container(look, pod, role, container))
         .collect()
+}
+
+fn restarts_always(pod: &Pod) -> bool {
+    let policy = pod
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.restart_policy.as_deref());
+    policy.unwrap_or("Always") == "Always"
 }
 
 fn of_container(
@@ -116,8 +124,12 @@ fn of_container(
             _ => None, // ContainerCreating, PodInitializing: it is on its way
         };
     }
+    let must_run = role == ContainerRole::Main && restarts_always(pod);
+    let has_failed = |ended: &ContainerStateTerminated| {
+        ended.exit_code != 0 || (must_run && ends_again_and_again(ended, status))
+    };
     if let Some(ended) = &state.terminated {
-        if ended.exit_code == 0 {
+        if !has_failed(ended) {
             return None;
         }
         let reason = ended.reason.as_deref().unwrap_or("Error");
@@ -130,19 +142,57 @@ fn of_container(
         );
     }
     // Running. Between two crashes a container looks healthy, so its last state counts as well.
-    let ended = last.filter(|ended| ended.exit_code != 0)?;
-    let finished = ended.finished_at.as_ref()?.0;
-    let forgotten = finished.checked_add(CRASH_MEMORY).ok()?;
-    if look.has_come(forgotten) {
+    let ended = last.filter(|ended| has_failed(ended))?;
+    let sign = sign_of(ended, status, look.now);
+    let begun = state.running.as_ref()?.started_at.as_ref();
+    if look.has_come(forgotten(&sign, ended, begun.map(|begun| begun.0))?) {
         return None;
     }
     let reason = ended.reason.as_deref().unwrap_or("Error");
-    symptom(
-        sign_of(ended, status, look.now),
-        "Running",
-        reason,
-        ended.message.as_deref().unwrap_or_default(),
+    let message = ended.message.as_deref().unwrap_or_default();
+    symptom(sign, "Running", reason, message)
+}
+
+/// When a crash is over that a container runs since: it has run for clearly longer than before.
+fn forgotten(
+    sign: &Sign,
+    ended: &ContainerStateTerminated,
+    begun: Option<Timestamp>,
+) -> Option<Timestamp> {
+    let latest = ended
+        .finished_at
+        .as_ref()?
+        .0
+        .checked_add(CRASH_MEMORY)
+        .ok()?;
+    let (Sign::Crash(crash), Some(begun)) = (sign, begun) else {
+        return Some(latest);
+    };
+    let lifetime = crash.lifetime.unwrap_or(CRASH_MEMORY);
+    let (times, least) = match crash.restarts {
+        ..REPEATED => (2, SignedDuration::from_secs(30)),
+        REPEATED..HABITUAL => (3, SignedDuration::from_mins(3)),
+        HABITUAL.. => return Some(latest),
+    };
+    let enough = lifetime.saturating_mul(times).max(least);
+    Some(
+        begun
+            .checked_add(enough)
+            .map_or(latest, |at| at.min(latest)),
     )
+}
+
+/// Whether a program that is to run for ever ends by itself, well, and not for the first time. What
+/// has run for long was ended from outside, and ends well for that.
+fn ends_again_and_again(ended: &ContainerStateTerminated, status: &ContainerStatus) -> bool {
+    let lifetime = lifetime(ended);
+    status.restart_count >= REPEATED && lifetime.is_some_and(|it| it < CRASH_MEMORY)
+}
+
+fn lifetime(ended: &ContainerStateTerminated) -> Option<SignedDuration> {
+    let times = ended.started_at.as_ref().zip(ended.finished_at.as_ref())?;
+    let lifetime = times.1.0.duration_since(times.0.0);
+    (lifetime >= SignedDuration::ZERO).then_some(lifetime)
 }
 
 /// The image that the kubelet tried. Right after the image of a bare pod is corrected its status
@@ -177,7 +227,6 @@ fn sign_of(ended: &ContainerStateTerminated, status: &ContainerStatus, now: Time
     if matches!(reason, "StartError" | "ContainerCannotRun") {
         return Sign::Start;
     }
-    let times = ended.started_at.as_ref().zip(ended.finished_at.as_ref());
     let young = ended
         .finished_at
         .as_ref()
@@ -185,9 +234,7 @@ fn sign_of(ended: &ContainerStateTerminated, status: &ContainerStatus, now: Time
     let crash = Crash {
         exit_code: ended.exit_code,
         restarts: status.restart_count,
-        lifetime: times
-            .map(|(start, end)| end.0.duration_since(start.0))
-            .filter(|l| *l >= SignedDuration::ZERO),
+        lifetime: lifetime(ended),
         repeated: status.restart_count >= REPEATED && young,
     };
     if reason == "OOMKilled" {
@@ -242,9 +289,7 @@ fn stuck_on_old_pod(look: &Look<'_>) -> Option<Symptom> {
         None => {
             "the StatefulSet waits for this pod of an old revision to become ready before it replaces it"
         }
-        Some(Held::OnDelete | Held::Partition) => {
-            "this pod of an old revision is broken, and is not replaced by itself"
-        }
+        Some(_) => "this pod of an old revision is broken, and is not replaced by itself",
     };
     Some(Symptom {
         sign: Sign::StuckOnOldPod {
@@ -256,6 +301,38 @@ fn stuck_on_old_pod(look: &Look<'_>) -> Option<Symptom> {
         status: "Pending".to_owned(),
         reason: "StuckOnOldPod".to_owned(),
         message: message.to_owned(),
+    })
+}
+
+/// With `concurrencyPolicy: Forbid` a run of the old template that can never begin keeps the mended
+/// one from ever being used
+/// (<https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/#concurrency-policy>).
+fn stuck_on_old_run(look: &Look<'_>) -> Option<Symptom> {
+    let Controller::CronJob(cron) = look.workload.controller else {
+        return None;
+    };
+    if cron.spec.concurrency_policy.as_deref() != Some("Forbid") {
+        return None;
+    }
+    // what crashes comes to its end by itself, and so does what has a deadline
+    let cannot_begin = |pod: &&&Pod| {
+        let mut symptoms = of_pod(look, pod).into_iter();
+        let waits = symptoms.any(|it| matches!(it.sign, Sign::ImagePull { .. } | Sign::Config));
+        let run = look.workload.run_of(pod).and_then(|job| job.spec.as_ref());
+        let has_deadline = run.is_some_and(|run| run.active_deadline_seconds.is_some());
+        !has_deadline && (waits || mounts::of_pod(look, pod).is_some())
+    };
+    let pod = look.workload.old_pods.iter().find(cannot_begin)?;
+    Some(Symptom {
+        sign: Sign::StuckOnOldPod {
+            uid: pod.metadata.uid.clone()?,
+            held: Some(Held::Forbid),
+        },
+        pod: pod.metadata.name.clone(),
+        container: None,
+        status: "Pending".to_owned(),
+        reason: "StuckOnOldRun".to_owned(),
+        message: "this pod of a run from before the template was changed can never begin, and no new run begins beside it".to_owned(),
     })
 }
 

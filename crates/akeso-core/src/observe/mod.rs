@@ -5,6 +5,7 @@
 //! becoming ready) is no symptom; see "What a real cluster does" in ARCHITECTURE.md.
 
 mod autoscalers;
+pub(crate) mod awaited;
 mod certificates;
 mod claims;
 mod containers;
@@ -105,6 +106,8 @@ pub enum Sign {
         /// Which one.
         probe: Probe,
     },
+    /// An init container waits for somebody who cannot answer.
+    Awaits,
     /// No node takes the pod.
     Unschedulable,
     /// The rollout has passed its progress deadline.
@@ -144,6 +147,8 @@ pub enum Held {
     OnDelete,
     /// The partition of a rolling update, which the pod is below.
     Partition,
+    /// The concurrency policy `Forbid`: its run must end first, and cannot.
+    Forbid,
 }
 
 /// What is wrong with a Job or a CronJob that does not fail.
@@ -263,6 +268,7 @@ impl Symptom {
             | Sign::Mount { .. }
             | Sign::Start
             | Sign::Probe { .. }
+            | Sign::Awaits
             | Sign::Unschedulable
             | Sign::RolloutOverdue
             | Sign::PodsRefused
@@ -359,6 +365,7 @@ type Family = fn(&Look<'_>) -> Vec<Symptom>;
 /// The families of symptoms. To add one, add its file and a line here.
 const FAMILIES: &[Family] = &[
     containers::symptoms,
+    awaited::symptoms,
     mounts::symptoms,
     probes::symptoms,
     scheduling::symptoms,

@@ -171,7 +171,7 @@ impl ProbeTiming {
 fn words(event: &Event) -> &str {
     let message = event.message.as_deref().unwrap_or_default();
     let plain = message.strip_prefix("(combined from similar events): ");
-    plain.unwrap_or(message)
+    plain.unwrap_or(message).trim_end()
 }
 
 /// Which probe of a container an `Unhealthy` event speaks of.

@@ -105,26 +105,44 @@ fn selects_nothing(look: &Look<'_>, service: &Service, spec: &ServiceSpec) -> Op
     }
     // what it is meant for may come later, and tells nothing of itself to a Service that misses it
     look.awaits(false);
-    let (meant, slip, is_reached) = meant(look.workload, selector)?;
-    // what another Service reaches may not be what this one is for, unless it is just misspelt
-    if is_reached && !slip.is_misspelt {
+    let Meant {
+        workload,
+        slip,
+        is_reached,
+    } = meant(look.workload, selector)?;
+    // what another Service reaches may not be what this one is for, unless it is just misspelt, or
+    // was for it before
+    if is_reached && !slip.is_misspelt && !slip.is_outdated {
         return None;
     }
-    let since = youngest(meant.pods.iter().copied())
+    let since = youngest(workload.pods.iter().copied())
         .max(written(&service.metadata))
-        .max(written(meant.metadata()));
+        .max(written(workload.metadata()));
     look.has_lasted(since, TIME_TO_MEET).then(|| {
+        let had = if slip.is_outdated {
+            ", which an earlier revision had"
+        } else {
+            ""
+        };
         let message = format!(
-            "selects no pod: its spec.selector has `{}`, and the pods of {} are labelled `{}`",
-            slip.selector, meant.reference, slip.label
+            "selects no pod: its spec.selector has `{}`{had}, and the pods of {} are labelled `{}`",
+            slip.selector, workload.reference, slip.label
         );
         on_support(Flaw::SelectsNothing, "NoPodSelected", message)
     })
 }
 
-/// The one workload that a selector which matches nothing is meant for, where the two differ, and
-/// whether another Service reaches it.
-fn meant<'a>(service: &Workload<'a>, selector: &Labels) -> Option<(Workload<'a>, Slip, bool)> {
+/// What a selector that matches nothing is meant for.
+struct Meant<'a> {
+    workload: Workload<'a>,
+    /// Where the two differ.
+    slip: Slip,
+    /// Whether another Service reaches it.
+    is_reached: bool,
+}
+
+/// The one workload that a selector which matches nothing is meant for.
+fn meant<'a>(service: &Workload<'a>, selector: &Labels) -> Option<Meant<'a>> {
     let has_its_name = |workload: &Workload<'_>| workload.reference.name == service.reference.name;
     let mut resembling = Vec::new();
     for workload in workloads(service) {
@@ -134,34 +152,48 @@ fn meant<'a>(service: &Workload<'a>, selector: &Labels) -> Option<(Workload<'a>,
         if matches(selector, labels) {
             return None; // its pods are on their way, or it is scaled to zero
         }
-        if let Some(slip) = slip(selector, labels, has_its_name(&workload)) {
+        let earlier = workload.earlier_templates().into_iter();
+        let mut earlier = earlier.filter_map(|it| it.metadata.as_ref()?.labels.as_ref());
+        let likeness = if earlier.any(|labels| matches(selector, labels)) {
+            Likeness::Earlier
+        } else if has_its_name(&workload) {
+            Likeness::Name
+        } else {
+            Likeness::None
+        };
+        if let Some(slip) = slip(selector, labels, likeness) {
             resembling.push((workload, labels, slip));
         }
     }
-    let (meant, labels, slip) = only(resembling)?;
+    let (workload, labels, slip) = only(resembling)?;
     let services = &service.cluster().services;
     let is_reached = in_namespace(services, &service.reference.namespace).any(|(_, other)| {
         let selector = other.spec.as_ref().and_then(|spec| spec.selector.as_ref());
         selector.is_some_and(|selector| !selector.is_empty() && matches(selector, labels))
     });
-    let is_there = !is_left_alone(&meant) && meant.is_settled() && !meant.pods.is_empty();
-    is_there.then_some((meant, slip, is_reached))
+    let is_there = !is_left_alone(&workload) && workload.is_settled() && !workload.pods.is_empty();
+    is_there.then_some(Meant {
+        workload,
+        slip,
+        is_reached,
+    })
 }
 
 /// The selector that a Service should have by the one workload that it is meant for, if a slip of
-/// the finger is all that is wrong with it.
+/// the finger is all that is wrong with it, or the number of a version that the workload has left.
 pub(crate) fn right_selector(service: &Workload<'_>) -> Option<(Labels, Labels, WorkloadRef)> {
     let Controller::Support(Support::Service(object)) = service.controller else {
         return None;
     };
     let selector = object.spec.as_ref()?.selector.as_ref()?;
-    let (meant, slip, is_reached) = meant(service, selector)?;
-    let ready = meant.ready_pods() > 0;
-    (slip.is_misspelt && ready && !is_reached).then(|| {
+    let meant = meant(service, selector)?;
+    let (slip, is_ready) = (&meant.slip, meant.workload.ready_pods() > 0);
+    let is_sure = slip.is_misspelt || (slip.is_outdated && slip.is_by_number());
+    (is_sure && is_ready && !meant.is_reached).then(|| {
         let mut right = selector.clone();
         right.remove(&slip.wrong);
         right.insert(slip.right.0.clone(), slip.right.1.clone());
-        (selector.clone(), right, meant.reference)
+        (selector.clone(), right, meant.workload.reference)
     })
 }
 
@@ -236,9 +268,31 @@ struct Slip {
     /// The pair that it should have.
     right: (String, String),
     is_misspelt: bool,
+    /// Whether the pods had the label of the selector in an earlier revision.
+    is_outdated: bool,
 }
 
-fn slip(selector: &Labels, labels: &Labels, has_its_name: bool) -> Option<Slip> {
+impl Slip {
+    /// Whether the values are numbers of versions: which of two words is the wrong one, the selector
+    /// or the label, nobody can say.
+    fn is_by_number(&self) -> bool {
+        let has_digit = |text: &str| text.contains(|c: char| c.is_ascii_digit());
+        has_digit(&self.selector) && has_digit(&self.right.1)
+    }
+}
+
+/// What a Service and a workload have in common beside their labels.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Likeness {
+    /// Nothing.
+    None,
+    /// The name.
+    Name,
+    /// The selector led to an earlier revision.
+    Earlier,
+}
+
+fn slip(selector: &Labels, labels: &Labels, likeness: Likeness) -> Option<Slip> {
     let mut differing = selector
         .iter()
         .filter(|(key, value)| labels.get(*key) != Some(*value));
@@ -248,8 +302,13 @@ fn slip(selector: &Labels, labels: &Labels, has_its_name: bool) -> Option<Slip> 
     }
     let (other_key, other) = match labels.get(key) {
         Some(other) => {
-            // another value is another thing, unless it is misspelt or the same by its name
-            let is_renamed = has_its_name && IDENTITY.contains(&key.as_str());
+            // another value is another thing, unless it is misspelt, or the same by its name or by
+            // its other labels
+            let is_renamed = match likeness {
+                Likeness::None => false,
+                Likeness::Name => IDENTITY.contains(&key.as_str()) || selector.len() > 1,
+                Likeness::Earlier => true,
+            };
             (is_renamed || is_misspelt(value, other)).then_some((key, other))?
         }
         // a label that pods get while they run (`role: primary`) is in no template either
@@ -263,6 +322,7 @@ fn slip(selector: &Labels, labels: &Labels, has_its_name: bool) -> Option<Slip> 
         wrong: key.clone(),
         right: (other_key.clone(), other.clone()),
         is_misspelt: similar::is_misspelt(value, other) && similar::is_misspelt(key, other_key),
+        is_outdated: likeness == Likeness::Earlier,
     })
 }
 

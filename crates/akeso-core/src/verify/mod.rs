@@ -109,6 +109,7 @@ fn took(symptom: &Symptom) -> SignedDuration {
         | Sign::Mount { .. }
         | Sign::Start
         | Sign::Probe { .. }
+        | Sign::Awaits
         | Sign::Unschedulable
         | Sign::RolloutOverdue
         | Sign::PodsRefused

@@ -124,7 +124,7 @@ fn each_action_says_what_it_does_and_how_a_person_would_do_it() {
         ),
         (
             "have the livenessProbe of container app, and what else of its probes asks port 8081, ask 8080",
-            "kubectl -n shop edit deployment/web  # the port of the livenessProbe of container app: 8080 in place of 8081",
+            "kubectl -n shop edit deployment/web  # the port of the livenessProbe of container app, and of each that asks the same: 8080 in place of 8081",
         ),
         (
             "have the node selector ask for disk=ssd in place of sdd",

@@ -98,6 +98,103 @@ fn a_container_that_ended_well_is_no_fault() {
     assert_eq!(seen.symptoms, []);
 }
 
+/// How it stands with a container that has ended so often and runs since, after some seconds.
+fn runs_since(code: i32, lifetime: i64, restarts: i32, seconds: i64) -> Observation {
+    let now: Timestamp = NOW.parse().unwrap();
+    let begun = now - jiff::SignedDuration::from_secs(seconds);
+    let first = begun - jiff::SignedDuration::from_secs(lifetime);
+    let ended = json!({"terminated": {"reason": "Error", "exitCode": code, "startedAt": first.to_string(), "finishedAt": begun.to_string()}});
+    let running = json!({"running": {"startedAt": begun.to_string()}});
+    look(&status(&running, &ended, restarts))
+}
+
+#[test]
+fn a_crash_is_over_when_the_container_has_clearly_run_for_longer_than_before() {
+    for (code, lifetime, restarts, seconds, is_broken) in [
+        (1, 5, 1, 29, true),
+        (1, 5, 1, 30, false),
+        (1, 60, 1, 119, true),
+        (1, 60, 1, 120, false),
+        (1, 5, 3, 179, true),
+        (1, 5, 3, 180, false),
+        (1, 5, 9, 180, true), // a habit
+        (1, 5, 9, 600, false),
+    ] {
+        let seen = runs_since(code, lifetime, restarts, seconds);
+        assert_eq!(
+            !seen.symptoms.is_empty(),
+            is_broken,
+            "{lifetime} s, {restarts} times, {seconds} s ago"
+        );
+    }
+}
+
+#[test]
+fn a_program_that_ends_well_again_and_again_is_not_healthy_while_it_runs() {
+    assert_eq!(runs_since(0, 10, 3, 5).symptoms.len(), 1);
+    assert_eq!(runs_since(0, 10, 1, 5).symptoms, [], "once is no habit");
+    // its node was restarted, or somebody has asked it to end
+    assert_eq!(runs_since(0, 3_600, 3, 5).symptoms, []);
+}
+
+/// What an init container awaits that has asked for so many seconds, beside these objects.
+fn awaits(asks: &str, seconds: i64, beside: &[Value]) -> Option<String> {
+    let now: Timestamp = NOW.parse().unwrap();
+    let begun = now - jiff::SignedDuration::from_secs(seconds);
+    let init = json!([{"name": "wait", "image": "busybox", "command": ["sh", "-c", asks]}]);
+    let main = json!([{"name": "app", "image": "nginx:1.27"}]);
+    let mut pod = world::pod(&json!([]));
+    pod["spec"] = json!({"initContainers": init, "containers": main});
+    pod["status"]["initContainerStatuses"] = json!([{
+        "name": "wait", "image": "busybox", "imageID": "", "ready": false, "restartCount": 0,
+        "state": {"running": {"startedAt": begun.to_string()}}
+    }]);
+    let deployment = world::deployment(&json!({"initContainers": init, "containers": main}));
+    let mut objects = vec![deployment, world::replica_set(), pod];
+    objects.extend_from_slice(beside);
+    let seen = look_at(&objects).symptoms.into_iter().next()?;
+    assert_eq!(seen.sign, Sign::Awaits);
+    Some(seen.message)
+}
+
+#[test]
+fn an_init_container_that_asks_for_what_is_not_there_is_seen_after_a_minute() {
+    let db = json!({
+        "kind": "Service", "metadata": {"name": "db", "namespace": "shop"},
+        "spec": {"clusterIP": "10.0.0.9", "selector": {"app": "db"}, "ports": [{"port": 5432}]}
+    });
+    let mut ready = world::older_pod();
+    ready["metadata"] =
+        json!({"name": "db-0", "namespace": "shop", "uid": "db-0-uid", "labels": {"app": "db"}});
+    ready["status"]["conditions"] = json!([{"type": "Ready", "status": "True"}]);
+    let (alone, with_pod) = (vec![db.clone()], vec![db, ready]);
+    for (asks, seconds, beside, is_seen) in [
+        (
+            "until nc -z bd 5432; do sleep 1; done",
+            59,
+            &with_pod,
+            false,
+        ),
+        ("until nc -z bd 5432; do sleep 1; done", 60, &with_pod, true),
+        ("until nc -z db 5433; do sleep 1; done", 60, &with_pod, true),
+        (
+            "until nc -z db 5432; do sleep 1; done",
+            3600,
+            &with_pod,
+            false,
+        ),
+        // its pods may take their time to start
+        ("until nc -z db 5432; do sleep 1; done", 299, &alone, false),
+        ("until nc -z db 5432; do sleep 1; done", 300, &alone, true),
+        // of what lies outside nothing is known, and a migration may take its time
+        ("curl https://api.example.com/", 3600, &alone, false),
+        ("./migrate up", 3600, &alone, false),
+    ] {
+        let seen = awaits(asks, seconds, beside);
+        assert_eq!(seen.is_some(), is_seen, "{asks}, {seconds} s: {seen:?}");
+    }
+}
+
 #[test]
 fn what_is_marked_or_asleep_is_left_alone() {
     let broken = world::pod(&json!([status(

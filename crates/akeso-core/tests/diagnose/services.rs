@@ -122,6 +122,46 @@ fn a_service_whose_pods_may_come_is_left_alone() {
     assert_eq!(of_service(typo(), &others), None);
 }
 
+/// A Deployment of this name after a rollout that has changed a label of its pods.
+fn relabelled(name: &str, label: &str, from: &str, to: &str) -> Vec<Value> {
+    let mut objects = web().to_vec();
+    objects.push(world::older_replica_set());
+    objects[0]["metadata"]["name"] = json!(name);
+    for set in [1, 3] {
+        objects[set]["metadata"]["ownerReferences"][0]["name"] = json!(name);
+    }
+    let labels = |value| json!({"app": "web", label: value});
+    objects[0]["spec"]["template"]["metadata"]["labels"] = labels(to);
+    objects[2]["metadata"]["labels"] = labels(to);
+    objects[3]["spec"]["template"]["metadata"] = json!({"labels": labels(from)});
+    objects
+}
+
+#[test]
+fn a_selector_that_led_to_an_earlier_revision_is_told_and_mended_where_it_names_a_version() {
+    let ports = json!([{"port": 80, "targetPort": 8080}]);
+    for (label, from, to, is_mended) in [
+        ("version", "1.4.0", "1.5.0", true),
+        ("track", "stable", "canary", false),
+    ] {
+        let outdated = service(&json!({"app": "web", label: from}), &ports);
+        let objects = relabelled("shop", label, from, to);
+        let (fault, cause, does) = of_service(outdated, &objects).unwrap();
+        assert_eq!(fault, "service-selector-matches-nothing");
+        let had = format!("`{label}: {from}`, which an earlier revision had");
+        assert!(cause.contains(&had), "{cause}");
+        assert_eq!(!does.starts_with("kubectl"), is_mended, "{does}");
+    }
+    // it never led there: only the same name makes it likely
+    let never = || service(&json!({"app": "web", "version": "0.9"}), &ports);
+    let objects = relabelled("shop", "version", "1.4.0", "1.5.0");
+    assert_eq!(of_service(never(), &objects), None);
+    let objects = relabelled("web", "version", "1.4.0", "1.5.0");
+    let (_, cause, does) = of_service(never(), &objects).unwrap();
+    assert!(cause.contains("are labelled `version: 1.5.0`"), "{cause}");
+    assert!(does.starts_with("kubectl"), "only told: {does}");
+}
+
 #[test]
 fn a_misspelt_selector_is_told_though_another_service_reaches_the_workload_and_then_not_mended() {
     let ports = json!([{"port": 80, "targetPort": 8080}]);

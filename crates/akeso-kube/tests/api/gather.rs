@@ -212,6 +212,20 @@ async fn the_last_lines_of_the_life_that_is_meant_are_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn colours_and_what_else_moves_a_terminal_are_no_part_of_a_log() {
+    let printed = "\u{1b}[31mERROR\u{1b}[0m no \u{1b}[1mPORT\u{1b}[m\r\n\tat\u{7} x\u{1b}[2J\u{1b}]0;title\u{7}ü\n";
+    let server = ApiServer::new(move |call| {
+        (call.path == LOG).then(|| Reply::text(StatusCode::OK, printed))
+    });
+    let mut session = Session::with(&server).await;
+    let answer = session.ask(logs(Life::Current)).await;
+    assert_eq!(
+        answer,
+        Answer::Logs("ERROR no PORT\r\n\tat xü\n".to_owned())
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_container_that_has_no_log_yet_has_an_empty_one() {
     for (code, message) in [
         (

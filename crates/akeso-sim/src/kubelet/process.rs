@@ -114,7 +114,12 @@ pub(super) fn start(
 fn by_itself(behaviour: &Behaviour, nth: u32, at: Timestamp) -> Option<End> {
     let exits = behaviour.exits.as_ref()?;
     let happens = exits.times.is_none_or(|times| nth <= times);
-    happens.then(|| End::new(later(at, exits.after), exits.code, &exits.log))
+    let exits = if happens {
+        exits
+    } else {
+        exits.then.as_deref()?
+    };
+    Some(End::new(later(at, exits.after), exits.code, &exits.log))
 }
 
 fn out_of_memory(container: &Container, behaviour: &Behaviour, at: Timestamp) -> Option<End> {

@@ -211,7 +211,12 @@ fn note(finding: &Finding<'_>) -> String {
             } else {
                 "if that does not help"
             };
-            line!(text, "  {first}: {}", treatment.summary());
+            line!(
+                text,
+                "  {first}: {} ({})",
+                treatment.summary(),
+                step.reasoning
+            );
             line!(text, "    {}", treatment.command(&incident.workload));
         }
         if let Some(ruling) = ruling {

@@ -9,11 +9,10 @@ use k8s_openapi::api::{
 
 use super::{
     super::Examination,
-    known::service_meant,
     policies,
     unreachable::{Failure, Unreachable},
 };
-use crate::cluster::{in_namespace, is_ready, selects};
+use crate::cluster::{in_namespace, is_ready, selects, service_meant};
 
 /// The workload's own DNS settings, or a
 /// `NetworkPolicy`; an empty text if nothing does. None if what it takes to know that has not come yet.

@@ -5,12 +5,12 @@ use k8s_openapi::api::core::v1::Service;
 
 use super::{
     super::Examination,
-    known::{ports_of, since},
+    known::since,
     unreachable::{Failure, Unreachable},
 };
 use crate::{
     act::{Action, FixReference, Referred},
-    cluster::{Key, in_namespace},
+    cluster::{Key, in_namespace, ports_of},
     plan::{Origin, Proof, Step},
     similar::{is_close, is_misspelt, only},
 };

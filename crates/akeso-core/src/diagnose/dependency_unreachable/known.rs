@@ -9,7 +9,10 @@ use super::{
     unreachable::{Failure, Unreachable},
 };
 use crate::{
-    cluster::{Cluster, Key, Kind, ObjectRef, in_namespace, is_ready, ready_since, selects},
+    cluster::{
+        Cluster, Key, Kind, ObjectRef, in_namespace, is_ready, ports_of, ready_since, selects,
+        service_meant,
+    },
     observe::{Symptom, TIME_TO_MEET, observe, written},
     plan::Step,
     similar::{closest, only},
@@ -170,41 +173,6 @@ fn culprit(
         })
 }
 
-/// The Service that a host is the name of, whether it exists or not. Of other namespaces only those
-/// are judged of which Services are known: they may lie outside of what is watched.
-pub(super) fn service_meant(cluster: &Cluster, own: &str, host: &str) -> Option<Key> {
-    let is_its = |service: &Service| {
-        let spec = service.spec.as_ref();
-        spec.and_then(|spec| spec.cluster_ip.as_deref()) == Some(host)
-    };
-    let by_address = || {
-        let mut services = cluster.services.iter();
-        Some(services.find(|(_, service)| is_its(service))?.0.clone())
-    };
-    if host.parse::<std::net::IpAddr>().is_ok() || host == "localhost" {
-        return by_address();
-    }
-    let is_watched = |namespace: &str| {
-        namespace == own || in_namespace(&cluster.services, namespace).next().is_some()
-    };
-    let inner = host.strip_suffix(".cluster.local").unwrap_or(host);
-    let (inner, is_full) = match inner.strip_suffix(".svc") {
-        Some(inner) => (inner, true),
-        None => (inner, false),
-    };
-    let labels: Vec<_> = inner.split('.').collect();
-    match labels.as_slice() {
-        [name] => Some(Key::new(own, name)),
-        [name, namespace] if is_watched(namespace) => Some(Key::new(namespace, name)),
-        // a pod of a headless Service, in the workload's own namespace
-        [_, name] if !is_full && cluster.services.contains_key(&Key::new(own, name)) => {
-            Some(Key::new(own, name))
-        }
-        [_, name, namespace] if is_full && is_watched(namespace) => Some(Key::new(namespace, name)),
-        _ => None,
-    }
-}
-
 /// A Service that may have been meant: of a close name, or the only one with this port.
 fn similar_service(cluster: &Cluster, wanted: &Key, port: Option<u16>) -> Option<String> {
     let all = || in_namespace(&cluster.services, &wanted.namespace);
@@ -215,16 +183,6 @@ fn similar_service(cluster: &Cluster, wanted: &Key, port: Option<u16>) -> Option
         Some(key.name.clone())
     };
     closest(&wanted.name, all().map(|(key, _)| key.name.clone())).or_else(only_with_port)
-}
-
-pub(super) fn ports_of(service: &Service) -> Vec<i32> {
-    let spec = service.spec.as_ref();
-    let ports = spec.and_then(|spec| spec.ports.as_deref());
-    ports
-        .unwrap_or_default()
-        .iter()
-        .map(|port| port.port)
-        .collect()
 }
 
 enum Behind {

@@ -243,6 +243,7 @@ impl<'a> Turn<'a> {
             | Sign::Config
             | Sign::Mount { .. }
             | Sign::Start
+            | Sign::Awaits
             | Sign::Unschedulable
             | Sign::PodsRefused
             | Sign::StuckOnOldPod { .. }

@@ -8,13 +8,14 @@ use crate::{
     engine::{Incident, Request, State},
     gate::{self, Consented, Decision},
     journal::{End, Fact, Proposal, Until},
+    learn::template,
     observe::Symptom,
     plan::{Advice, Plan},
     policy::Autonomy,
     verify::{self, Progress, Watch},
     workload::{AttemptId, IncidentId},
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 /// On a workload: the mark of the attempt that its owner consents to, or declines.
 pub const APPROVE: &str = "akeso.dev/approve";
@@ -24,8 +25,22 @@ pub const REJECT: &str = "akeso.dev/reject";
 /// What shows by nothing of the workload itself is looked for this often.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
+/// What the first crashes said need not be what is wrong for good: what a person was told of is
+/// explained anew after such times, in minutes. More often would only repeat what changes to and fro.
+const LOOKS_ANEW: [i64; 2] = [2, 10];
+
 /// Something else has been broken for so long before a person's incident is explained anew.
 pub(super) const SURE_AFTER: SignedDuration = SignedDuration::from_secs(30);
+
+/// What a second look has shown.
+enum Anew {
+    /// Evidence is on its way.
+    Asking,
+    /// Another cause.
+    Other,
+    /// Nothing else; and when the next look is due.
+    Same { next: Option<Timestamp> },
+}
 
 impl<'a> Turn<'a> {
     /// Whether nothing has been broken for as long as the fault may take to show again. Right after
@@ -70,10 +85,19 @@ impl<'a> Turn<'a> {
 
     /// A person was asked. When the workload is well or another by then, the incident is over.
     pub(super) fn wait_for_person(&mut self, incident: &Incident, workload: &Workload<'a>) -> Next {
-        self.live.forget_evidence();
         if workload.generation() < incident.taken_back_at() {
+            self.live.forget_evidence();
             return Next::Done; // the watch has not told of our own change yet
         }
+        let next_look = match self.has_another_cause(incident, workload) {
+            Anew::Asking => return Next::Done,
+            Anew::Other => {
+                self.reconsider("it shows another cause since");
+                return Next::Again;
+            }
+            Anew::Same { next } => next,
+        };
+        self.live.forget_evidence();
         let is_told = matches!(incident.state, State::Escalated { .. });
         if is_told && !self.live.symptoms.is_empty() && incident.guess_in_vain().is_some() {
             self.lower_what_was_raised_in_vain(); // it was forbidden, or the program ended before
@@ -133,6 +157,7 @@ impl<'a> Turn<'a> {
         self.live.retry_at = ends
             .into_iter()
             .chain(again)
+            .chain(next_look)
             .filter(|at| *at > self.now)
             .min();
         match over {
@@ -147,6 +172,49 @@ impl<'a> Turn<'a> {
             None => {}
         }
         Next::Done
+    }
+
+    /// Whether what a person was told of has another cause by now than was found at first. Where
+    /// something was tried already, that has been looked at anew since.
+    fn has_another_cause(&mut self, incident: &Incident, workload: &Workload<'a>) -> Anew {
+        let told = incident.diagnoses.first();
+        let (State::Escalated { until: None, .. }, Some(told), true) =
+            (&incident.state, told, incident.attempts.is_empty())
+        else {
+            return Anew::Same { next: None };
+        };
+        let due = |looks: u8| {
+            let minutes = LOOKS_ANEW.get(usize::from(looks))?;
+            let after = SignedDuration::from_mins(*minutes);
+            incident.updated.checked_add(after).ok()
+        };
+        let is_due = due(self.live.looks).is_some_and(|at| at <= self.now);
+        let shows = self
+            .live
+            .symptoms
+            .iter()
+            .any(|it| it.is_like(&told.symptom));
+        if !is_due || !shows {
+            let next = due(self.live.looks);
+            return Anew::Same { next };
+        }
+        let Some(now) = self.diagnoses(incident, workload) else {
+            return Anew::Asking;
+        };
+        self.live.evidence_due = None;
+        self.live.looks += 1;
+        let known = now
+            .iter()
+            .any(|it| template(&it.cause) == template(&told.cause));
+        let is_surer = now
+            .first()
+            .is_some_and(|it| it.confidence >= told.confidence);
+        if !known && is_surer {
+            return Anew::Other;
+        }
+        Anew::Same {
+            next: due(self.live.looks),
+        }
     }
 
     /// Whether what a person was told of is gone, and something else has been broken since, for
