@@ -82,6 +82,20 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         known.owners.clear();
     }
     let waits = symptom.sign == Sign::Awaits;
+    // of a Service that is there, the port is what is wrong
+    let port = found.port.map(|port| port.to_string());
+    let wrong = match port.filter(|_| known.lacks_port) {
+        Some(port) => port,
+        None => found.host.clone(),
+    };
+    let container = examination.container(symptom)?;
+    let field = Some(&wrong).filter(|_| known.is_wrong_address);
+    let field = field.and_then(|wrong| correct::held_by(container, wrong));
+    if let Some(field) = field {
+        known.says = format!("{}; {field} has {wrong}", known.says);
+    }
+    // a pod that is not ready may miss another than the one that it complains of
+    let may_undo = waits || crash.is_some() || correct::is_new(examination, container, &wrong);
     let says = if waits && !is_told {
         format!("waits for {}{}", found.address(), known.says)
     } else {
@@ -118,9 +132,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             }
         }
         // pods of the revision before may be ready only because they came when it still answered
-        _ if known.is_wrong_address && (waits || crash.is_some()) => {
-            undo::or_step(examination, || known.fix, advice)
-        }
+        _ if known.is_wrong_address && may_undo => undo::or_step(examination, || known.fix, advice),
         Some(_) | None => Remedy::Person(advice),
     };
     let mut diagnosis = examination

@@ -4,6 +4,7 @@
 //! once it has it, names the cause in a sentence and a remedy that the cluster can justify.
 
 mod access_forbidden;
+mod address_in_use;
 mod api_unknown;
 mod autoscaler;
 mod bad_command;
@@ -14,6 +15,7 @@ mod claim_meant;
 mod claim_missing;
 mod claim_unbound;
 mod container_config;
+mod credentials_refused;
 mod dependency;
 mod dependency_unreachable;
 mod disruption_budget;
@@ -21,6 +23,7 @@ mod evicted;
 mod examination;
 mod exhausted;
 mod exits_successfully;
+mod file_not_found;
 mod host_port_taken;
 mod image;
 mod image_back_off;
@@ -37,6 +40,7 @@ mod job_flawed;
 mod job_given_up;
 mod limit_range;
 mod measured;
+mod memory_without_unit;
 mod missing_reference;
 mod missing_variable;
 mod missing_volume_source;
@@ -51,6 +55,7 @@ mod node_selector_unmatched;
 mod node_unwell;
 mod old_pod_held;
 mod out_of_memory;
+mod permission_denied;
 mod placement;
 mod pod_affinity_unmatched;
 mod pod_anti_affinity;
@@ -258,6 +263,7 @@ pub const FAULTS: &[Fault] = &[
     pull_refused::FAULT,
     wrong_architecture::FAULT,
     image_unavailable::FAULT,
+    memory_without_unit::FAULT,
     out_of_memory::FAULT,
     missing_variable::FAULT,
     missing_reference::FAULT,
@@ -285,6 +291,10 @@ pub const FAULTS: &[Fault] = &[
     probe_failing::FAULT,
     read_only_file_system::FAULT,
     no_space_left::FAULT,
+    address_in_use::FAULT,
+    credentials_refused::FAULT,
+    permission_denied::FAULT,
+    file_not_found::FAULT,
     exits_successfully::FAULT,
     job_given_up::BACKOFF,
     unknown_crash::FAULT,

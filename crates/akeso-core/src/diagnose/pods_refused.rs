@@ -14,9 +14,13 @@ pub(super) const FAULT: Fault = Fault {
 };
 
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
-    let says = format!("gets no pods: {}", message(symptom)?);
-    let why =
-        "what refuses the pods is a rule that somebody set: the rule or the workload must give way";
+    let message = message(symptom)?;
+    let says = format!("gets no pods: {message}");
+    let why = if message.contains("PriorityClass") {
+        "either the PriorityClass must be made, or the priorityClassName of the pod template name one that exists (kubectl get priorityclasses)"
+    } else {
+        "what refuses the pods is a rule that somebody set: the rule or the workload must give way"
+    };
     Some(examination.refused(&FAULT, symptom, &says, why))
 }
 

@@ -1,8 +1,9 @@
 //! Faults `probe-wrong-path`, `probe-wrong-scheme` and `probe-wrong-command`: the program runs and
 //! the probe asks it the wrong thing, which the kubelet's own words tell.
 
-use super::{Diagnosis, Examination, Family, Fault, probe_failing};
+use super::{Diagnosis, Examination, Family, Fault, file_not_found::lies_elsewhere, probe_failing};
 use crate::{
+    evidence::Question,
     observe::{Probe, Sign, Symptom},
     plan::Advice,
 };
@@ -93,8 +94,20 @@ fn command(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis
     if !is_missing {
         return None;
     }
-    let says = format!("runs `{program}`, which is not in the image");
-    let why = format!("the {} must run what the image has", probe.field());
+    let container = examination.container(symptom)?;
+    let pod = examination.workload.pod_spec()?;
+    let keys = examination.ask(Question::Keys)?.keys();
+    let elsewhere = keys.and_then(|keys| lies_elsewhere(pod, container, program, keys));
+    let (says, why) = match elsewhere {
+        Some(hint) => (
+            format!("runs `{program}`, which does not exist{hint}"),
+            format!("the {} must run a file that is mounted", probe.field()),
+        ),
+        None => (
+            format!("runs `{program}`, which is not in the image"),
+            format!("the {} must run what the image has", probe.field()),
+        ),
+    };
     Some(diagnosis(examination, symptom, &COMMAND, probe, &says, why))
 }
 

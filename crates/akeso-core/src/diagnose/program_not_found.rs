@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use k8s_openapi::api::core::v1::Container;
 use regex::Regex;
 
-use super::{Diagnosis, Examination, Family, Fault, last_lines, undo, unknown_crash};
+use super::{Diagnosis, Examination, Family, Fault, last_lines, undo, unknown_crash, written_path};
 use crate::{
     observe::{Sign, Symptom},
     plan::Advice,
@@ -74,8 +74,24 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     let field = field_of(container, &program);
     let image = container.image.as_deref().unwrap_or_default();
     let says = format!("cannot run `{program}`, named by {field}: {why} (image {image})");
-    let why = if why.to_lowercase().contains("permission denied") {
+    let spec = examination.workload.pod_spec();
+    let mount = spec.and_then(|spec| written_path::mount_of(spec, container, &program));
+    let mounted = mount.and_then(|(_, volume)| volume);
+    let is_configuration =
+        mounted.is_some_and(|volume| volume.config_map.is_some() || volume.secret.is_some());
+    let why = if why.to_lowercase().contains("permission denied") && is_configuration {
+        format!(
+            "the volume {} needs `defaultMode: 0755`, for its files are not executable without it",
+            mounted
+                .map(|volume| volume.name.as_str())
+                .unwrap_or_default()
+        )
+    } else if why.to_lowercase().contains("permission denied") {
         format!("`{program}` needs its executable bit, or the container another user")
+    } else if program.contains(' ') && !is_shell_line(container, &program) {
+        format!(
+            "{field} must be split: `{program}` is one word, and so the name of one program; each argument is a word of its own"
+        )
     } else {
         format!("`{program}` must be in the image {image}, or {field} must name what is")
     };
@@ -95,6 +111,12 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
 fn named(pattern: &LazyLock<Option<Regex>>, text: &str) -> Option<(String, String)> {
     let found = pattern.as_ref()?.captures(text)?;
     Some((found["program"].to_owned(), found["why"].to_owned()))
+}
+
+/// Whether the words stand in a script, which the shell splits.
+fn is_shell_line(container: &Container, program: &str) -> bool {
+    let words = container.command.iter().chain(&container.args).flatten();
+    !words.into_iter().any(|word| word == program)
 }
 
 /// The field of the container that names the program.

@@ -143,7 +143,8 @@ fn is_misspelling(text: &str, word: &str) -> bool {
 }
 
 /// The tag that was meant: one of `tags` that differs in a single word, which is a misspelling of
-/// a word that tags are made of. Numbers are never corrected: another version is another program.
+/// a word that tags are made of; or by the `v` before its version alone. Numbers are never corrected:
+/// another version is another program.
 pub(super) fn closest_tag<'a>(tag: &str, tags: &'a [String]) -> Option<&'a str> {
     if let Some((_, right)) = TAG_TYPOS.iter().find(|(typo, _)| *typo == tag) {
         return tags
@@ -152,7 +153,17 @@ pub(super) fn closest_tag<'a>(tag: &str, tags: &'a [String]) -> Option<&'a str> 
             .find(|candidate| candidate == right);
     }
     let names = tags.iter().map(String::as_str);
-    only(names.filter(|candidate| is_tag_typo(tag, candidate)))
+    only(names.filter(|candidate| is_tag_typo(tag, candidate) || is_same_version(tag, candidate)))
+}
+
+/// Whether both name one version, one with a `v` before it: `v1.27`, `1.27`.
+fn is_same_version(tag: &str, candidate: &str) -> bool {
+    let one = tag.strip_prefix('v').unwrap_or(tag);
+    let other = candidate.strip_prefix('v').unwrap_or(candidate);
+    tag != candidate
+        && one == other
+        && one.starts_with(|c: char| c.is_ascii_digit())
+        && one.contains('.')
 }
 
 fn is_tag_typo(tag: &str, candidate: &str) -> bool {
@@ -197,6 +208,7 @@ mod tests {
             ("1.27-alpin", "1.27-alpine"),
             ("stabel", "stable"),
             ("apline", "alpine"),
+            ("v1.27", "1.27"),
         ] {
             assert_eq!(closest_tag(typo, &available), Some(meant), "{typo}");
         }
@@ -214,6 +226,8 @@ mod tests {
             ("17.0.9-jdk", "17.0.9-jre"),
             ("a1b2c3d", "a1b2c3e"),
             ("1.27-slin", "1.26-slim"),
+            ("v1.27", "1.28"),
+            ("v7", "7"),
         ] {
             assert_eq!(closest_tag(typed, &tags(&[there])), None, "{typed} {there}");
         }

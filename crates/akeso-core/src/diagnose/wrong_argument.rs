@@ -7,14 +7,14 @@ use regex::Regex;
 
 use super::{Diagnosis, Examination, Family, Fault, last_lines, unknown_crash};
 use crate::{
-    observe::{Sign, Symptom},
-    similar::closest,
+    observe::{Crash, Sign, Symptom},
+    similar::{closest, is_close, only},
 };
 
 pub(super) const FAULT: Fault = Fault {
     name: "wrong-argument",
     family: Family::Command,
-    signs: "the program's log calls an option unknown that stands in the container's command or args",
+    signs: "the program's log calls an option unknown that stands in the container's command or args, or misses one that is close to one there",
     does: "puts the last good revision back, where one is proven; else names the option, its field, and the one in the usage text that is close to it",
     never: "changes or drops an argument",
     diagnose,
@@ -36,6 +36,15 @@ static LETTER: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static OPTION: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?:^|[\s,\[(])(--?[a-zA-Z][\w.-]+)").ok());
 
+/// What the same say of an option that they must have.
+static REQUIRED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r"(?i)(?:arguments? (?:is|are|was|were) (?:required|not provided):\s+|missing (?:required )?(?:option|argument|flag)s?:? |required (?:option|flag|argument)s?(?:\(s\))?:? )",
+        r"[`'‘\x22]?(?P<option>-{0,2}[A-Za-z0-9][\w.-]+)"
+    ))
+    .ok()
+});
+
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let Sign::Crash(crash) = &symptom.sign else {
         return None;
@@ -46,6 +55,52 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     }
     let container = examination.container(symptom)?;
     let log = examination.crash_log(symptom)?;
+    unknown(examination, symptom, crash, container, log)
+        .or_else(|| required(examination, symptom, crash, container, log))
+}
+
+/// An option that the program must have, where the container gives it one that is close.
+fn required(
+    examination: &Examination<'_>,
+    symptom: &Symptom,
+    crash: &Crash,
+    container: &Container,
+    log: &str,
+) -> Option<Diagnosis> {
+    let found = REQUIRED.as_ref()?.captures(log)?;
+    let wanted = found["option"].trim_end_matches(['.', '-']).to_owned();
+    let plain = wanted.trim_start_matches('-');
+    let words = container.command.iter().chain(&container.args).flatten();
+    let given: BTreeSet<String> = OPTION
+        .iter()
+        .flat_map(|pattern| words.clone().flat_map(|word| pattern.captures_iter(word)))
+        .map(|found| found[1].to_owned())
+        .collect();
+    let given = given
+        .into_iter()
+        .filter(|it| is_close(plain, it.trim_start_matches('-')));
+    let given = only(given).filter(|it| it.trim_start_matches('-') != plain)?;
+    let field = field_of(container, &given)?;
+    let says = format!(
+        "is not given the option --{plain}, which its program requires; {field} has {given}"
+    );
+    let why = format!("{field} must hold the options that the program requires");
+    let remedy = unknown_crash::remedy(examination, symptom, crash, why);
+    Some(
+        examination
+            .diagnosis(&FAULT, symptom, says, 85, remedy)
+            .with_detail(&wanted)
+            .with_evidence(last_lines(log, 4)),
+    )
+}
+
+fn unknown(
+    examination: &Examination<'_>,
+    symptom: &Symptom,
+    crash: &Crash,
+    container: &Container,
+    log: &str,
+) -> Option<Diagnosis> {
     let (option, field) = log.lines().find_map(|line| {
         let option = unknown_option(line)?;
         let field = field_of(container, &option)?;

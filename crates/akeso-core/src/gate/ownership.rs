@@ -83,8 +83,11 @@ pub fn drift(workload: &Workload<'_>) -> Option<String> {
     let is_helms = workload.mark(MANAGED_BY) == Some("Helm");
     let release = workload.mark(HELM_RELEASE);
     (is_helms || release.is_some()).then(|| {
-        let release = release.unwrap_or("its chart");
-        format!("it belongs to the Helm release {release}, whose next upgrade sets it back: change its values too")
+        let release = release.map_or_else(
+            || "a Helm release".to_owned(),
+            |it| format!("the Helm release {it}"),
+        );
+        format!("it belongs to {release}, whose next upgrade sets it back: change its values too")
     })
 }
 

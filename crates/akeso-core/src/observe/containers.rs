@@ -37,10 +37,18 @@ fn of_pod(look: &Look<'_>, pod: &Pod) -> Vec<Symptom> {
         Some("Failed") if restarts_always => return Vec::new(),
         _ => {}
     }
+    // sidecars are ended once the work is done, and how they take that is no fault
+    let has_ended =
+        |s: &ContainerStatus| s.state.as_ref().is_some_and(|it| it.terminated.is_some());
+    let is_done = status
+        .container_statuses
+        .as_ref()
+        .is_some_and(|all| !restarts_always && !all.is_empty() && all.iter().all(has_ended));
     let init = status
         .init_container_statuses
         .iter()
         .flatten()
+        .filter(|_| !is_done)
         .map(|s| (ContainerRole::Init, s));
     let main = status
         .container_statuses

@@ -45,13 +45,14 @@ fn backend_missing(look: &Look<'_>, ingress: &Ingress) -> Option<Symptom> {
     if look.workload.cluster().services.is_empty() {
         return None;
     }
-    let mut wrong = backends(ingress).into_iter().filter_map(|(path, backend)| {
+    let wrong = backends(ingress).into_iter().filter_map(|(path, backend)| {
         let why = missing(look.workload, backend)?;
         Some(format!("leads {path} nowhere: {why}"))
     });
-    let message = wrong.next()?;
-    look.has_lasted(written(&ingress.metadata), TIME_TO_MEET)
-        .then(|| on_support(Flaw::BackendMissing, "BackendMissing", message))
+    let wrong: Vec<_> = wrong.collect();
+    let is_late = look.has_lasted(written(&ingress.metadata), TIME_TO_MEET);
+    (is_late && !wrong.is_empty())
+        .then(|| on_support(Flaw::BackendMissing, "BackendMissing", wrong.join("; and ")))
 }
 
 /// Whether a controller has given it an address. Not every controller does, so that none says little.

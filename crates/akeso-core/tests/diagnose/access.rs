@@ -341,7 +341,7 @@ fn a_token_that_is_not_mounted_is_told_with_the_field_that_keeps_it_away() {
             vec![],
             vec![json!({"kind": "unknown"})],
         ] {
-            assert_eq!(crash(None, log, &listed).fault, "unknown-crash");
+            assert_eq!(crash(None, log, &listed).fault, "file-not-found");
         }
     }
     let other = "open /etc/app/token: no such file or directory";

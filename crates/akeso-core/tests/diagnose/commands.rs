@@ -252,3 +252,165 @@ fn a_kind_that_the_cluster_does_not_serve_is_told_with_the_version_that_it_does(
         assert_ne!(told(&app, 1, log).fault, "api-unknown", "{log}");
     }
 }
+
+fn told_with(container: &Value, log: &str, keys: &Keys) -> Diagnosis {
+    only(diagnoses(container, &crashed(1), log, keys))
+}
+
+#[test]
+fn an_address_that_is_taken_is_told_with_its_port() {
+    let app = json!({"name": "app", "image": "app:1", "ports": [{"containerPort": 9000}]});
+    for (log, says) in [
+        (
+            "2026/01/01 10:22:33 listen tcp :8080: bind: address already in use",
+            "port 8080 is taken",
+        ),
+        (
+            "nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)",
+            "port 80 is taken",
+        ),
+        (
+            "Error: listen EADDRINUSE: address already in use :::3000\n    at Server.setupListenHandle (node:net:1463:16)\n    at node:internal/main/run_main_module:23:47",
+            "port 3000 is taken",
+        ),
+        (
+            "Description:\n\nWeb server failed to start. Port 8081 was already in use.\n\nAction:\n\nIdentify and stop the process.",
+            "port 8081 is taken",
+        ),
+        (
+            "OSError: [Errno 98] Address already in use",
+            "port 9000 is taken",
+        ),
+    ] {
+        let told = told_with(&app, log, &Keys::default());
+        assert_eq!(told.fault, "address-in-use", "{log}");
+        assert!(told.cause.contains(says), "{}", told.cause);
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told_with_where_it_is() {
+    let keys = Keys {
+        config_maps: [(
+            "source".to_owned(),
+            ["main.py".to_owned(), "application.yaml".to_owned()].into(),
+        )]
+        .into(),
+        ..Keys::default()
+    };
+    let mounts = json!([
+        {"name": "source", "mountPath": "/srv/report"},
+        {"name": "source", "mountPath": "/etc/gateway/application.yml", "subPath": "application.yml"}
+    ]);
+    let app = json!({"name": "app", "image": "app:1", "workingDir": "/srv/reports", "volumeMounts": mounts});
+    let told = |log: &str| {
+        let volumes = json!([{"name": "source", "configMap": {"name": "source"}}]);
+        let told = crate::program_and_reference::with_volumes(&app, &volumes, log, &keys);
+        assert_eq!(told.fault, "file-not-found", "{log}");
+        told.cause
+    };
+    for (log, says) in [
+        (
+            "python3: can't open file 'main.py': [Errno 2] No such file or directory",
+            "finds no file /srv/reports/main.py; ConfigMap source, which has main.py, is mounted at /srv/report",
+        ),
+        (
+            "IsADirectoryError: [Errno 21] Is a directory: '/etc/gateway/application.yml'",
+            "/etc/gateway/application.yml is a directory, and no file: subPath application.yml is no key of ConfigMap source, which is mounted at /etc/gateway/application.yml; it has application.yaml",
+        ),
+        (
+            "panic: open /srv/report/mian.py: no such file or directory",
+            "/srv/report/mian.py: mian.py is no key of ConfigMap source",
+        ),
+        (
+            "Error: Cannot find module '/app/server.js'\n    at Module._resolveFilename (node:internal/modules/cjs/loader:1)\n  code: 'MODULE_NOT_FOUND'",
+            "finds no file /app/server.js",
+        ),
+        (
+            "Error: Unable to access jarfile /app/app.jar",
+            "finds no file /app/app.jar",
+        ),
+    ] {
+        let cause = told(log);
+        assert!(cause.contains(says), "{cause}");
+    }
+}
+
+#[test]
+fn what_is_no_complaint_of_a_file_stays_what_it_was() {
+    let app = running(&["app"]);
+    for log in [
+        "GET /missing.html 404 not found",
+        "error: user /admin does not exist yet",
+        "warning: open /etc/extra: no such file or directory\nboom",
+        "ERROR: permission denied for table orders",
+    ] {
+        let told = told_with(&app, log, &Keys::default());
+        assert_eq!(told.fault, "unknown-crash", "{log}: {}", told.cause);
+    }
+}
+
+#[test]
+fn refused_credentials_are_told_with_the_secret_that_has_them() {
+    let app = json!({"name": "app", "image": "app:1",
+        "env": [{"name": "PGPASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}],
+        "envFrom": [{"secretRef": {"name": "more"}}]});
+    for log in [
+        "psycopg2.OperationalError: connection to server at \"db\" (10.0.0.3), port 5432 failed: FATAL:  password authentication failed for user \"shop\"",
+        "ERROR 1045 (28000): Access denied for user 'shop'@'10.0.0.7' (using password: YES)",
+        "redis.exceptions.AuthenticationError: WRONGPASS invalid username-password pair or user is disabled.",
+        "MongoServerError: Authentication failed.",
+    ] {
+        let told = told_with(&app, log, &Keys::default());
+        assert_eq!(told.fault, "credentials-refused", "{log}");
+        let says = "it has them from key password of Secret db (PGPASSWORD), Secret more (envFrom)";
+        assert!(told.cause.contains(says), "{}", told.cause);
+    }
+}
+
+#[test]
+fn a_denied_path_is_told_with_the_user() {
+    let app = json!({"name": "app", "image": "app:1", "securityContext": {"runAsUser": 472, "capabilities": {"drop": ["ALL"]}}});
+    for (log, says) in [
+        (
+            "GF_PATHS_DATA='/var/lib/grafana' is not writable.\nmkdir: can't create directory '/var/lib/grafana/plugins': Permission denied",
+            "no permission to use /var/lib/grafana/plugins",
+        ),
+        (
+            "chown: /var/lib/mysql: Operation not permitted",
+            "no permission to use /var/lib/mysql",
+        ),
+        (
+            "listen tcp :80: bind: permission denied",
+            "no permission to do what it wants",
+        ),
+    ] {
+        let told = told_with(&app, log, &Keys::default());
+        assert_eq!(told.fault, "permission-denied", "{log}");
+        assert!(told.cause.contains(says), "{}", told.cause);
+        let user = "it runs as user 472 (securityContext.runAsUser), without any capability";
+        assert!(told.cause.contains(user), "{}", told.cause);
+    }
+}
+
+#[test]
+fn an_option_that_is_required_is_told_where_one_close_to_it_is_given() {
+    let app = running(&["etl", "--taget=/data", "--verbose"]);
+    for log in [
+        "usage: etl [-h] --target TARGET\netl: error: the following arguments are required: --target",
+        "Error: required flag(s) \"target\" not set",
+        "Error: Missing option '--target'.",
+    ] {
+        let told = told(&app, 2, log);
+        assert_eq!(told.fault, "wrong-argument", "{log}");
+        let says =
+            "is not given the option --target, which its program requires; command[1] has --taget";
+        assert!(told.cause.contains(says), "{}", told.cause);
+    }
+    let other = told(
+        &running(&["etl", "--verbose"]),
+        2,
+        "Error: Missing option '--target'.",
+    );
+    assert_eq!(other.fault, "unknown-crash");
+}

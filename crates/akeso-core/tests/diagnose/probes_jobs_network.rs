@@ -130,8 +130,8 @@ fn a_dependency_is_looked_up_among_the_services() {
     }
 }
 
-/// The steps for a program with these variables that has crashed with this log.
-fn steps(env: &[(&str, &str)], others: &[Value], log: &str) -> Vec<String> {
+/// The diagnosis of a program with these variables that has crashed with this log.
+fn with_variables(env: &[(&str, &str)], others: &[Value], log: &str) -> Diagnosis {
     let env = env
         .iter()
         .map(|(name, value)| json!({"name": name, "value": value}));
@@ -141,6 +141,12 @@ fn steps(env: &[(&str, &str)], others: &[Value], log: &str) -> Vec<String> {
     objects.extend(others.iter().cloned());
     let found = explain(&objects, log).remove(0);
     assert_eq!(found.fault, "dependency-unreachable", "{log}");
+    found
+}
+
+/// The steps for the same.
+fn steps(env: &[(&str, &str)], others: &[Value], log: &str) -> Vec<String> {
+    let found = with_variables(env, others, log);
     let Remedy::Steps { steps, .. } = found.remedy else {
         return Vec::new();
     };
@@ -198,6 +204,66 @@ fn the_only_port_of_a_service_is_proposed_for_one_that_it_does_not_have() {
     two["spec"]["ports"] = json!([{"port": 5432, "name": "db"}, {"port": 9187, "name": "metrics"}]);
     assert!(steps(&env, &[two, serves("db")], refused).is_empty());
     assert!(steps(&env, &[service("db", 5432)], refused).is_empty());
+}
+
+#[test]
+fn the_field_that_holds_a_wrong_address_is_named() {
+    let db = [service("db", 5432), serves("db")];
+    for (env, log, says) in [
+        (
+            ("DB_PORT", "5433"),
+            "dial tcp 10.96.3.4:5433: connect: connection refused",
+            "; its variable DB_PORT has 5433",
+        ),
+        (
+            ("DATABASE_URL", "jdbc:postgresql://bd:5432/shop"),
+            "java.net.UnknownHostException: bd",
+            "; its variable DATABASE_URL has bd",
+        ),
+        (
+            ("DB_HOST", "db.prod.svc"),
+            "dial tcp: lookup db.prod.svc on 10.96.0.10:53: no such host",
+            "the Service db is in this namespace, shop; its variable DB_HOST has db.prod.svc",
+        ),
+    ] {
+        let found = with_variables(&[env], &db, log);
+        assert!(found.cause.contains(says), "{}", found.cause);
+    }
+}
+
+#[test]
+fn a_stateful_set_whose_service_name_is_wrong_is_told_so() {
+    let peers = "dial tcp: lookup web-0.web-peers on 10.96.0.10:53: no such host";
+    let mut headless = service("web-peers", 9092);
+    headless["spec"]["selector"] = json!({"app": "web"});
+    let of = |service_name: &str| {
+        let set = json!({
+            "apiVersion": "apps/v1", "kind": "StatefulSet",
+            "metadata": {"name": "web", "namespace": "shop", "uid": "web-uid", "generation": 1},
+            "spec": {"serviceName": service_name, "replicas": 1, "selector": {"matchLabels": {"app": "web"}},
+                "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "app", "image": "nginx:1.27"}]}}},
+            "status": {"observedGeneration": 1, "replicas": 1}
+        });
+        let mut pod = crashed(4);
+        pod["metadata"]["labels"] = json!({"app": "web"});
+        pod["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web", "uid": "web-uid", "controller": true}]);
+        let reference = WorkloadRef {
+            kind: WorkloadKind::StatefulSet,
+            ..world::web()
+        };
+        explain_of(&reference, &[set, pod, headless.clone()], peers).remove(0)
+    };
+    let wrong = of("web-pers");
+    let says = "spec.serviceName is web-pers, which no Service is called";
+    assert!(wrong.cause.contains(says), "{}", wrong.cause);
+    // nobody is told that he waits for himself
+    let right = of("web-peers");
+    assert!(
+        right.cause.contains("leads to its own pods"),
+        "{}",
+        right.cause
+    );
+    assert_eq!(right.caused_by, None);
 }
 
 #[test]

@@ -23,8 +23,23 @@ pub(crate) fn diagnoses(
     log: &str,
     keys: &Keys,
 ) -> Vec<Diagnosis> {
+    of_spec(&json!({"containers": [container]}), status, log, keys)
+}
+
+/// The same of one that has crashed, in a pod with volumes.
+pub(crate) fn with_volumes(
+    container: &Value,
+    volumes: &Value,
+    log: &str,
+    keys: &Keys,
+) -> Diagnosis {
+    let spec = json!({"containers": [container], "volumes": volumes});
+    only(of_spec(&spec, &crashed(1), log, keys))
+}
+
+fn of_spec(spec: &Value, status: &Value, log: &str, keys: &Keys) -> Vec<Diagnosis> {
     let cluster = world::cluster(&[
-        world::deployment(&json!({"containers": [container]})),
+        world::deployment(spec),
         world::replica_set(),
         world::pod(&json!([status])),
     ]);

@@ -4,7 +4,10 @@
 use akeso_core::cluster::Key;
 use k8s_openapi::api::core::v1::{KeyToPath, PersistentVolumeClaim, Pod, Volume};
 
-use super::environment::{config_map, secret};
+use super::{
+    environment::{config_map, secret},
+    process::memory_limit,
+};
 use crate::{scheduler::claims, store::Store, warnings::Saying};
 
 /// What the kubelet says of the pod's volumes that cannot be mounted; nothing if all can.
@@ -23,7 +26,18 @@ pub(super) fn failed(store: &Store, pod: &Pod) -> Vec<Saying> {
     let attached = volumes
         .clone()
         .filter_map(|volume| attached(store, pod, volume));
-    attached.chain(volumes.filter_map(why_not)).collect()
+    let made = volumes.filter_map(why_not);
+    attached.chain(made).chain(token(pod)).collect()
+}
+
+/// A pod's token lies in memory, and has no more of that than the limits of the pod's containers.
+fn token(pod: &Pod) -> Option<Saying> {
+    const LEAST: u64 = 4096;
+    let containers = &pod.spec.as_ref()?.containers;
+    let limits: Option<Vec<_>> = containers.iter().map(memory_limit).collect();
+    let all: u64 = limits?.iter().map(|limit| limit.get()).sum();
+    let message = "MountVolume.SetUp failed for volume \"kube-api-access-abcde\" : write /var/lib/kubelet/pods/1/ca.crt: no space left on device";
+    (all < LEAST).then(|| Saying::warning("FailedMount", message.to_owned(), "kubelet"))
 }
 
 /// What the attach controller says of a volume that only one node may have

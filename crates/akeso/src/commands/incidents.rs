@@ -4,7 +4,7 @@ use std::{io::Write, process::ExitCode};
 
 use akeso_core::{
     engine::{Incident, Ledger, State},
-    journal::{Entry, Fact},
+    journal::{Entry, Fact, Outcome},
     workload::IncidentId,
 };
 use anyhow::Context;
@@ -202,10 +202,16 @@ fn details(incident: &Incident) -> String {
         );
     }
     for attempt in &incident.attempts {
-        let verdict = attempt.verdict.map_or_else(
-            || "not judged yet".to_owned(),
-            |verdict| format!("{verdict:?}"),
-        );
+        let verdict = match (attempt.verdict, &attempt.outcome) {
+            (Some(verdict), _) => format!("{verdict:?}"),
+            (
+                None,
+                Some(
+                    Outcome::Conflict { why } | Outcome::Refused { why } | Outcome::Failed { why },
+                ),
+            ) => format!("was not made: {why}"),
+            (None, Some(Outcome::Done { .. }) | None) => "not judged yet".to_owned(),
+        };
         let taken_back = if attempt.is_taken_back() {
             ", taken back"
         } else {

@@ -1,7 +1,7 @@
 //! The address that was meant, where a program is given one that the cluster does not have. That
 //! somebody answers there is looked at, and that nobody can at the one that it has.
 
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{Container, Service};
 
 use super::{
     super::Examination,
@@ -77,6 +77,40 @@ pub(super) fn port(
             key.name
         ),
     )
+}
+
+/// The field of a container that holds a word: a variable, or a place of its command.
+pub(super) fn held_by(container: &Container, word: &str) -> Option<String> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let holds = |text: &str| {
+        text.match_indices(word).any(|(at, _)| {
+            let before = text[..at].chars().next_back();
+            let after = text[at + word.len()..].chars().next();
+            !before.is_some_and(is_part) && !after.is_some_and(is_part)
+        })
+    };
+    let mut variables = container.env.iter().flatten();
+    let variable = variables.find(|it| it.value.as_deref().is_some_and(holds));
+    let fields = [("command", &container.command), ("args", &container.args)];
+    let mut words = fields.into_iter().flat_map(|(field, words)| {
+        let words = words.iter().flatten().enumerate();
+        words.map(move |(place, word)| (field, place, word))
+    });
+    let variable = variable.map(|it| format!("its variable {}", it.name));
+    variable.or_else(|| {
+        let (field, place, _) = words.find(|(_, _, word)| holds(word))?;
+        Some(format!("its {field}[{place}]"))
+    })
+}
+
+/// Whether a rollout has brought the word in: the last good revision does not hold it.
+pub(super) fn is_new(examination: &Examination<'_>, container: &Container, word: &str) -> bool {
+    let workload = examination.workload;
+    let good = workload.last_good_revision();
+    let spec = good.as_ref().and_then(|good| good.template.spec.as_ref());
+    let mut before = spec.into_iter().flat_map(|spec| &spec.containers);
+    let before = before.find(|it| it.name == container.name);
+    held_by(container, word).is_some() && before.is_some_and(|it| held_by(it, word).is_none())
 }
 
 fn step(examination: &Examination<'_>, fix: FixReference, reasoning: String) -> Option<Step> {

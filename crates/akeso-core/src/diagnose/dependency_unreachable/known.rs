@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     cluster::{
-        Cluster, Key, Kind, ObjectRef, in_namespace, is_ready, ports_of, ready_since, selects,
-        service_meant,
+        Cluster, Controller, Key, Kind, ObjectRef, in_namespace, is_ready, ports_of, ready_since,
+        selects, service_meant,
     },
     observe::{Symptom, TIME_TO_MEET, observe, written},
     plan::Step,
@@ -29,6 +29,8 @@ pub(super) struct Known {
     pub(super) dependency: Option<String>,
     /// Whether the workload names what is not there, so that it is the workload that is wrong.
     pub(super) is_wrong_address: bool,
+    /// Whether it is the port that is wrong.
+    pub(super) lacks_port: bool,
     /// Whether the cluster itself shows that nobody can answer for the Service that is meant.
     pub(super) is_unanswered: bool,
     /// What is broken itself, so that nobody answers.
@@ -45,7 +47,10 @@ pub(super) fn known(examination: &Examination<'_>, found: &Unreachable) -> Known
     let cluster = examination.workload.cluster();
     let own = &examination.workload.reference.namespace;
     let Some(key) = service_meant(cluster, own, &found.host) else {
+        let here = here(cluster, own, &found.host);
+        let here = here.map(|name| format!("; the Service {name} is in this namespace, {own}"));
         return Known {
+            says: here.unwrap_or_default(),
             why: "the address or what answers there must be mended".to_owned(),
             is_wrong_address: true,
             ..Known::default()
@@ -56,6 +61,10 @@ pub(super) fn known(examination: &Examination<'_>, found: &Unreachable) -> Known
     let Some(service) = cluster.services.get(&key) else {
         let similar = similar_service(cluster, &key, found.port)
             .map(|similar| format!("; {similar} exists"))
+            .or_else(|| {
+                let here = here(cluster, own, &found.host).filter(|_| namespace != own)?;
+                Some(format!("; it is in this one, {own}: {here}"))
+            })
             .unwrap_or_default();
         return Known {
             says: format!("; no Service {name} is in namespace {namespace}{similar}"),
@@ -69,6 +78,16 @@ pub(super) fn known(examination: &Examination<'_>, found: &Unreachable) -> Known
             ..Known::default()
         };
     };
+    if let Some(says) = misnamed(examination, found, name) {
+        return Known {
+            says,
+            why: "serviceName cannot be changed: the StatefulSet must be made anew with the right one, or a headless Service of that name be made".to_owned(),
+            command: Some(format!("kubectl -n {namespace} get services")),
+            dependency,
+            is_unanswered: true,
+            ..Known::default()
+        };
+    }
     let ports = ports_of(service);
     if let Some(port) = found.port
         && !ports.is_empty()
@@ -86,6 +105,7 @@ pub(super) fn known(examination: &Examination<'_>, found: &Unreachable) -> Known
             command: Some(format!("kubectl -n {namespace} describe service {name}")),
             dependency,
             is_wrong_address: true,
+            lacks_port: true,
             is_unanswered: true,
             fix: correct::port(examination, &key, service, port),
             ..Known::default()
@@ -99,7 +119,15 @@ pub(super) fn known(examination: &Examination<'_>, found: &Unreachable) -> Known
         dependency,
         ..Known::default()
     };
+    let own_pods = |owners: &[WorkloadRef]| owners.contains(&examination.workload.reference);
     match behind(cluster, service) {
+        // its pods wait for each other, which nothing but their own program explains
+        Behind::Nobody { owners } if own_pods(&owners) => {
+            known.says = format!(
+                "; the Service {namespace}/{name} leads to its own pods, of which none is ready"
+            );
+            "the program must find its peers before they are ready, which publishNotReadyAddresses of their Service allows".clone_into(&mut known.why);
+        }
         Behind::Unknown => {
             "nothing is known of who answers for this Service".clone_into(&mut known.why);
         }
@@ -148,6 +176,39 @@ pub(super) fn known(examination: &Examination<'_>, found: &Unreachable) -> Known
         }
     }
     known
+}
+
+/// The Service of the workload's own namespace that a host is called like which names another one.
+fn here<'h>(cluster: &Cluster, own: &str, host: &'h str) -> Option<&'h str> {
+    let (name, rest) = host.split_once('.')?;
+    let rest = rest.strip_suffix(".cluster.local").unwrap_or(rest);
+    let namespace = rest.strip_suffix(".svc").unwrap_or(rest);
+    let is_another = namespace != own && !namespace.contains('.');
+    let is_here = cluster.services.contains_key(&Key::new(own, name));
+    (is_another && is_here).then_some(name)
+}
+
+/// The Service that gives the pods of a StatefulSet their names, where that is another than the one
+/// under which one of them is looked for.
+fn misnamed(examination: &Examination<'_>, found: &Unreachable, service: &str) -> Option<String> {
+    let Controller::StatefulSet(set) = examination.workload.controller else {
+        return None;
+    };
+    let governing = set
+        .spec
+        .service_name
+        .as_deref()
+        .filter(|it| !it.is_empty())?;
+    let own = &examination.workload.reference;
+    let (pod, _) = found.host.split_once('.')?;
+    let (name, _) = pod.rsplit_once('-')?;
+    let key = Key::new(&own.namespace, governing);
+    let is_missing = !examination.workload.cluster().services.contains_key(&key);
+    (name == own.name && governing != service && is_missing).then(|| {
+        format!(
+            "; spec.serviceName is {governing}, which no Service is called, and its pods have names of their own only under that: {service} may have been meant"
+        )
+    })
 }
 
 /// What is broken itself among the Service and those who should answer for it, and by what it shows.

@@ -55,7 +55,7 @@ static TIMED_OUT: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 static NOT_KNOWN: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
-        r"(?i)no such host|name or service not known|bad address|ENOTFOUND|EAI_AGAIN|could not resolve host|failure in name resolution|name does not resolve|could not translate host name|unknown MySQL server host",
+        r"(?i)no such host|name or service not known|bad address|ENOTFOUND|EAI_AGAIN|could not resolve host|failure in name resolution|name does not resolve|could not translate host name|unknown MySQL server host|UnknownHostException",
     )
     .ok()
 });
@@ -85,6 +85,8 @@ static FORMS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         format!(r#"(?i:could not translate host name) "{HOST}""#),
         format!(r#"connection to server at "{HOST}"[^,]*, port (?<port>\d{{1,5}})"#),
         format!(r"(?i:unknown MySQL server host) '{HOST}'"),
+        // Java
+        format!(r"\bUnknownHostException: {HOST}(?:$|[\s:,)])"),
         // curl, Python
         format!(r"(?i:failed to connect to) {HOST} port (?<port>\d{{1,5}})"),
         format!(r"(?i:could not resolve host): {HOST}(?:$|\s)"),
@@ -234,6 +236,18 @@ mod tests {
                 "redis",
                 Some(6379),
                 Refused,
+            ),
+            (
+                "Caused by: java.net.UnknownHostException: orders-db: Name or service not known",
+                "orders-db",
+                None,
+                NotKnown,
+            ),
+            (
+                "com.zaxxer.hikari.pool.HikariPool$PoolInitializationException: java.net.UnknownHostException: orders-db",
+                "orders-db",
+                None,
+                NotKnown,
             ),
             ("curl: (6) Could not resolve host: db", "db", None, NotKnown),
             (
