@@ -6,20 +6,40 @@ use super::{
 };
 use crate::{
     act::{Action, FixNodeSelector},
-    observe::Symptom,
+    observe::{NOWHERE, Symptom, selector_slip},
     similar::is_misspelt,
 };
 
 pub(super) const FAULT: Fault = Fault {
     name: "node-selector-unmatched",
     family: Family::Scheduling,
-    signs: "no node takes the pod, and none has a label of its `nodeSelector`",
+    signs: "no node takes the pod, and none has a label of its `nodeSelector`; a DaemonSet runs nowhere for a slip in it",
     does: "names the label, and the one that was likely meant if exactly one is close; corrects the value where it differs from that of the nodes by a slip of the finger; after a rollout that changed it and has passed its progress deadline, puts the last good revision back, where one is proven",
     never: "labels a node, takes a label out of the selector, or changes a value that may be meant: an autoscaler may yet bring the node",
     diagnose,
 };
 
+const WHY: &str = "the nodeSelector must name labels that a node has, or such a node must be added";
+
+/// A DaemonSet, which makes no pod where no node has the labels.
+fn daemons(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
+    let fix = selector_slip(examination.workload).filter(|_| symptom.reason == NOWHERE)?;
+    let says = format!("runs nowhere: {}", symptom.message);
+    let mut diagnosis = examination.refused(&FAULT, symptom, &says, WHY);
+    let reasoning = format!(
+        "nodes have {}={}, and nothing else is close",
+        fix.label, fix.to
+    );
+    diagnosis.remedy = diagnosis
+        .remedy
+        .with_fix(Action::FixNodeSelector(fix), reasoning);
+    Some(diagnosis)
+}
+
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
+    if let Some(found) = daemons(examination, symptom) {
+        return Some(found);
+    }
     let place = Placement::of(examination, symptom)?;
     if !place.message.contains("didn't match Pod's node affinity") {
         return None;
@@ -44,8 +64,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         place.nodes.len(),
         lacking.iter().map(shown).collect::<Vec<_>>().join(", ")
     );
-    let why = "the nodeSelector must name labels that a node has, or such a node must be added";
-    let mut diagnosis = examination.refused(&FAULT, symptom, &says, why);
+    let mut diagnosis = examination.refused(&FAULT, symptom, &says, WHY);
     if let [(key, value, Some((label, right)))] = lacking.as_slice()
         && key == label
         && is_misspelt(value, right)

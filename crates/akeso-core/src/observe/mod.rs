@@ -23,7 +23,7 @@ pub(crate) mod services;
 pub(crate) mod unscaled;
 
 pub(crate) use claims::{claims_of, pods_with, unbound};
-pub(crate) use scheduling::{NODE_MISSING, PENDING_LONG};
+pub(crate) use scheduling::{NODE_MISSING, NOWHERE, PENDING_LONG, selector_slip};
 
 use std::{
     cell::{Cell, RefCell},

@@ -1,11 +1,15 @@
 //! Pods that no node takes.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{Look, Sign, Symptom};
+use super::{Look, Sign, Symptom, TIME_TO_MEET, written};
 use crate::{
-    cluster::{Controller, is_ready},
+    act::FixNodeSelector,
+    cluster::{Controller, Workload, is_ready},
+    similar::{is_misspelt, only},
     workload::WorkloadKind,
 };
 
@@ -20,13 +24,61 @@ const LONG: SignedDuration = SignedDuration::from_mins(5);
 pub(crate) const PENDING_LONG: &str = "Pending for 5 minutes";
 /// The reason where `nodeName` is no node.
 pub(crate) const NODE_MISSING: &str = "NodeMissing";
+/// The reason where a DaemonSet has no node for a slip in its nodeSelector.
+pub(crate) const NOWHERE: &str = "NoNodeSelected";
 
 pub(super) fn symptoms(look: &Look<'_>) -> Vec<Symptom> {
     if let Some(symptom) = node_missing(look) {
         return vec![symptom];
     }
     let pods = look.workload.pods.iter();
-    pods.filter_map(|pod| unschedulable(look, pod)).collect()
+    let waiting = pods.filter_map(|pod| unschedulable(look, pod));
+    waiting.chain(nowhere(look)).collect()
+}
+
+/// A DaemonSet runs nowhere, without a word, for a slip in its nodeSelector. One that no node has
+/// the labels for waits for such nodes, as its owner may want.
+fn nowhere(look: &Look<'_>) -> Option<Symptom> {
+    let Controller::DaemonSet(set) = look.workload.controller else {
+        return None;
+    };
+    let slip = selector_slip(look.workload)?;
+    let is_nowhere = set.status.as_ref()?.desired_number_scheduled == 0;
+    let is_late = look.has_lasted(written(&set.metadata), TIME_TO_MEET);
+    (is_nowhere && is_late).then(|| Symptom {
+        sign: Sign::Unschedulable,
+        pod: None,
+        container: None,
+        status: "Pending".to_owned(),
+        reason: NOWHERE.to_owned(),
+        message: format!(
+            "none of the nodes has the label that nodeSelector asks for: {0}={1} (likely meant: {0}={2})",
+            slip.label, slip.from, slip.to
+        ),
+    })
+}
+
+/// The label of a workload's nodeSelector whose value no node has, where exactly one that nodes have
+/// is a slip of the finger away.
+pub(crate) fn selector_slip(workload: &Workload<'_>) -> Option<FixNodeSelector> {
+    let selector = workload.pod_spec()?.node_selector.as_ref()?;
+    let nodes = workload.cluster().nodes.values();
+    let labels = || {
+        nodes
+            .clone()
+            .filter_map(|node| node.metadata.labels.as_ref())
+    };
+    let slips = selector.iter().filter_map(|(label, value)| {
+        let there: BTreeSet<_> = labels().filter_map(|all| all.get(label)).collect();
+        let close = there.iter().filter(|it| is_misspelt(value, it));
+        let to = only(close).filter(|_| !there.contains(value))?;
+        Some(FixNodeSelector {
+            label: label.clone(),
+            from: value.clone(),
+            to: (*to).clone(),
+        })
+    });
+    only(slips)
 }
 
 pub(super) fn unschedulable(look: &Look<'_>, pod: &Pod) -> Option<Symptom> {

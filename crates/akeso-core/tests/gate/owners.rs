@@ -172,7 +172,10 @@ fn what_helm_installed_is_changed_and_a_person_told_that_its_values_must_follow(
     );
     let labelled_only = labelled("app.kubernetes.io/managed-by", "Helm");
     let told = labelled_only.seen(drift).unwrap();
-    assert!(told.contains("the Helm release its chart"), "{told}");
+    assert!(
+        told.contains("it belongs to a Helm release, whose"),
+        "{told}"
+    );
     let another = labelled("app.kubernetes.io/managed-by", "kustomize");
     assert_eq!(another.seen(drift), None);
     assert_eq!(Situation::of(memory(2)).seen(drift), None);

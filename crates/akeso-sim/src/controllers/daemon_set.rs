@@ -1,4 +1,4 @@
-//! The DaemonSet controller: a pod on each node.
+//! The DaemonSet controller: a pod on each node that has the labels of its nodeSelector.
 
 use akeso_core::cluster::{Key, Kind, is_ready};
 use k8s_openapi::{
@@ -30,6 +30,7 @@ pub(super) fn reconcile(world: &mut World, key: &Key) {
     let nodes: Vec<String> = world
         .store
         .all::<Node>()
+        .filter(|node| is_selected(&set, node))
         .filter_map(|node| node.metadata.name.clone())
         .collect();
     for node in &nodes {
@@ -52,6 +53,17 @@ pub(super) fn reconcile(world: &mut World, key: &Key) {
         status: Some(status),
         ..set
     });
+}
+
+/// Whether a node has the labels of the nodeSelector: no pod is made for one that has not.
+fn is_selected(set: &DaemonSet, node: &Node) -> bool {
+    let spec = set.spec.template.spec.as_ref();
+    let selector = spec.and_then(|spec| spec.node_selector.as_ref());
+    let labels = node.metadata.labels.as_ref();
+    selector
+        .into_iter()
+        .flatten()
+        .all(|(label, value)| labels.and_then(|labels| labels.get(label)) == Some(value))
 }
 
 fn pods_of(world: &World, set: &DaemonSet) -> Vec<Pod> {

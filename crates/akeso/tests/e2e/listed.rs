@@ -263,6 +263,8 @@ scenarios! {
     permission_denied: "permission-denied",
     complaints_survived: "complaints-survived",
     rollout_wrong_port: "rollout-wrong-port",
+    daemon_set_nowhere: "daemon-set-nowhere",
+    daemon_set_awaits: "daemon-set-awaits",
     invalid_value: "invalid-value",
     invalid_value_rollout: "invalid-value-rollout",
     invalid_value_secret: "invalid-value-secret",
