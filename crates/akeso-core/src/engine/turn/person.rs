@@ -90,7 +90,11 @@ impl<'a> Turn<'a> {
             return Next::Done; // the watch has not told of our own change yet
         }
         let next_look = match self.has_another_cause(incident, workload) {
-            Anew::Asking => return Next::Done,
+            Anew::Asking => {
+                self.live.forget_watch(); // times that are over would wake it without end
+                self.live.retry_at = None;
+                return Next::Done;
+            }
             Anew::Other => {
                 self.reconsider("it shows another cause since");
                 return Next::Again;
