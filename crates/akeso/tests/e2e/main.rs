@@ -61,6 +61,6 @@ fn wait_for(what: &str, patience: Duration, mut wrong: impl FnMut() -> Vec<Strin
             return;
         }
         assert!(Instant::now() < end, "{what}:\n{}", failures.join("\n"));
-        sleep(Duration::from_millis(500));
+        sleep(Duration::from_secs(1));
     }
 }
