@@ -18,6 +18,21 @@ pub fn only<T>(all: impl IntoIterator<Item = T>) -> Option<T> {
     all.next().is_none().then_some(first)
 }
 
+/// Whether a word stands in a text by itself: not behind, nor before, a character that would make
+/// another of it.
+pub fn has_word(
+    text: &str,
+    word: &str,
+    joins_before: impl Fn(char) -> bool,
+    joins_behind: impl Fn(char) -> bool,
+) -> bool {
+    text.match_indices(word).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let behind = text[at + word.len()..].chars().next();
+        !before.is_some_and(&joins_before) && !behind.is_some_and(&joins_behind)
+    })
+}
+
 /// Whether one may be a slip for the other: a letter or two, or only its case and its separators.
 pub fn is_close(wanted: &str, name: &str) -> bool {
     let plain = |text: &str| text.to_lowercase().replace(['_', '.'], "-");

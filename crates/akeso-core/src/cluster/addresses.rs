@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::Service;
 
-use super::{Cluster, Key, in_namespace};
+use super::{Cluster, Key, in_namespace, is_ready, selects};
 
 /// The Service that a host is the name of, whether it exists or not. Of other namespaces only those
 /// are judged of which Services are known: they may lie outside of what is watched.
@@ -48,4 +48,11 @@ pub(crate) fn ports_of(service: &Service) -> Vec<i32> {
         .iter()
         .map(|port| port.port)
         .collect()
+}
+
+/// Whether a pod gets a Service's traffic.
+pub(crate) fn has_ready_pod(cluster: &Cluster, service: &Service) -> bool {
+    let namespace = service.metadata.namespace.as_deref().unwrap_or_default();
+    let mut pods = in_namespace(&cluster.pods, namespace);
+    pods.any(|(_, pod)| selects(service, pod) && is_ready(pod))
 }

@@ -16,7 +16,7 @@ mod support;
 mod trim;
 mod workload;
 
-pub(crate) use addresses::{ports_of, service_meant};
+pub(crate) use addresses::{has_ready_pod, ports_of, service_meant};
 use children::Children;
 pub use good::{Good, GoodRevision};
 pub use object::{Key, Kind, Object, ObjectRef};
@@ -26,7 +26,9 @@ pub use selection::{
     is_tolerated, label_selector_matches, node_meets, required_terms, term_matches,
 };
 pub use support::{Support, selects};
-pub use workload::{Controller, Workload, find_container, is_over, is_ready, ready_since};
+pub use workload::{
+    Controller, Workload, find_container, is_over, is_ready, is_sidecar, ready_since,
+};
 
 use std::collections::BTreeMap;
 

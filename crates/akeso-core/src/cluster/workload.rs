@@ -503,6 +503,12 @@ impl<'a> Workload<'a> {
     }
 }
 
+/// Whether an init container runs beside the others for as long as they do
+/// (<https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/>).
+pub fn is_sidecar(container: &Container) -> bool {
+    container.restart_policy.as_deref() == Some("Always")
+}
+
 /// A container of a pod's spec and its place in its list.
 pub fn find_container<'a>(
     spec: &'a PodSpec,

@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use regex::Regex;
 
-use super::{Diagnosis, Examination, Family, Fault, last_lines, unknown_crash};
-use crate::observe::Symptom;
+use super::{Diagnosis, Examination, Family, Fault, last_lines, unknown_crash, words::words};
+use crate::{cluster::is_sidecar, observe::Symptom};
 
 pub(super) const FAULT: Fault = Fault {
     name: "address-in-use",
@@ -79,7 +79,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
 /// The containers that run beside another.
 fn others<'s>(spec: &'s PodSpec, own: &'s Container) -> impl Iterator<Item = &'s Container> {
     let sidecars = spec.init_containers.iter().flatten();
-    let sidecars = sidecars.filter(|it| it.restart_policy.as_deref() == Some("Always"));
+    let sidecars = sidecars.filter(|it| is_sidecar(it));
     let all = spec.containers.iter().chain(sidecars);
     all.filter(|it| it.name != own.name)
 }
@@ -96,7 +96,6 @@ fn uses(container: &Container, port: &str) -> Option<String> {
         let value = it.value.as_deref().filter(|value| is_it(value))?;
         Some(format!("{}={value}", it.name))
     });
-    let words = container.command.iter().chain(&container.args).flatten();
-    let mut words = words.flat_map(|word| word.split([' ', '=', '\n', '"', '\'']));
+    let mut words = words(container).flat_map(|(_, word)| word.split([' ', '=', '\n', '"', '\'']));
     variable.or_else(|| Some(words.find(|word| is_it(word))?.to_owned()))
 }

@@ -133,13 +133,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         }
         // pods of the revision before may be ready only because they came when it still answered
         _ if known.is_wrong_address && may_undo => undo::or_step(examination, || known.fix, advice),
-        _ => match known.fix.filter(|_| known.is_wrong_address) {
-            Some(step) => Remedy::Steps {
-                steps: vec![step],
-                otherwise: advice,
-            },
-            None => Remedy::Person(advice),
-        },
+        _ => Remedy::by(known.fix.filter(|_| known.is_wrong_address), advice),
     };
     let mut diagnosis = examination
         .diagnosis(&FAULT, symptom, says, 75, remedy)

@@ -1,7 +1,7 @@
 //! Faults of what is used up beside memory: shared memory and open files. Who may have more of it
 //! is decided by the pod template or the runtime; only a person can.
 
-use super::{Diagnosis, Examination, Family, Fault, last_lines, unknown_crash};
+use super::{Diagnosis, Examination, Family, Fault, last_lines, latest, unknown_crash};
 use crate::observe::{Sign, Symptom};
 
 /// `/dev/shm` is full.
@@ -94,6 +94,6 @@ fn files(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> 
 }
 
 fn has_line(log: &str, is_it: impl Fn(&str) -> bool) -> bool {
-    let lines = log.lines().rev().filter(|line| !line.trim().is_empty());
+    let lines = latest(log);
     lines.take(LAST_LINES).any(is_it)
 }

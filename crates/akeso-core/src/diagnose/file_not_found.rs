@@ -7,7 +7,8 @@ use k8s_openapi::api::core::v1::{Container, PodSpec, Volume};
 use regex::Regex;
 
 use super::{
-    Diagnosis, Examination, Family, Fault, last_lines, unknown_crash, written_path::mount_of,
+    Diagnosis, Examination, Family, Fault, last_lines, latest, unknown_crash,
+    written_path::mount_of,
 };
 use crate::{
     evidence::{Keys, Question},
@@ -38,7 +39,7 @@ static MISSING: LazyLock<Option<Regex>> = LazyLock::new(|| {
 fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosis> {
     let (crash, log) = unknown_crash::own_end(examination, symptom)?;
     let missing = MISSING.as_ref()?;
-    let lines = log.lines().rev().filter(|line| !line.trim().is_empty());
+    let lines = latest(log);
     let (line, path) = lines.take(LAST_LINES).find_map(|line| {
         let is_warning = line.to_lowercase().contains("warn");
         let found = missing.captures(line).filter(|_| !is_warning)?;

@@ -38,13 +38,10 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         why: "the image must be of the form [HOST/]PATH[:TAG][@DIGEST]".to_owned(),
         command: examination.describe(symptom),
     };
-    let remedy = match image_unavailable::previous_image(examination, symptom) {
-        Some(step) => Remedy::Steps {
-            steps: vec![step],
-            otherwise: advice,
-        },
-        None => Remedy::Person(advice),
-    };
+    let remedy = Remedy::by(
+        image_unavailable::previous_image(examination, symptom),
+        advice,
+    );
     Some(
         examination
             .diagnosis(&FAULT, symptom, says, 95, remedy)

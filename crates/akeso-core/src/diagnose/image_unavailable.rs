@@ -31,13 +31,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         let advice = advice(format!(
             "no existing image is close enough to {image} to be sure of it"
         ));
-        let remedy = match previous_image(examination, symptom) {
-            Some(step) => Remedy::Steps {
-                steps: vec![step],
-                otherwise: advice,
-            },
-            None => Remedy::Person(advice),
-        };
+        let remedy = Remedy::by(previous_image(examination, symptom), advice);
         (
             format!("has the image {image}, which does not exist"),
             90,

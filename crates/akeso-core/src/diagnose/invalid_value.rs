@@ -6,12 +6,13 @@ use k8s_openapi::api::core::v1::{Container, EnvVar};
 use regex::Regex;
 
 use super::{
-    Diagnosis, Examination, Family, Fault, last_lines, unknown_crash, variable_names::is_harmless,
+    Diagnosis, Examination, Family, Fault, last_lines, latest, unknown_crash,
+    variable_names::is_harmless,
 };
 use crate::{
     act::{EnvValue, Found, Variable},
     observe::{Sign, Symptom},
-    similar::only,
+    similar::{has_word, only},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -45,7 +46,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     }
     let container = examination.container(symptom)?;
     let log = examination.crash_log(symptom)?;
-    let lines = log.lines().rev().filter(|line| !line.trim().is_empty());
+    let lines = latest(log);
     let complaint = COMPLAINT.as_ref()?;
     let (line, env) = lines
         .take(LAST_LINES)
@@ -90,7 +91,9 @@ fn goes_on(line: &str) -> bool {
 /// whose value it quotes.
 fn meant<'c>(container: &'c Container, line: &str) -> Option<&'c EnvVar> {
     let all = || container.env.iter().flatten();
-    let is_named = |env: &&EnvVar| env.name.len() >= 3 && has_word(line, &env.name);
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let is_named =
+        |env: &&EnvVar| env.name.len() >= 3 && has_word(line, &env.name, is_part, is_part);
     let mut named = all().filter(is_named);
     if let Some(first) = named.next() {
         return named.next().is_none().then_some(first);
@@ -103,15 +106,6 @@ fn meant<'c>(container: &'c Container, line: &str) -> Option<&'c EnvVar> {
                 .any(|quote| line.contains(&format!("{quote}{value}{quote}")))
     };
     only(all().filter(is_quoted))
-}
-
-fn has_word(line: &str, word: &str) -> bool {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    line.match_indices(word).any(|(at, _)| {
-        let before = line[..at].chars().next_back();
-        let after = line[at + word.len()..].chars().next();
-        !before.is_some_and(is_part) && !after.is_some_and(is_part)
-    })
 }
 
 /// The variable as it is set; nothing if it comes from somewhere else than a key.

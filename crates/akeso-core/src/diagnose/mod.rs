@@ -97,6 +97,7 @@ mod variable_names;
 mod volume_attached_elsewhere;
 mod volume_elsewhere;
 mod webhook_unavailable;
+mod words;
 mod written_path;
 mod wrong_architecture;
 mod wrong_argument;
@@ -182,6 +183,17 @@ pub enum Remedy {
 }
 
 impl Remedy {
+    /// This step if there is one, else a person.
+    fn by(step: Option<Step>, otherwise: Advice) -> Self {
+        match step {
+            Some(step) => Self::Steps {
+                steps: vec![step],
+                otherwise,
+            },
+            None => Self::Person(otherwise),
+        }
+    }
+
     /// The same with this fix, which the cluster confirms, tried before a person must act.
     fn with_fix(self, action: Action, reasoning: String) -> Self {
         match self {
@@ -439,11 +451,15 @@ fn last_words<'l>(log: &'l str, said: &Regex) -> Option<Captures<'l>> {
     last.find_map(|line| said.captures(line))
 }
 
+/// The lines of a log that say something, the last one first.
+fn latest(log: &str) -> impl Iterator<Item = &str> {
+    log.lines().rev().filter(|line| !line.trim().is_empty())
+}
+
 /// The last lines of a log that say something, whole: what is looked for in them may stand at the
 /// end of a long one.
 fn end_of(log: &str, count: usize) -> String {
-    let lines = log.lines().rev().filter(|line| !line.trim().is_empty());
-    let mut lines: Vec<&str> = lines.take(count).collect();
+    let mut lines: Vec<&str> = latest(log).take(count).collect();
     lines.reverse();
     lines.join("\n")
 }
@@ -451,10 +467,7 @@ fn end_of(log: &str, count: usize) -> String {
 /// The same for the evidence, where long ones are cut off.
 fn last_lines(log: &str, count: usize) -> Vec<String> {
     const LONGEST: usize = 240;
-    let mut lines: Vec<String> = log
-        .lines()
-        .rev()
-        .filter(|line| !line.trim().is_empty())
+    let mut lines: Vec<String> = latest(log)
         .take(count)
         .map(|line| format!("log: {}", shortened(line.trim(), LONGEST)))
         .collect();

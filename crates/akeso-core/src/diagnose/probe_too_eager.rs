@@ -104,13 +104,9 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
         command: examination.describe(symptom),
     };
     let remedy = match probe_failing::remedy(examination, *probe, advice) {
-        Remedy::Person(otherwise) => match extended(symptom, container, *probe, timing) {
-            Some(step) => Remedy::Steps {
-                steps: vec![step],
-                otherwise,
-            },
-            None => Remedy::Person(otherwise),
-        },
+        Remedy::Person(otherwise) => {
+            Remedy::by(extended(symptom, container, *probe, timing), otherwise)
+        }
         known @ (Remedy::Steps { .. } | Remedy::Wait { .. }) => known,
     };
     Some(

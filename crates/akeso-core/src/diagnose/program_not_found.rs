@@ -6,7 +6,10 @@ use std::sync::LazyLock;
 use k8s_openapi::api::core::v1::Container;
 use regex::Regex;
 
-use super::{Diagnosis, Examination, Family, Fault, last_lines, undo, unknown_crash, written_path};
+use super::{
+    Diagnosis, Examination, Family, Fault, last_lines, latest, undo, unknown_crash, words::words,
+    written_path,
+};
 use crate::{
     observe::{Sign, Symptom},
     plan::Advice,
@@ -52,7 +55,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
             }
             // only the last line is about what ended it
             let log = examination.crash_log(symptom)?;
-            let last = log.lines().rev().find(|line| !line.trim().is_empty())?;
+            let last = latest(log).next()?;
             let (program, why) = named(pattern, last.trim())?;
             (program, why, last_lines(log, 4))
         }
@@ -115,26 +118,20 @@ fn named(pattern: &LazyLock<Option<Regex>>, text: &str) -> Option<(String, Strin
 
 /// Whether the words stand in a script, which the shell splits.
 fn is_shell_line(container: &Container, program: &str) -> bool {
-    let words = container.command.iter().chain(&container.args).flatten();
-    !words.into_iter().any(|word| word == program)
+    !words(container).any(|(_, word)| word == program)
 }
 
 /// The field of the container that names the program.
 fn field_of(container: &Container, program: &str) -> String {
-    let fields = [("command", &container.command), ("args", &container.args)];
-    let words = fields.into_iter().flat_map(|(field, words)| {
-        let words = words.iter().flatten().enumerate();
-        words.map(move |(place, word)| (field, place, word))
-    });
     let is_in = |word: &str| {
         word == program
             || word
                 .split([' ', ';', '\n', '&', '|'])
                 .any(|part| part == program)
     };
-    let mut words = words.filter(|(_, _, word)| is_in(word));
-    words.next().map_or_else(
+    let found = words(container).find(|(_, word)| is_in(word));
+    found.map_or_else(
         || "the image's own entrypoint or a script".to_owned(),
-        |(field, place, _)| format!("{field}[{place}]"),
+        |(field, _)| field,
     )
 }

@@ -5,7 +5,10 @@ use k8s_openapi::{
     apimachinery::pkg::api::resource::Quantity,
 };
 
-use crate::quantity::{Bytes, MilliCpu};
+use crate::{
+    cluster::is_sidecar,
+    quantity::{Bytes, MilliCpu},
+};
 
 /// The resources of which the scheduler says that no node has enough.
 pub(super) fn insufficient(message: &str) -> Vec<&str> {
@@ -54,8 +57,7 @@ pub(super) fn of_pod(spec: &PodSpec, resource: &str) -> u64 {
         quantity.and_then(|it| amount(resource, it)).unwrap_or(0)
     };
     let init = spec.init_containers.iter().flatten();
-    let (sidecars, init): (Vec<_>, Vec<_>) =
-        init.partition(|it| it.restart_policy.as_deref() == Some("Always"));
+    let (sidecars, init): (Vec<_>, Vec<_>) = init.partition(|it| is_sidecar(it));
     let together: u64 = spec.containers.iter().chain(sidecars).map(of).sum();
     together.max(init.into_iter().map(of).max().unwrap_or(0))
 }

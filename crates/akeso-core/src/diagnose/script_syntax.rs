@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 use k8s_openapi::api::core::v1::Container;
 use regex::Regex;
 
-use super::{Diagnosis, Examination, Family, Fault, last_lines, unknown_crash};
+use super::{
+    Diagnosis, Examination, Family, Fault, last_lines, latest, unknown_crash, words::words,
+};
 use crate::observe::{Sign, Symptom};
 
 pub(super) const FAULT: Fault = Fault {
@@ -74,7 +76,7 @@ struct SyntaxError<'l> {
 /// A shell says so last; bash shows the line behind it.
 fn of_shell(log: &str) -> Option<SyntaxError<'_>> {
     let pattern = SHELL.as_ref()?;
-    let mut last = log.lines().rev().filter(|line| !line.trim().is_empty());
+    let mut last = latest(log);
     let found = last
         .by_ref()
         .take(2)
@@ -88,7 +90,7 @@ fn of_shell(log: &str) -> Option<SyntaxError<'_>> {
 
 /// Python says so last. With a traceback it is what the program read that is wrong, or a module.
 fn of_python(log: &str) -> Option<SyntaxError<'_>> {
-    let mut last = log.lines().rev().filter(|line| !line.trim().is_empty());
+    let mut last = latest(log);
     let why = PYTHON
         .as_ref()?
         .captures(last.next()?)?
@@ -110,12 +112,7 @@ fn of_python(log: &str) -> Option<SyntaxError<'_>> {
 /// The field that holds the script of `sh -c SCRIPT`.
 fn inline_script(container: &Container) -> Option<String> {
     let pattern = INLINE.as_ref()?;
-    let command = container.command.iter().flatten().enumerate();
-    let args = container.args.iter().flatten().enumerate();
-    let words = command
-        .map(|(place, word)| (format!("command[{place}]"), word))
-        .chain(args.map(|(place, word)| (format!("args[{place}]"), word)));
-    let mut words = words.skip_while(|(_, word)| !pattern.is_match(word));
+    let mut words = words(container).skip_while(|(_, word)| !pattern.is_match(word));
     words.next()?;
     words.next().map(|(field, _)| field)
 }

@@ -69,13 +69,7 @@ pub(super) fn or_step(
     other: impl FnOnce() -> Option<Step>,
     advice: Advice,
 ) -> Remedy {
-    match step(examination).or_else(other) {
-        Some(step) => Remedy::Steps {
-            steps: vec![step],
-            otherwise: advice,
-        },
-        None => Remedy::Person(advice),
-    }
+    Remedy::by(step(examination).or_else(other), advice)
 }
 
 /// Nobody waits for a rollout that is given more time than this.

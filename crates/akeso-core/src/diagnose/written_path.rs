@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use k8s_openapi::api::core::v1::{Container, PodSpec, Volume, VolumeMount};
 use regex::Regex;
 
+use super::latest;
+
 static PATH: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"/[^\s:'"`,;()\[\]{}]*"#).ok());
 
@@ -13,7 +15,7 @@ const LAST: usize = 5;
 
 /// The last line that has one of the phrases (in lower case), and the path that it is about.
 pub(super) fn complaint<'l>(log: &'l str, phrases: &[&str]) -> Option<(&'l str, Option<&'l str>)> {
-    let lines = log.lines().rev().filter(|line| !line.trim().is_empty());
+    let lines = latest(log);
     lines.take(LAST).find_map(|line| {
         // the phrases are ASCII, and so is what is made lower here: places stay the same
         let lower = line.to_ascii_lowercase();

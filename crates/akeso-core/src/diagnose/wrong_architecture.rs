@@ -1,7 +1,7 @@
 //! Fault `wrong-architecture`: the kernel cannot execute the program, since its image is for
 //! another CPU than the node's. A script that does not begin with `#!` looks the same.
 
-use super::{Diagnosis, Examination, Family, Fault, last_lines, undo, unknown_crash};
+use super::{Diagnosis, Examination, Family, Fault, last_lines, latest, undo, unknown_crash};
 use crate::{
     cluster::Key,
     observe::{Sign, Symptom},
@@ -32,7 +32,7 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     {
         let log = examination.crash_log(symptom)?;
         // only the last line is about what ended it
-        let last = log.lines().rev().find(|line| !line.trim().is_empty())?;
+        let last = latest(log).next()?;
         if !says_so(last, NO_FORMAT) {
             return None;
         }

@@ -5,9 +5,9 @@ use std::{collections::BTreeSet, sync::LazyLock};
 use k8s_openapi::api::core::v1::Container;
 use regex::Regex;
 
-use super::{Diagnosis, Examination, Family, Fault, last_lines, unknown_crash};
+use super::{Diagnosis, Examination, Family, Fault, last_lines, unknown_crash, words::words};
 use crate::{
-    observe::{Crash, Sign, Symptom},
+    observe::{Sign, Symptom},
     similar::{closest, is_close, only},
 };
 
@@ -55,25 +55,32 @@ fn diagnose(examination: &Examination<'_>, symptom: &Symptom) -> Option<Diagnosi
     }
     let container = examination.container(symptom)?;
     let log = examination.crash_log(symptom)?;
-    unknown(examination, symptom, crash, container, log)
-        .or_else(|| required(examination, symptom, crash, container, log))
+    let found = unknown(container, log).or_else(|| required(container, log))?;
+    let remedy = unknown_crash::remedy(examination, symptom, crash, found.why);
+    Some(
+        examination
+            .diagnosis(&FAULT, symptom, found.says, found.confidence, remedy)
+            .with_detail(&found.option)
+            .with_evidence(last_lines(log, 4)),
+    )
+}
+
+/// An option that is wrong or missing.
+struct Complaint {
+    option: String,
+    says: String,
+    why: String,
+    confidence: u8,
 }
 
 /// An option that the program must have, where the container gives it one that is close.
-fn required(
-    examination: &Examination<'_>,
-    symptom: &Symptom,
-    crash: &Crash,
-    container: &Container,
-    log: &str,
-) -> Option<Diagnosis> {
+fn required(container: &Container, log: &str) -> Option<Complaint> {
     let found = REQUIRED.as_ref()?.captures(log)?;
-    let wanted = found["option"].trim_end_matches(['.', '-']).to_owned();
-    let plain = wanted.trim_start_matches('-');
-    let words = container.command.iter().chain(&container.args).flatten();
-    let given: BTreeSet<String> = OPTION
-        .iter()
-        .flat_map(|pattern| words.clone().flat_map(|word| pattern.captures_iter(word)))
+    let option = found["option"].trim_end_matches(['.', '-']).to_owned();
+    let plain = option.trim_start_matches('-');
+    let pattern = OPTION.as_ref()?;
+    let given: BTreeSet<String> = words(container)
+        .flat_map(|(_, word)| pattern.captures_iter(word))
         .map(|found| found[1].to_owned())
         .collect();
     let given = given
@@ -81,26 +88,18 @@ fn required(
         .filter(|it| is_close(plain, it.trim_start_matches('-')));
     let given = only(given).filter(|it| it.trim_start_matches('-') != plain)?;
     let field = field_of(container, &given)?;
-    let says = format!(
-        "is not given the option --{plain}, which its program requires; {field} has {given}"
-    );
-    let why = format!("{field} must hold the options that the program requires");
-    let remedy = unknown_crash::remedy(examination, symptom, crash, why);
-    Some(
-        examination
-            .diagnosis(&FAULT, symptom, says, 85, remedy)
-            .with_detail(&wanted)
-            .with_evidence(last_lines(log, 4)),
-    )
+    Some(Complaint {
+        says: format!(
+            "is not given the option --{plain}, which its program requires; {field} has {given}"
+        ),
+        why: format!("{field} must hold the options that the program requires"),
+        confidence: 85,
+        option,
+    })
 }
 
-fn unknown(
-    examination: &Examination<'_>,
-    symptom: &Symptom,
-    crash: &Crash,
-    container: &Container,
-    log: &str,
-) -> Option<Diagnosis> {
+/// An option that the program does not know.
+fn unknown(container: &Container, log: &str) -> Option<Complaint> {
     let (option, field) = log.lines().find_map(|line| {
         let option = unknown_option(line)?;
         let field = field_of(container, &option)?;
@@ -114,18 +113,15 @@ fn unknown(
         .collect();
     let close = closest(&option, known).filter(|_| option.len() > 3);
     let hint = close.map(|close| format!("; its usage has {close}"));
-    let says = format!(
-        "is given the option {option} in {field}, which its program does not know{}",
-        hint.unwrap_or_default()
-    );
-    let why = format!("{field} must hold options that the program knows");
-    let remedy = unknown_crash::remedy(examination, symptom, crash, why);
-    Some(
-        examination
-            .diagnosis(&FAULT, symptom, says, 90, remedy)
-            .with_detail(&option)
-            .with_evidence(last_lines(log, 4)),
-    )
+    Some(Complaint {
+        says: format!(
+            "is given the option {option} in {field}, which its program does not know{}",
+            hint.unwrap_or_default()
+        ),
+        why: format!("{field} must hold options that the program knows"),
+        confidence: 90,
+        option,
+    })
 }
 
 fn unknown_option(line: &str) -> Option<String> {
@@ -151,15 +147,10 @@ fn field_of(container: &Container, option: &str) -> Option<String> {
         let bare = bare.split_once('=').map_or(bare, |(name, _)| name);
         bare == plain || (is_letter && !name.starts_with('-') && name.contains(plain))
     };
-    let fields = [("command", &container.command), ("args", &container.args)];
-    let mut words = fields.into_iter().flat_map(|(field, words)| {
-        let words = words.iter().flatten().enumerate();
-        words.map(move |(place, word)| (field, place, word))
-    });
     let is_in = |word: &str| {
         word.split([' ', ';', '\n', '&', '|', '"', '\''])
             .any(is_option)
     };
-    let (field, place, _) = words.find(|(_, _, word)| is_in(word))?;
-    Some(format!("{field}[{place}]"))
+    let (field, _) = words(container).find(|(_, word)| is_in(word))?;
+    Some(field)
 }

@@ -9,7 +9,7 @@ use regex::{Captures, Regex};
 
 use super::{Look, Sign, Symptom, TIME_TO_MEET};
 use crate::{
-    cluster::{Cluster, in_namespace, is_ready, ports_of, selects, service_meant},
+    cluster::{Cluster, has_ready_pod, is_sidecar, ports_of, service_meant},
     similar::only,
     workload::{ContainerRef, ContainerRole},
 };
@@ -30,8 +30,8 @@ fn of_pod(look: &Look<'_>, pod: &Pod) -> Option<Symptom> {
         let running = status.state.as_ref()?.running.as_ref()?;
         let mut containers = containers.iter();
         let container = containers.find(|it| it.name == status.name)?;
-        if container.restart_policy.as_deref() == Some("Always") {
-            return None; // a sidecar
+        if is_sidecar(container) {
+            return None;
         }
         let asked = asked(&command(container)?)?;
         let namespace = &look.workload.reference.namespace;
@@ -64,9 +64,7 @@ fn patience(cluster: &Cluster, namespace: &str, asked: &Asked) -> Option<SignedD
         return Some(TIME_TO_MEET);
     }
     let selector = service.spec.as_ref().and_then(|it| it.selector.as_ref());
-    let mut pods = in_namespace(&cluster.pods, &key.namespace);
-    let is_answered = selector.is_none_or(BTreeMap::is_empty)
-        || pods.any(|(_, pod)| selects(service, pod) && is_ready(pod));
+    let is_answered = selector.is_none_or(BTreeMap::is_empty) || has_ready_pod(cluster, service);
     (!is_answered).then_some(TIME_TO_START)
 }
 

@@ -42,10 +42,11 @@ fn nowhere(look: &Look<'_>) -> Option<Symptom> {
     let Controller::DaemonSet(set) = look.workload.controller else {
         return None;
     };
+    if set.status.as_ref()?.desired_number_scheduled > 0 {
+        return None;
+    }
     let slip = selector_slip(look.workload)?;
-    let is_nowhere = set.status.as_ref()?.desired_number_scheduled == 0;
-    let is_late = look.has_lasted(written(&set.metadata), TIME_TO_MEET);
-    (is_nowhere && is_late).then(|| Symptom {
+    look.has_lasted(written(&set.metadata), TIME_TO_MEET).then(|| Symptom {
         sign: Sign::Unschedulable,
         pod: None,
         container: None,

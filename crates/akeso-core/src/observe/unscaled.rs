@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     act::Resource,
-    cluster::{Controller, Support, Workload, is_ready, ready_since},
+    cluster::{Controller, Support, Workload, is_ready, is_sidecar, ready_since},
     evidence::{Answer, Question, Usage},
     plan::requests::{WARM_UP, peaks},
     workload::{ContainerRef, ContainerRole},
@@ -86,7 +86,7 @@ pub(super) fn has_by_now(target: &Workload<'_>, name: &str, resource: &str) -> b
 /// The containers that run as long as their pod does, of which an autoscaler reckons.
 fn lasting(spec: &PodSpec) -> impl Iterator<Item = (ContainerRole, &Container)> {
     let init = spec.init_containers.iter().flatten();
-    let sidecars = init.filter(|it| it.restart_policy.as_deref() == Some("Always"));
+    let sidecars = init.filter(|it| is_sidecar(it));
     let sidecars = sidecars.map(|it| (ContainerRole::Init, it));
     let main = spec.containers.iter().map(|it| (ContainerRole::Main, it));
     main.chain(sidecars)

@@ -7,11 +7,10 @@ pub mod neighbours;
 pub mod next_start;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Service;
 
 use crate::{
     act::Action,
-    cluster::{Controller, Support, Workload, in_namespace, is_ready, selects},
+    cluster::{Controller, Support, Workload, has_ready_pod, is_ready},
     observe::{Crash, Flaw, ProbeTiming, Sign, Symptom, TIME_TO_MEET},
     plan::requests::WARM_UP,
     quantity::Bytes,
@@ -275,13 +274,6 @@ fn is_finished(workload: &Workload<'_>) -> bool {
         .is_some_and(|status| status.completion_time.is_some())
 }
 
-/// Whether a pod gets a Service's traffic.
-fn reaches_any(workload: &Workload<'_>, service: &Service) -> bool {
-    let pods = &workload.cluster().pods;
-    let mut pods = in_namespace(pods, &workload.reference.namespace);
-    pods.any(|(_, pod)| selects(service, pod) && is_ready(pod))
-}
-
 /// What the workload lacks to be well, apart from symptoms.
 fn missing(workload: &Workload<'_>, changed_at: Timestamp) -> Option<String> {
     if !workload.is_settled() {
@@ -322,7 +314,8 @@ fn missing(workload: &Workload<'_>, changed_at: Timestamp) -> Option<String> {
         }
         Controller::ReplicaSet(_) | Controller::Pod(_) => (wanted, 0),
         Controller::Support(Support::Service(service)) => {
-            return (!reaches_any(workload, service)).then(|| "it selects no ready pod".to_owned());
+            return (!has_ready_pod(workload.cluster(), service))
+                .then(|| "it selects no ready pod".to_owned());
         }
         Controller::Support(_) => return None,
     };

@@ -11,6 +11,7 @@ use crate::{
     cluster::{Cluster, Workload, in_namespace, ready_since},
     engine::{Attempt, Incident, Ledger, State},
     observe::{Sign, TIME_TO_REACH},
+    similar::has_word,
     workload::{SupportKind, WorkloadKind, WorkloadRef},
 };
 
@@ -137,11 +138,7 @@ fn calls(workload: &Workload<'_>, service: &str) -> bool {
 /// Whether a name stands in a text as a host of its own: `http://cart:80`, `cart.shop`.
 fn names(text: &str, service: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    text.match_indices(service).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let after = text[at + service.len()..].chars().next();
-        !before.is_some_and(|c| is_part(c) || c == '.') && !after.is_some_and(is_part)
-    })
+    has_word(text, service, |c| is_part(c) || c == '.', is_part)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use akeso_core::{
-    cluster::Key,
+    cluster::{Key, is_sidecar},
     quantity::{Bytes, MilliCpu},
 };
 use k8s_openapi::{
@@ -46,8 +46,7 @@ pub(crate) fn usage(pod: &Pod) -> BTreeMap<&'static str, u64> {
 /// A pod needs the sum of what runs side by side, or what one init container needs before that.
 fn of_pod(spec: &PodSpec, of: impl Fn(&Container) -> u64) -> u64 {
     let init = spec.init_containers.iter().flatten();
-    let (sidecars, init): (Vec<_>, Vec<_>) =
-        init.partition(|container| container.restart_policy.as_deref() == Some("Always"));
+    let (sidecars, init): (Vec<_>, Vec<_>) = init.partition(|container| is_sidecar(container));
     let together: u64 = spec.containers.iter().chain(sidecars).map(&of).sum();
     together.max(init.into_iter().map(of).max().unwrap_or(0))
 }

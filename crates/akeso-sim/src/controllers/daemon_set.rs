@@ -13,7 +13,11 @@ use k8s_openapi::{
 };
 
 use super::{pods, revisions};
-use crate::{agenda::Work, scheduler::wanted_node, world::World};
+use crate::{
+    agenda::Work,
+    scheduler::{matches_selector, wanted_node},
+    world::World,
+};
 
 const CONTROLLER: &str = "daemonset-controller";
 const POD_HASH: &str = "controller-revision-hash";
@@ -30,7 +34,7 @@ pub(super) fn reconcile(world: &mut World, key: &Key) {
     let nodes: Vec<String> = world
         .store
         .all::<Node>()
-        .filter(|node| is_selected(&set, node))
+        .filter(|node| matches_selector(node, set.spec.template.spec.as_ref()))
         .filter_map(|node| node.metadata.name.clone())
         .collect();
     for node in &nodes {
@@ -53,17 +57,6 @@ pub(super) fn reconcile(world: &mut World, key: &Key) {
         status: Some(status),
         ..set
     });
-}
-
-/// Whether a node has the labels of the nodeSelector: no pod is made for one that has not.
-fn is_selected(set: &DaemonSet, node: &Node) -> bool {
-    let spec = set.spec.template.spec.as_ref();
-    let selector = spec.and_then(|spec| spec.node_selector.as_ref());
-    let labels = node.metadata.labels.as_ref();
-    selector
-        .into_iter()
-        .flatten()
-        .all(|(label, value)| labels.and_then(|labels| labels.get(label)) == Some(value))
 }
 
 fn pods_of(world: &World, set: &DaemonSet) -> Vec<Pod> {

@@ -14,11 +14,11 @@ mod volumes;
 use std::collections::BTreeMap;
 
 use akeso_core::{
-    cluster::{Key, is_ready, selects},
+    cluster::{Key, is_ready, is_sidecar, selects},
     evidence::Life,
 };
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{Container, Pod, Service};
+use k8s_openapi::api::core::v1::{Pod, Service};
 
 use crate::{
     agenda::Work,
@@ -143,10 +143,6 @@ impl PodLife {
             Life::Previous => found.previous_log(),
         }
     }
-}
-
-fn is_sidecar(container: &Container) -> bool {
-    container.restart_policy.as_deref() == Some("Always")
 }
 
 fn is_over(pod: &Pod) -> bool {

@@ -1,6 +1,7 @@
 //! What the metrics API tells of what containers use: as much as their behaviour says.
 
 use akeso_core::{
+    cluster::is_sidecar,
     evidence::{PodUsage, Usage, Used},
     quantity::Bytes,
 };
@@ -48,7 +49,7 @@ fn of_pod(world: &World, pod: &Pod) -> Option<PodUsage> {
         .unwrap_or_default();
     let main = spec.containers.iter().map(|it| of(it, statuses));
     let init = spec.init_containers.iter().flatten();
-    let sidecars = init.filter(|it| super::is_sidecar(it));
+    let sidecars = init.filter(|it| is_sidecar(it));
     let sidecars = sidecars.map(|it| of(it, of_init));
     Some(PodUsage {
         at: world.stamp().0,

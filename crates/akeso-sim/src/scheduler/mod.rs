@@ -11,7 +11,7 @@ use akeso_core::{
     cluster::{Key, is_tolerated, required_terms, term_matches},
     quantity::{Bytes, MilliCpu},
 };
-use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod, PodCondition};
+use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod, PodCondition, PodSpec};
 
 use crate::{
     api_server::usage,
@@ -128,7 +128,7 @@ fn is_bound(claim: &PersistentVolumeClaim) -> bool {
 /// Whether a pod's nodeSelector and node affinity allow a node.
 fn is_allowed(node: &Node, pod: &Pod) -> bool {
     let terms = pod.spec.as_ref().and_then(required_terms);
-    matches_selector(node, pod)
+    matches_selector(node, pod.spec.as_ref())
         && terms.is_none_or(|terms| terms.iter().any(|term| term_matches(term, node)))
 }
 
@@ -222,12 +222,10 @@ fn not_offered(node: &Node, pod: &Pod) -> Vec<String> {
     missing
 }
 
-fn matches_selector(node: &Node, pod: &Pod) -> bool {
+/// Whether a node has the labels of a nodeSelector.
+pub(crate) fn matches_selector(node: &Node, spec: Option<&PodSpec>) -> bool {
     let labels = node.metadata.labels.as_ref();
-    let selector = pod
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.node_selector.as_ref());
+    let selector = spec.and_then(|spec| spec.node_selector.as_ref());
     selector
         .into_iter()
         .flatten()

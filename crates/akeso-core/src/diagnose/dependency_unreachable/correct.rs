@@ -4,7 +4,7 @@
 use k8s_openapi::api::core::v1::{Container, Service};
 
 use super::{
-    super::Examination,
+    super::{Examination, words::words},
     known::since,
     unreachable::{Failure, Unreachable},
 };
@@ -12,7 +12,7 @@ use crate::{
     act::{Action, FixReference, Referred},
     cluster::{Key, in_namespace, ports_of},
     plan::{Origin, Proof, Step},
-    similar::{is_close, is_misspelt, only},
+    similar::{has_word, is_close, is_misspelt, only},
 };
 
 /// The one Service of the workload's namespace whose name is close, where the name that the program
@@ -82,24 +82,13 @@ pub(super) fn port(
 /// The field of a container that holds a word: a variable, or a place of its command.
 pub(super) fn held_by(container: &Container, word: &str) -> Option<String> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let holds = |text: &str| {
-        text.match_indices(word).any(|(at, _)| {
-            let before = text[..at].chars().next_back();
-            let after = text[at + word.len()..].chars().next();
-            !before.is_some_and(is_part) && !after.is_some_and(is_part)
-        })
-    };
+    let holds = |text: &str| has_word(text, word, is_part, is_part);
     let mut variables = container.env.iter().flatten();
     let variable = variables.find(|it| it.value.as_deref().is_some_and(holds));
-    let fields = [("command", &container.command), ("args", &container.args)];
-    let mut words = fields.into_iter().flat_map(|(field, words)| {
-        let words = words.iter().flatten().enumerate();
-        words.map(move |(place, word)| (field, place, word))
-    });
     let variable = variable.map(|it| format!("its variable {}", it.name));
     variable.or_else(|| {
-        let (field, place, _) = words.find(|(_, _, word)| holds(word))?;
-        Some(format!("its {field}[{place}]"))
+        let (field, _) = words(container).find(|(_, word)| holds(word))?;
+        Some(format!("its {field}"))
     })
 }
 

@@ -192,14 +192,14 @@ impl<'a> Turn<'a> {
             let after = SignedDuration::from_mins(*minutes);
             incident.updated.checked_add(after).ok()
         };
-        let is_due = due(self.live.looks).is_some_and(|at| at <= self.now);
+        let next = due(self.live.looks);
+        let is_due = next.is_some_and(|at| at <= self.now);
         let shows = self
             .live
             .symptoms
             .iter()
             .any(|it| it.is_like(&told.symptom));
         if !is_due || !shows {
-            let next = due(self.live.looks);
             return Anew::Same { next };
         }
         let Some(now) = self.diagnoses(incident, workload) else {
